@@ -1,0 +1,39 @@
+"""Atomic writes: a reader sees the old file or the new one, never a half of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
+    """Replace a file's content as one step, through a temporary file beside it.
+
+    Text is encoded as UTF-8; surrogate escapes become the bytes they stand for.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full; the old file is untouched.
+    """
+    path = Path(path)
+    payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(payload)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes the file private; a submission is as readable as any file of the user's.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,98 @@
+"""The command line: a group whose commands are imported only when they are called.
+
+``dfsubmit --help`` must answer at once, so this module imports nothing but click. A command's
+module imports its heavy libraries inside the command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from dfsubmit._version import __version__
+from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
+
+# command: (module, one line for the group's help), in the order in which a project meets them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("dfsubmit.cli.run", "Score a folder of media and write submission.csv."),
+    "check": ("dfsubmit.cli.check", "Check a submission.csv against its data folder."),
+    "plugins": ("dfsubmit.cli.plugins", "List plugins, aggregators and model loaders."),
+    "doctor": ("dfsubmit.cli.doctor", "Say what is installed and what would stop a run."),
+    "models": ("dfsubmit.cli.models", "List model folders, or fetch the baseline."),
+    "samples": ("dfsubmit.cli.samples", "Make a small folder of sample media."),
+    "extract": ("dfsubmit.cli.extract", "Cut the faces out of a data set, for fine-tuning."),
+    "finetune": ("dfsubmit.cli.finetune", "Fine-tune an image classifier on extracted faces."),
+    "compare": ("dfsubmit.cli.compare", "Compare aggregators on cached frame scores."),
+    "evaluate": ("dfsubmit.cli.evaluate", "Evaluate one submission or scores file in depth."),
+    "calibrate": ("dfsubmit.cli.calibrate", "Fit temperature and threshold for a model."),
+    "stress": ("dfsubmit.cli.stress", "Score degraded variants of labelled media."),
+    "package": ("dfsubmit.cli.package", "Build a competition bundle."),
+    "rehearse": ("dfsubmit.cli.rehearse", "Run a bundle under the server's rules."),
+    "submit": ("dfsubmit.cli.submit", "Send a rehearsed bundle."),
+    "ledger": ("dfsubmit.cli.ledger", "Show what was submitted, and how it scored."),
+}
+
+
+class LazyGroup(click.Group):
+    """Finds commands in `COMMANDS` and turns deliberate errors into messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DfsubmitError as error:
+            if _debugging():
+                raise
+            report(error)
+            ctx.exit(int(error.exit_code))
+
+
+def _debugging() -> bool:
+    return "--debug" in sys.argv or os.environ.get("DFSUBMIT_DEBUG", "") not in ("", "0", "false")
+
+
+def report(error: DfsubmitError) -> None:
+    """Print a deliberate error and its hint on stderr."""
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "DFSUBMIT",
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="dfsubmit")
+def main() -> None:
+    """Deepfake-detection competition submissions: media in, submission.csv out."""
+
+
+__all__ = ["COMMANDS", "Exit", "main", "report"]

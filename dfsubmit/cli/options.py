@@ -1,0 +1,33 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def plugin_options(function: Command) -> Command:
+    """``--plugins-dir`` (repeatable) and ``--strict``."""
+    function = click.option(
+        "--strict", is_flag=True, help="A plugin that fails to load is an error."
+    )(function)
+    return click.option(
+        "--plugins-dir",
+        multiple=True,
+        metavar="DIR",
+        help="Load every *.py file of DIR as a plugin. This RUNS their code. Repeatable.",
+    )(function)
+
+
+def debug_option(function: Command) -> Command:
+    """``--debug``: tracebacks. The group reads it; the command itself need not know of it."""
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        help="Show tracebacks.",
+    )(function)

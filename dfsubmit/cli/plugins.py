@@ -1,0 +1,49 @@
+"""``dfsubmit plugins``: what is installed, what it registered, and what did not load."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dfsubmit.cli.options import debug_option, plugin_options
+
+
+@click.command("plugins")
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@debug_option
+def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
+    """List plugins, aggregators (with their parameters) and model loaders."""
+    from dfsubmit.plugins import load_plugins
+    from dfsubmit.registry import aggregator_parameters
+
+    plugins = load_plugins(plugins_dir, strict)
+    if as_json:
+        listing = {
+            "plugins": [vars(info) for info in plugins.infos],
+            "aggregators": [
+                {
+                    "name": item.name,
+                    "plugin": item.plugin,
+                    "parameters": aggregator_parameters(item),
+                    "properties": sorted(item.properties),
+                    "bounds": item.bounds is not None,
+                }
+                for item in plugins.aggregators.values()
+            ],
+            "loaders": plugins.loader_plugins,
+        }
+        click.echo(json.dumps(listing, indent=2, default=str))
+        return
+    click.echo("plugins")
+    for info in plugins.infos:
+        state = f"FAILED: {info.error}" if info.error else "ok"
+        click.echo(f"  {info.name} {info.version}".rstrip() + f" ({info.source}): {state}")
+    click.echo("aggregators")
+    for name, item in sorted(plugins.aggregators.items()):
+        parameters = ",".join(f"{key}={value}" for key, value in aggregator_parameters(item).items())
+        click.echo(f"  {name}{':' + parameters if parameters else ''}  ({item.plugin})")
+    click.echo("model loaders")
+    for name, plugin in sorted(plugins.loader_plugins.items()):
+        click.echo(f"  {name}  ({plugin})")

@@ -1,0 +1,87 @@
+"""Deliberate errors: what went wrong, what to do about it, and the exit code that scripts see.
+
+Everything the project raises on purpose is a `DfsubmitError`. The command line prints its message
+and hint and exits with its code; a traceback appears only under ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    FAILED_CHECK = 1
+    USAGE = 2
+    TOO_MANY_FAILURES = 3
+    FALLBACK_USED = 4
+    NOT_INSTALLED = 5
+    INTERRUPTED = 130
+
+
+class DfsubmitError(Exception):
+    """An expected failure with a remedy.
+
+    Args:
+        message: what is wrong, naming the file or option.
+        hint: what the user can do now; empty when the message says it all.
+        exit_code: the process's exit code when this ends a command.
+    """
+
+    exit_code: int = Exit.FAILED_CHECK
+
+    def __init__(self, message: str, hint: str = "", exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+
+class UsageError(DfsubmitError):
+    """An option, a path or a file given by the user is not usable (exit 2)."""
+
+    exit_code = Exit.USAGE
+
+
+class ModelError(DfsubmitError):
+    """A model folder or zip cannot be loaded, or must not be (exit 2)."""
+
+    exit_code = Exit.USAGE
+
+
+class PluginError(DfsubmitError):
+    """A plugin failed to load, under ``--strict`` (exit 2)."""
+
+    exit_code = Exit.USAGE
+
+
+class NotInstalled(DfsubmitError):
+    """A package that this command needs is missing (exit 5)."""
+
+    exit_code = Exit.NOT_INSTALLED
+
+    @classmethod
+    def extra(cls, command: str, extra: str, missing: str) -> NotInstalled:
+        """The error for a missing optional dependency, with the pip line that cures it."""
+        return cls(
+            f"'{command}' needs the package {missing!r}, which is not installed.",
+            f'pip install "dfsubmit[{extra}]"',
+        )
+
+
+class DeviceOutOfMemory(DfsubmitError):
+    """A model ran out of device memory; the classifier answers with a smaller batch."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known names, or all of them when none is close."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(match) for match in close) + "?"
+    return "known: " + (", ".join(names) if names else "none")

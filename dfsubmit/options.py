@@ -1,0 +1,78 @@
+"""`RunOptions`: everything a user may ask of a run, with the defaults that the command line shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import FAKE, REAL
+
+BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
+SMALL_MODEL = Path("models/tiny-vit-demo")
+FAILURE_LABELS = {"real": REAL, "fake": FAKE}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, on what, and how.
+
+    Attributes:
+        model: a Hugging Face model folder, or a zip of one.
+        data: the folder of images and videos.
+        output: where `submission.csv` goes; scores and metadata lie beside it.
+        aggregator: a spec such as "mean" or "topk:k=5".
+        recipe: overrides the model's own recipe (a name, a file or a Recipe); None obeys it.
+        frames: overrides the recipe's number of frames; None obeys it.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: "auto", "fp32", "bf16", "fp16" or "int8".
+        loader: the name of a model loader; None picks the best one.
+        batch_size: faces a forward pass; 0 chooses by device.
+        workers: processes that decode and detect; 0 means the CPUs available.
+        fallback: the model used when `model` cannot be loaded; None makes that an error.
+        fake_label: the name of the fake class where the model's own names are ambiguous.
+        failure_label: the label of files that could not be scored: "real" or "fake".
+        no_face: "fail" gives such files the failure label; "whole-frame" classifies whole frames.
+        max_failures: the share of failed files above which the exit code is 3; 1.0 never.
+        tta: test-time augmentation: "none", or "flip" (mean of a face and its mirror image).
+        threshold: p_fake above it is fake; None takes the model's own decision file, else 0.5.
+        raw: ignore the model folder's calibration.
+        early_exit: stop on a file as soon as nothing can change its label.
+        time_limit: seconds that the run may take in all; None for no limit.
+        min_frames: the fewest frames a video that a time limit may thin to.
+        per_file_timeout: seconds that one file may take in a worker.
+        resume: continue an interrupted run with the same media, model and recipe.
+        plugins_dir: folders whose files are plugins.
+        strict: a plugin that fails to load is an error.
+        calibration: a folder of face crops, for loaders that quantise.
+        progress: show a progress bar on stderr.
+    """
+
+    model: str | Path
+    data: str | Path = "./data"
+    output: str | Path = "./submission.csv"
+    aggregator: str = "mean"
+    recipe: str | Path | Recipe | None = None
+    frames: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    loader: str | None = None
+    batch_size: int = 0
+    workers: int = 0
+    fallback: str | Path | None = BASELINE_MODEL
+    fake_label: str | None = None
+    failure_label: str = "real"
+    no_face: str = "fail"
+    max_failures: float = 0.05
+    tta: str = "none"
+    threshold: float | None = None
+    raw: bool = False
+    early_exit: bool = False
+    time_limit: float | None = None
+    min_frames: int = 8
+    per_file_timeout: float = 120.0
+    resume: bool = True
+    plugins_dir: tuple[str, ...] = ()
+    strict: bool = False
+    calibration: str | Path | None = None
+    progress: bool = True

@@ -1,0 +1,204 @@
+"""The records that travel between the steps, in the order in which they arise.
+
+`MediaFile` (a file of the data folder) → `Face` (one frame's largest face) → `FrameScores` (the
+probabilities of one file's faces, what an aggregator sees) → `FileResult` (one row).
+
+Nothing here imports torch, OpenCV or dlib: plugins and the evaluation commands use these records
+without paying for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
+"""RGB pixels, shape (height, width, 3), or (n, height, width, 3) for a batch; values 0 to 255."""
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom in pixels of the upright frame."""
+
+REAL, FAKE = 0, 1
+"""The two labels of ``submission.csv``."""
+
+
+class Status(str, Enum):
+    """What became of one file. Everything but `OK` counts as a failure."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    UNREADABLE = "unreadable"
+    UNSUPPORTED = "unsupported"
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    PENDING = "pending"
+
+
+class Kind(str, Enum):
+    """What a file's content is."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """One file of the data folder.
+
+    Attributes:
+        path: where it is.
+        name: its name as `submission.csv` carries it (undecodable bytes as surrogate escapes).
+        size: bytes; -1 when it cannot be examined.
+        mtime_ns: modification time in nanoseconds; -1 when it cannot be examined.
+    """
+
+    path: Path
+    name: str
+    size: int = -1
+    mtime_ns: int = -1
+
+
+@dataclass(frozen=True)
+class Face:
+    """The chosen face of one frame.
+
+    Attributes:
+        index: the frame's number in its file, from 0.
+        time: seconds from the start of the file (0.0 for an image).
+        box: the detector's box in the upright frame's pixels.
+        detection: the detector's confidence (dlib: distance from its decision border, > 0).
+        crop: RGB uint8 (h, w, 3): the cropped face, or already at the model's input size.
+    """
+
+    index: int
+    time: float
+    box: Box
+    detection: float
+    crop: Pixels
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """What an aggregator receives: the scored frames of one file, in order of time, at least one.
+
+    Attributes:
+        p_fake: float64 (n,), the probability of fake of each frame's face, in [0, 1].
+        times: float64 (n,), seconds from the start of the file; all 0.0 for an image.
+        boxes: int64 (n, 4), left, top, right, bottom of the face in frame pixels.
+        detection: float64 (n,), the detector's confidence.
+    """
+
+    p_fake: FloatArray
+    times: FloatArray
+    boxes: IntArray
+    detection: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.p_fake)
+
+    def take(self, rows: npt.ArrayLike) -> FrameScores:
+        """The frames at the given positions (an integer index array or a boolean mask)."""
+        index = np.asarray(rows)
+        return FrameScores(
+            self.p_fake[index], self.times[index], self.boxes[index], self.detection[index]
+        )
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One scored frame as ``scores.jsonl`` keeps it."""
+
+    index: int
+    time: float
+    box: Box
+    detection: float
+    p_fake: float
+
+
+@dataclass
+class FileResult:
+    """One file's row with everything known about it: one line of ``scores.jsonl``.
+
+    Attributes:
+        filename: the name in `submission.csv`.
+        status: what became of it.
+        label: 0 real, 1 fake (the failure label when `status` is not ok).
+        p_fake: the aggregated probability of fake in [0, 1]; None for a failure, and when an
+            early exit left only `bounds`.
+        bounds: (low, high) around p_fake after an early exit, else None.
+        kind: image, video or other.
+        frames_asked, frames_decoded, frames_with_face: counts.
+        frames: the scored frames in order of time.
+        seconds: seconds by stage ("decode", "detect", "classify").
+        error: one line that says what failed; empty when nothing did.
+        aggregator_fallback: the chosen aggregator failed here and the mean was used.
+        thinned: fewer frames than the recipe asks were visited, because of a time limit.
+    """
+
+    filename: str
+    status: Status = Status.PENDING
+    label: int = REAL
+    p_fake: float | None = None
+    bounds: tuple[float, float] | None = None
+    kind: Kind = Kind.OTHER
+    frames_asked: int = 0
+    frames_decoded: int = 0
+    frames_with_face: int = 0
+    frames: list[FrameRecord] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+    aggregator_fallback: bool = False
+    thinned: bool = False
+
+    def frame_scores(self) -> FrameScores:
+        """The frames as arrays, in order of time."""
+        frames = self.frames
+        return FrameScores(
+            np.array([frame.p_fake for frame in frames], dtype=np.float64),
+            np.array([frame.time for frame in frames], dtype=np.float64),
+            np.array([frame.box for frame in frames], dtype=np.int64).reshape(-1, 4),
+            np.array([frame.detection for frame in frames], dtype=np.float64),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; `from_json` reads them back."""
+        data = dataclasses.asdict(self)
+        data["status"], data["kind"] = self.status.value, self.kind.value
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> FileResult:
+        """The inverse of `to_json`. Unknown keys are ignored, so newer files stay readable.
+
+        Raises:
+            KeyError, ValueError, TypeError: the data is not such an object.
+        """
+        known = {item.name for item in dataclasses.fields(cls)}
+        values = {key: value for key, value in data.items() if key in known}
+        values["filename"] = str(data["filename"])
+        values["status"] = Status(data["status"])
+        values["kind"] = Kind(data.get("kind", "other"))
+        if values.get("bounds") is not None:
+            low, high = values["bounds"]
+            values["bounds"] = (float(low), float(high))
+        values["frames"] = [
+            FrameRecord(
+                int(frame["index"]),
+                float(frame["time"]),
+                tuple(int(edge) for edge in frame["box"]),  # type: ignore[arg-type]
+                float(frame["detection"]),
+                float(frame["p_fake"]),
+            )
+            for frame in data.get("frames", [])
+        ]
+        return cls(**values)
