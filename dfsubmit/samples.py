@@ -84,6 +84,9 @@ def make_untrained_model(folder: Path, size: str = "tiny", seed: int = 0) -> Pat
         folder: made where it is missing.
         size: a key of `UNTRAINED_SIZES`.
         seed: of the weights.
+
+    Raises:
+        NotInstalled: scikit-image, whose photograph the head is scaled on, is missing.
     """
     import torch
     from transformers import ViTConfig, ViTForImageClassification
@@ -92,8 +95,8 @@ def make_untrained_model(folder: Path, size: str = "tiny", seed: int = 0) -> Pat
         image_size=224,
         id2label={0: "Real", 1: "Fake"},
         label2id={"Real": 0, "Fake": 1},
-        # Ten times the usual spread: with 0.02 so few layers hardly look at the picture.
-        initializer_range=0.2 if size == "tiny" else 0.02,
+        # Wider than the usual 0.02, with which untrained layers hardly look at the picture.
+        initializer_range=0.2 if size == "tiny" else 0.05,
         **UNTRAINED_SIZES[size],
         **{UNTRAINED_KEY: True},
     )
@@ -126,18 +129,24 @@ _PREPROCESSOR = {
 
 
 def _spread_head(model: Any, seed: int) -> None:
-    """Scale and shift the head so that fake − real has mean 0 and deviation 1 on smooth noise."""
+    """Scale and shift the head so that fake − real has mean 0 and deviation 1 on lit faces."""
     import torch
 
     from dfsubmit.preprocess import parse_preprocessor
 
-    generator = np.random.default_rng(seed)
     preprocessor = parse_preprocessor(_PREPROCESSOR)
-    # Blown-up coarse noise has soft shapes and colours, as pictures have and white noise has not.
-    coarse = generator.integers(0, 256, size=(16, 7, 7, 3), dtype=np.uint8)
-    probes = np.stack([preprocessor.resize(picture) for picture in coarse])
+    photograph = _photograph()
+    generator = np.random.default_rng(seed)
+    probes = []
+    for _ in range(24):
+        # Faces of all sizes and places in the crop, in light of any strength and colour.
+        side = int(generator.integers(110, 240))
+        left, top = (int(centre - side * generator.uniform(0.35, 0.65)) for centre in _FACE)
+        crop = photograph[max(top, 0) : top + side, max(left, 0) : left + side]
+        light = generator.uniform(0.3, 1.2, size=3)
+        probes.append(preprocessor.resize(np.clip(crop * light, 0, 255).astype(np.uint8)))
     with torch.inference_mode():
-        logits = model(torch.from_numpy(preprocessor.normalise(probes))).logits
+        logits = model(torch.from_numpy(preprocessor.normalise(np.stack(probes)))).logits
     margin = logits[:, 1] - logits[:, 0]
     deviation, middle = margin.std(), margin.mean()
     with torch.no_grad():
