@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfsubmit.errors import ModelError
-from dfsubmit.evaluation.decision import (
+from dfsubmit.decision import (
     DECISION_FILE,
     Decision,
     decision_for,
