@@ -64,6 +64,8 @@ def _write_weights(model: Any, folder: Path, precision: str) -> None:
         model.save_pretrained(scratch)
         names = sorted(path.name for path in Path(scratch).iterdir())
         for name in sorted(names, key=lambda name: name == "config.json"):
+            # safetensors makes its file private; a model is as readable as what lies beside it.
+            (Path(scratch) / name).chmod((folder / RECIPE_FILE).stat().st_mode)
             (Path(scratch) / name).replace(folder / name)
 
 

@@ -11,13 +11,16 @@ import math
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import EvalPrediction, Trainer, TrainerCallback
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from dfsubmit.atomic import write_atomically
 from dfsubmit.errors import DfsubmitError
@@ -94,11 +97,28 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         """Weight decay is for matrices and kernels, not for biases and normalisation."""
         return [name for name, parameter in model.named_parameters() if parameter.ndim > 1]
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write a checkpoint's weights under the names that the model has now.
+
+        transformers 5 saves some models under their names of old, yet resumes by a
+        ``load_state_dict`` that passes over what it does not know: a resumed ViT would silently
+        go on with random layers.
+        """
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_weights(self.model, folder / SAFE_WEIGHTS_NAME)
+
     def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
         """The Trainer's own, of the averaged weights where there are such."""
         with self.average.applied(self.model) if self.average else nullcontext():
             figures: dict[str, float] = super().evaluate(*arguments, **named)
         return figures
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Write a model's state as safetensors, for `load_state_dict` to read back."""
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path)
 
 
 class FaceScorer:
@@ -221,10 +241,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
         if best is None or figures[f"eval_{BEST_BY}"] > best[BEST_BY]:
             best = {"step": state.global_step, BEST_BY: figures[f"eval_{BEST_BY}"]}
             if state.is_world_process_zero:
-                weights = {k: v.contiguous() for k, v in kwargs["model"].state_dict().items()}
-                from safetensors.torch import save_file
-
-                save_file(weights, self.checkpoints.best_weights)
+                save_weights(kwargs["model"], self.checkpoints.best_weights)
                 write_atomically(facts, json.dumps(best))
         later = [e for e in state.log_history if "eval_loss" in e and e["step"] > best["step"]]
         if self.patience is not None and len(later) >= self.patience:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers.utils.logging import disable_progress_bar
 
 from dfsubmit.errors import UsageError
 from dfsubmit.finetuning.augment import STRENGTHS
@@ -68,6 +69,7 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
     """
     rank = world()[0]
     logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    disable_progress_bar()  # transformers' own, one for every file that it writes
     set_seed(options.seed)
     backbone = load_backbone(options.base, options.image_size, options.new_head)
     parameters = tune_only(backbone.model, options.tune)
