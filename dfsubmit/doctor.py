@@ -25,7 +25,7 @@ OK, NOTE, STOP, MISSING = "ok", "note", "stop", "missing"
 # The floors of setup.cfg that an older environment most often breaks.
 _TORCH_FLOOR = (2, 7)
 _PYTHON_FLOOR = (3, 10)
-# Summed over all processes a run with a ViT-Base stays below 2.5 GB (issue E's bound).
+# The bound for a ViT-Base run is 2.5 GB, summed over all its processes (docs/performance.md).
 _MEMORY_FLOOR = 3 * 2**30
 _DISK_FLOOR = 2**30
 
@@ -141,8 +141,8 @@ def _opencv() -> Iterator[Finding]:
         yield Finding("OpenCV", MISSING, error.message, error.hint)
         return
     registry = cv2.videoio_registry
-    names = (registry.getBackendName(backend) for backend in registry.getStreamBackends())
-    present = ", ".join(dict.fromkeys(names))
+    backends = [item for item in registry.getStreamBackends() if registry.hasBackend(item)]
+    present = ", ".join(dict.fromkeys(registry.getBackendName(item) for item in backends))
     if "FFMPEG" in present:
         yield Finding("OpenCV", OK, f"{cv2.__version__}, video back ends: {present}")
     else:
@@ -267,8 +267,10 @@ def _extras() -> Iterator[Finding]:
 def _asked_by(requirement: Any, extra: str) -> bool:
     """Whether the requirement is there for this extra alone."""
     marker = requirement.marker
-    return marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate(
-        {"extra": ""}
+    return (
+        marker is not None
+        and marker.evaluate({"extra": extra})
+        and not marker.evaluate({"extra": ""})
     )
 
 

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.errors import DfsubmitError, NotInstalled
+from dfsubmit.modelfolder import UNTRAINED_KEY
 from dfsubmit.opencv import load_cv2
 from dfsubmit.preprocess import PREPROCESSOR_FILE
 from dfsubmit.recipe import RECIPE_FILE, Recipe
 from dfsubmit.records import Box, Pixels
-
-UNTRAINED_KEY = "dfsubmit_untrained"
-"""Set in the ``config.json`` of a model whose weights are random: its labels mean nothing."""
 
 UNTRAINED_SIZES: dict[str, dict[str, int]] = {
     "tiny": {
