@@ -48,15 +48,14 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
 
 def _serve(connection: Any) -> None:
     from dfsubmit.errors import DfsubmitError
+    from dfsubmit.opencv import load_cv2
     from dfsubmit.records import Face
 
     settings = connection.recv()
     try:
-        import cv2
-
+        load_cv2().setNumThreads(1)
         from dfsubmit.scan import Scanner
 
-        cv2.setNumThreads(1)
         scanner = Scanner(settings)
     except DfsubmitError as error:
         connection.send((BROKEN, error.message, error.hint))
