@@ -65,7 +65,10 @@ class Scanner:
             visit = _Visit(self, scan, emit)
             if scan.kind is Kind.IMAGE:
                 scan.frames_asked = 1
-                self._picture(file.path, visit)
+                with _timed(scan, "decode"):
+                    frame = read_image(file.path, self.settings.limits)
+                visit.look(frame)
+                visit.finish([frame.index])
             else:
                 scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
                 scan.thinned = scan.frames_asked < self.recipe.frames
@@ -80,12 +83,6 @@ class Scanner:
         except Exception as error:
             scan.status, scan.error = Status.ERROR, f"{type(error).__name__}: {error}"
         return scan
-
-    def _picture(self, path: Path, visit: _Visit) -> None:
-        with _timed(visit.scan, "decode"):
-            frame = read_image(path, self.settings.limits)
-        visit.look(frame)
-        visit.finish([frame.index])
 
     def _front_to_back(self, path: Path, visit: _Visit, keep: int | None) -> None:
         """One pass. The container's frame count is believed at first and checked at the end,
