@@ -60,6 +60,7 @@ def describe_run(
         "decision": dataclasses.asdict(decision),
         "device": chosen.model.device,
         "precision": chosen.model.precision,
+        "arithmetic": getattr(chosen.model, "arithmetic", ""),
         "batch_size": chosen.batch_size,
         "tta": options.tta,
         "failure_label": options.failure_label,
