@@ -31,3 +31,14 @@ def debug_option(function: Command) -> Command:
         expose_value=False,
         help="Show tracebacks.",
     )(function)
+
+
+def labels_option(function: Command) -> Command:
+    """``--labels LABELS.csv``, required."""
+    return click.option(
+        "--labels",
+        "labels_path",
+        required=True,
+        metavar="LABELS.csv",
+        help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
+    )(function)
