@@ -47,14 +47,14 @@ def cases():
         yield predictions(labels, 1 - labels)  # always wrong
 
 
-@pytest.mark.parametrize("item", cases())
+@pytest.mark.parametrize("item", list(cases()))
 def test_equals_scikit_learn(item):
     ours = point(item)
     for name, value in sklearn_metrics(item).items():
         assert ours[name] == pytest.approx(value, abs=1e-9), name
 
 
-@pytest.mark.parametrize("item", cases())
+@pytest.mark.parametrize("item", list(cases()))
 def test_equals_scikit_learn_under_weights(item):
     weights = np.random.default_rng(4).integers(0, 4, (3, len(item))).astype(np.float32)
     weights[:, :2] = 1  # both classes present

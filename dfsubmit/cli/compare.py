@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,7 +105,7 @@ def command(
     if plot_path:
         from dfsubmit.evaluation.plots import comparison_png
 
-        write_atomically(Path(plot_path), comparison_png(comparison))
+        write_atomically(plot_path, comparison_png(comparison))
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:

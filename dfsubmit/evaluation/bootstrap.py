@@ -63,7 +63,13 @@ def bootstrap(
 ) -> dict[str, FloatArray]:
     """The named metrics of every rule on the same samples: float64 (rules, samples) each."""
     found: dict[str, list[FloatArray]] = {name: [] for name in names}
-    bar = tqdm(total=samples, desc="bootstrap", unit="sample", leave=False, disable=None if progress else True)
+    bar = tqdm(
+        total=samples,
+        desc="bootstrap",
+        unit="sample",
+        leave=False,
+        disable=None if progress else True,
+    )
     for weights in sample_weights(groups, samples, seed):
         blocks = [measure(rule, weights, names) for rule in rules]
         for name in names:

@@ -7,6 +7,7 @@ uses, and `predict` into labels.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,16 +56,15 @@ class CachedRun:
             threshold: the user's own, which overrules every other.
 
         Returns:
-            The model's own decision where it was fitted for this aggregator and the run used it;
+            The model's calibration where it was fitted for this aggregator and the run used it;
             otherwise temperature 1 and the threshold that the run was given, or 0.5.
         """
         used = self.meta.get("decision") or {}
-        temperature, default = 1.0, 0.5
-        if used.get("source") == "option" or used.get("aggregator") == aggregator:
-            default = float(used.get("threshold", default))
+        given = self.meta.get("threshold") if threshold is None else threshold
+        found = Decision(aggregator)
         if used.get("aggregator") == aggregator:
-            temperature = float(used.get("temperature", temperature))
-        return Decision(aggregator, temperature, default if threshold is None else threshold)
+            found = Decision(aggregator, float(used["temperature"]), float(used["threshold"]))
+        return found if given is None else dataclasses.replace(found, threshold=float(given))
 
 
 def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> CachedRun:
