@@ -63,7 +63,7 @@ def test_labels_without_scores_are_named(scores):
 
 def test_scores_of_an_early_exit_are_refused(tmp_path):
     result = make_result("a.mp4", [0.1])
-    result.p_fake, result.bounds = None, (0.01, 0.4)
+    result.p_fake, result.frames_skipped = None, 3
     path = tmp_path / "submission.scores.jsonl"
     write_scores(path, [result])
     with pytest.raises(UsageError, match="early-exit"):

@@ -87,7 +87,7 @@ def test_failures_are_counted_and_shown(tmp_path):
 def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path):
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     stopped = make_result("b", [0.9])
-    stopped.p_fake, stopped.bounds = None, (0.6, 0.95)
+    stopped.p_fake, stopped.frames_skipped = None, 3
     write_scores(path, [make_result("a", [0.1]), stopped])
     labels.write_text("filename,label\na,0\nb,1\n")
     metrics = evaluate(path, read_labels(labels)).overall.metrics
@@ -104,7 +104,7 @@ def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path):
         ("filename,label\na,0\nb,2\n", "'b'.*'2'"),
         ("filename,label\na,0\nb,\n", "'b'.*''"),
         ("filename,label\na,0\na,0\nb,1\n", "'a'.*twice"),
-        ("filename,label\na,0\nb\n", "2"),
+        ("filename,label\na,0\nb\n", "row 3 has 1 columns"),
         ("name,label\na,0\nb,1\n", "filename,label"),
         ("", "filename,label"),
     ],

@@ -218,7 +218,7 @@ def _headline_cells(row: Row) -> list[str]:
 
 
 def _head(comparison: Comparison) -> str:
-    from dfsubmit.evaluation.tables import printable
+    from dfsubmit.text import printable
 
     labels = comparison.runs[0].labels
     fakes = int(labels.sum())

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from dfsubmit.evaluation.metrics import Predictions, measure
+from dfsubmit.progress import progress_bar
 from dfsubmit.records import FloatArray, IntArray
 
 SAMPLES = 1000
@@ -63,13 +63,7 @@ def bootstrap(
 ) -> dict[str, FloatArray]:
     """The named metrics of every rule on the same samples: float64 (rules, samples) each."""
     found: dict[str, list[FloatArray]] = {name: [] for name in names}
-    bar = tqdm(
-        total=samples,
-        desc="bootstrap",
-        unit="sample",
-        leave=False,
-        disable=None if progress else True,
-    )
+    bar = progress_bar(samples, "samples", progress)
     for weights in sample_weights(groups, samples, seed):
         blocks = [measure(rule, weights, names) for rule in rules]
         for name in names:

@@ -82,7 +82,7 @@ def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> Cac
             "run on a folder that holds them, or take them out of the labels",
         )
     chosen = [results[name] for name in labels]
-    if any(result.bounds is not None for result in chosen):
+    if any(result.frames_skipped for result in chosen):
         raise UsageError(
             f"{path} comes from a run with --early-exit: its frames were not all scored",
             "run again without --early-exit",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from dfsubmit.decision import Decision
 from dfsubmit.errors import UsageError
@@ -19,6 +18,7 @@ from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.metrics import Predictions, point
 from dfsubmit.evaluation.threshold import best_threshold, fold_count, folds
 from dfsubmit.interfaces import BoundAggregator
+from dfsubmit.progress import progress_bar
 from dfsubmit.records import FloatArray, IntArray
 
 JUDGED_BY = ("macro_f1", "f1_fake", "accuracy", "log_loss", "brier", "ece")
@@ -79,14 +79,13 @@ def calibrate(
             "label more files, or of more people",
         )
     # Every temperature's aggregates, once: each fold then only looks them up.
-    p_fake = np.stack(
-        [
-            aggregate_run(run, aggregator, float(temperature))[0]
-            for temperature in tqdm(
-                TEMPERATURES, desc="temperatures", leave=False, disable=None if progress else True
-            )
-        ]
-    )
+    bar = progress_bar(len(TEMPERATURES), "temperatures", progress)
+    aggregates = []
+    for temperature in TEMPERATURES:
+        aggregates.append(aggregate_run(run, aggregator, float(temperature))[0])
+        bar.update()
+    bar.close()
+    p_fake = np.stack(aggregates)
     surprise = _surprise(run.labels, p_fake)
     fold = np.full(len(scored), -1)
     fold[scored] = folds(labels, numbers, count, seed)

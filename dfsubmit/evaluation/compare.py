@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, interval, mcnemar
@@ -19,6 +18,7 @@ from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.metrics import Predictions, point
 from dfsubmit.evaluation.threshold import best_threshold, cross_validated
 from dfsubmit.interfaces import BoundAggregator
+from dfsubmit.progress import progress_bar
 from dfsubmit.records import FAKE, IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")
@@ -145,13 +145,14 @@ def compare(
     ]
     predictions: list[Predictions] = []
     fallbacks: list[int] = []
-    for run, frames, aggregator in tqdm(
-        keys, desc="aggregate", unit="row", leave=False, disable=None if progress else True
-    ):
+    bar = progress_bar(len(keys), "aggregates", progress)
+    for run, frames, aggregator in keys:
         decision = run.decision(aggregator.spec, threshold)
         p_fake, fallen = aggregate_run(run, aggregator, decision.temperature, frames)
         predictions.append(predict(run, p_fake, decision.threshold))
         fallbacks.append(fallen)
+        bar.update()
+    bar.close()
     values = bootstrap(predictions, groups, HEADLINES, samples, seed, progress)
     base = keys.index((runs[0], frame_counts[-1], specs[reference.spec]))
     points = [point(item) for item in predictions]

@@ -6,7 +6,6 @@ with intervals, the confusion matrix, and the same for every value of every colu
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from dfsubmit.evaluation.labels import LabelledFile, listing
 from dfsubmit.evaluation.metrics import TITLES, Predictions, point
 from dfsubmit.records import FAKE, REAL, IntArray, Status
 from dfsubmit.scores import read_scores
+from dfsubmit.submission import read_submission
 
 PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")
 """What is given, with intervals, for each part of the files; the first one ranks the parts."""
@@ -157,7 +157,7 @@ def _from_scores(
     scored = np.array([result.status is Status.OK for result in chosen])
     p_fake = None
     # After an early exit only bounds are known: the labels are exact, probabilities there are none.
-    if not any(result.bounds is not None for result in chosen):
+    if not any(result.frames_skipped for result in chosen):
         p_fake = np.array(
             [float(item.label) if item.p_fake is None else item.p_fake for item in chosen]
         )
@@ -174,7 +174,7 @@ def _from_scores(
 def _from_submission(
     path: Path, labels: Mapping[str, LabelledFile]
 ) -> tuple[Predictions, dict[str, int]]:
-    said = _read_submission(path)
+    said = _read_labels_given(path)
     _check_names(path, labels, said)
     return (
         Predictions(
@@ -187,32 +187,23 @@ def _from_submission(
     )
 
 
-def _read_submission(path: Path) -> dict[str, int]:
-    """The labels by filename.
+def _read_labels_given(path: Path) -> dict[str, int]:
+    """A submission's labels by filename.
 
     Raises:
         UsageError: not such a file; rows with a label that is not 0 or 1, or twice, are named.
     """
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = next(reader, [])
-            if header != ["filename", "label"]:
-                raise UsageError(f"{path}: the header is not filename,label but {header}")
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, csv.Error) as error:
-        raise UsageError(f"{path}: {error}") from error
     said: dict[str, int] = {}
     wrong = []
-    for line, row in rows:
-        if len(row) != 2 or row[1] not in ("0", "1"):
-            wrong.append(f"line {line}: {row!r} is not a file name and 0 or 1")
-        elif row[0] in said:
-            wrong.append(f"line {line}: {row[0]!r} stands in it twice")
+    for name, label in read_submission(path):
+        if label not in ("0", "1"):
+            wrong.append(f"{name!r} has the label {label!r}")
+        elif name in said:
+            wrong.append(f"{name!r} stands in it twice")
         else:
-            said[row[0]] = int(row[1])
+            said[name] = int(label)
     if wrong:
-        raise UsageError(f"{path}: {listing(wrong)}")
+        raise UsageError(f"{path}: {listing(wrong)}", "labels are 0 or 1")
     return said
 
 

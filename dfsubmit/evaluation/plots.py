@@ -15,8 +15,8 @@ import numpy as np
 from dfsubmit.errors import NotInstalled
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.metrics import Predictions, cumulative_counts
-from dfsubmit.evaluation.tables import printable
 from dfsubmit.records import FAKE
+from dfsubmit.text import printable
 
 # Curves of more rules than this cannot be told apart.
 _MOST_CURVES = 6

@@ -20,10 +20,10 @@ from dfsubmit.evaluation.tables import (
     markdown,
     markdown_table,
     number,
-    printable,
     span,
     text_table,
 )
+from dfsubmit.text import printable
 
 Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 

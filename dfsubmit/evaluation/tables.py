@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dfsubmit.text import printable
+
 
 def number(value: float, digits: int = 3, sign: bool = False) -> str:
     """A figure for people: "0.812", or "undefined" for NaN."""
@@ -30,15 +32,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
     return value
-
-
-def printable(text: str) -> str:
-    """Text that may come from a file name, safe to show: control characters and undecodable
-    bytes as escapes."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
