@@ -92,8 +92,7 @@ def evaluate(
             the labelled ones are not the same; the rows are named.
     """
     path = Path(path)
-    is_scores = path.suffix == ".jsonl"
-    predictions, failed = (_from_scores if is_scores else _from_submission)(path, labels)
+    predictions, failed = read_predictions(path, labels)
     groups = group_numbers([row.group for row in labels.values()])
     parts: dict[str, list[Measured]] = {}
     left_out = []
@@ -146,6 +145,17 @@ def _measure(
         metrics=point(chosen, metrics),
         intervals={metric: interval(values[metric][0]) for metric in metrics},
     )
+
+
+def read_predictions(
+    path: Path, labels: Mapping[str, LabelledFile]
+) -> tuple[Predictions, dict[str, int]]:
+    """A result beside the true labels, and how many of its files failed, by status.
+
+    Raises:
+        UsageError: as `evaluate`.
+    """
+    return (_from_scores if path.suffix == ".jsonl" else _from_submission)(path, labels)
 
 
 def _from_scores(

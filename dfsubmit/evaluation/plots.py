@@ -15,6 +15,7 @@ import numpy as np
 from dfsubmit.errors import NotInstalled
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.metrics import Predictions, cumulative_counts
+from dfsubmit.evaluation.stress import StressReport
 from dfsubmit.records import FAKE
 from dfsubmit.text import printable
 
@@ -140,3 +141,23 @@ def png(figure: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110)
     return stream.getvalue()
+
+
+def stress_png(report: StressReport) -> bytes:
+    """Macro F1 with its interval, and the share of files with a face, for every variant."""
+    rows = [report.clean, *report.variants]
+    figure = new_figure("stress", 11, 1.5 + 0.3 * len(rows))
+    forest, faces = figure.subplots(1, 2, width_ratios=[1.6, 1])
+    names = [row.variant for row in rows]
+    draw_forest(
+        forest,
+        names,
+        [row.metrics["macro_f1"] for row in rows],
+        [row.intervals["macro_f1"] for row in rows],
+        report.clean.metrics["macro_f1"],
+    )
+    places = np.arange(len(rows))[::-1]
+    faces.barh(places, [row.face_rate for row in rows], color="tab:blue", alpha=0.6)
+    faces.set_yticks(places, [])
+    faces.set(xlabel="files with a face", xlim=(0, 1))
+    return png(figure)
