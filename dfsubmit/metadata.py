@@ -58,6 +58,7 @@ def describe_run(
         "aggregator": aggregator.spec,
         "aggregator_plugin": aggregator.registered.plugin,
         "decision": dataclasses.asdict(decision),
+        "threshold": options.threshold,
         "device": chosen.model.device,
         "precision": chosen.model.precision,
         "arithmetic": getattr(chosen.model, "arithmetic", ""),
