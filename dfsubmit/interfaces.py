@@ -78,10 +78,14 @@ class FrameModel(Protocol):
         precision: the arithmetic in use ("fp32", "bf16", "fp16", "int8").
     """
 
-    id2label: Mapping[int, str]
-    preprocessor: Preprocessor
-    device: str
-    precision: str
+    @property
+    def id2label(self) -> Mapping[int, str]: ...
+    @property
+    def preprocessor(self) -> Preprocessor: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """Logits, float32 (n, classes), for RGB uint8 faces (n, height, width, 3) at the size

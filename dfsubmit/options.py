@@ -1,4 +1,4 @@
-"""`RunOptions`: everything a user may ask of a run, with the defaults that the command line shows."""
+"""`RunOptions`: everything a user may ask of a run, with the command line's defaults."""
 
 from __future__ import annotations
 

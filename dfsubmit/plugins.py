@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,7 +101,7 @@ def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -
             raise UsageError(f"--plugins-dir {folder}: there is no such folder")
         for path in sorted(folder.glob("*.py")):
             info = PluginInfo(str(path), "file")
-            _try(plugins, info, lambda path=path: _load_file(path), strict)  # type: ignore[misc]
+            _try(plugins, info, partial(_load_file, path), strict)
     return plugins
 
 

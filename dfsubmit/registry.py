@@ -30,9 +30,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name.strip(), parameters
 
 
-def bind_aggregator(
-    spec: str, aggregators: Mapping[str, RegisteredAggregator]
-) -> BoundAggregator:
+def bind_aggregator(spec: str, aggregators: Mapping[str, RegisteredAggregator]) -> BoundAggregator:
     """The aggregator that a spec asks for, its parameters converted and set.
 
     Raises:
@@ -46,10 +44,14 @@ def bind_aggregator(
     values: dict[str, Any] = {}
     for key, text in raw.items():
         if key not in known:
-            raise UsageError(f"aggregator {name!r} has no parameter {key!r}", did_you_mean(key, known))
+            raise UsageError(
+                f"aggregator {name!r} has no parameter {key!r}", did_you_mean(key, known)
+            )
         values[key] = _convert(name, key, text, known[key])
-    canonical = name + (":" if values else "") + ",".join(
-        f"{key}={value}" for key, value in sorted(values.items())
+    canonical = (
+        name
+        + (":" if values else "")
+        + ",".join(f"{key}={value}" for key, value in sorted(values.items()))
     )
     return BoundAggregator(canonical, registered, values)
 
@@ -58,7 +60,9 @@ def aggregator_parameters(registered: RegisteredAggregator) -> dict[str, Any]:
     """The names and default values of an aggregator's parameters."""
     parameters = list(inspect.signature(registered.function).parameters.values())[1:]
     return {
-        item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty
+        item.name: item.default
+        for item in parameters
+        if item.default is not inspect.Parameter.empty
     }
 
 

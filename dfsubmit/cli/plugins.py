@@ -42,7 +42,9 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
         click.echo(f"  {info.name} {info.version}".rstrip() + f" ({info.source}): {state}")
     click.echo("aggregators")
     for name, item in sorted(plugins.aggregators.items()):
-        parameters = ",".join(f"{key}={value}" for key, value in aggregator_parameters(item).items())
+        parameters = ",".join(
+            f"{key}={value}" for key, value in aggregator_parameters(item).items()
+        )
         click.echo(f"  {name}{':' + parameters if parameters else ''}  ({item.plugin})")
     click.echo("model loaders")
     for name, plugin in sorted(plugins.loader_plugins.items()):

@@ -1,0 +1,57 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs python3 with venv, and make.
+# The same in plain pip lines is in README.md.
+
+PYTHON ?= python3
+VENV ?= .venv
+# The torch to install. `make demo TORCH=torch==2.13.0` picks a release; where an index offers a
+# build without CUDA, its name spares several GB.
+TORCH ?= torch>=2.7
+
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(dir $(wildcard plugins/*/setup.cfg)))
+METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
+TRAINED := $(wildcard models/tiny-vit-demo/model.safetensors)
+DEMO_MODEL := $(if $(TRAINED),$(dir $(TRAINED)),demo/untrained-model)
+
+.PHONY: demo test lint bench faults clean
+
+# A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
+demo: $(VENV)/.demo
+	$(BIN)/dfsubmit samples demo/data $(if $(TRAINED),,--untrained-model $(DEMO_MODEL))
+	$(BIN)/dfsubmit run demo/data --model $(DEMO_MODEL) --no-fallback --max-failures 100%
+	$(BIN)/dfsubmit check submission.csv --data demo/data
+	@cat submission.csv
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(wildcard $(plugin)dfsubmit_*/) &&) true
+
+clean:
+	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(1): what to install. OpenCV's ordinary wheel needs the system's libGL, libxcb and GLib, which
+# servers and containers often lack; its headless twin needs none of them and decodes the same.
+define install
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet "$(TORCH)" $(1)
+	@$(BIN)/python -c "import cv2" 2>/dev/null || { \
+	  echo "opencv-python cannot be imported here; installing opencv-python-headless instead"; \
+	  $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
+	  $(BIN)/python -m pip install --quiet opencv-python-headless; }
+	@touch $@
+endef
+
+$(VENV)/.demo: setup.cfg pyproject.toml
+	$(call install,-e ".[demo]")
+
+$(VENV)/.dev: $(METADATA)
+	$(call install,-e ".[dev]" $(foreach plugin,$(PLUGINS),-e $(plugin)))
+	@touch $(VENV)/.demo

@@ -1,0 +1,33 @@
+"""``dfsubmit samples``: something to run on, where no data are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.options import debug_option
+
+
+@click.command("samples")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--untrained-model",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also write a tiny ViT with random weights there. Its labels mean nothing.",
+)
+@debug_option
+def command(folder: Path, untrained_model: Path | None) -> None:
+    """Write a small folder of sample videos and pictures to DIR.
+
+    They show one face from a public-domain photograph; a picture without a face, a broken video
+    and a text file that is called a video are among them.
+    """
+    from dfsubmit.samples import make_samples, make_untrained_model
+
+    paths = make_samples(folder)
+    click.echo(f"{len(paths)} sample files in {folder}")
+    if untrained_model is not None:
+        make_untrained_model(untrained_model)
+        click.echo(f"untrained model in {untrained_model}: its labels mean nothing")

@@ -1,0 +1,101 @@
+"""A folder → its media files, and what each one is.
+
+In: a folder. Out: a `MediaFile` for every regular, non-hidden file directly in it, sorted by name.
+What a file is (image, video, other) is decided by its first bytes; the suffix only decides for
+content that says nothing, so that ``clip.mp4`` full of text is an unreadable video and
+``notes.txt`` an unsupported file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from dfsubmit.errors import UsageError
+from dfsubmit.records import Kind, MediaFile
+
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .gif .ppm .pgm".split())
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ts .mts .m2ts .3gp .ogv .h264 .264 "
+    ".hevc .265 .mjpeg .mjpg".split()
+)
+HEAD_BYTES = 1024
+
+_IMAGE_HEADS = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP|P[1-6]\s",
+    re.DOTALL,
+)
+_VIDEO_HEADS = re.compile(
+    rb".{4}(?:ftyp|moov|mdat|free|wide|skip)"  # MP4, MOV, 3GP
+    rb"|RIFF.{4}AVI |\x1aE\xdf\xa3|FLV\x01|OggS"  # AVI, Matroska and WebM, Flash, Ogg
+    rb"|\0\0\x01[\xba\xb3]|\0\0\0?\x01[\x67\x27\x40\x09]"  # MPEG-PS, raw H.264 and HEVC
+    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11|G.{187}G",  # ASF (WMV), MPEG-TS
+    re.DOTALL,
+)
+# Still pictures in an MP4-like container: Pillow and OpenCV read none of them here.
+_STILL_BRANDS = frozenset((b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx "))
+
+
+def list_media(folder: str | os.PathLike[str]) -> list[MediaFile]:
+    """Every regular, non-hidden file directly in the folder, sorted by name (as bytes).
+
+    Links count as what they lead to; one that leads nowhere is listed, for its row has to say so.
+
+    Raises:
+        UsageError: the folder does not exist, is no folder, or cannot be read.
+    """
+    return list_folder(folder)[0]
+
+
+def list_folder(folder: str | os.PathLike[str]) -> tuple[list[MediaFile], list[str]]:
+    """`list_media`, and the names of what was passed over: folders, pipes, sockets, devices."""
+    root = Path(folder)
+    files, passed_over = [], []
+    try:
+        entries = list(os.scandir(root))
+    except OSError as error:
+        raise UsageError(
+            f"the data folder {root} cannot be read: {error.strerror}",
+            "give the folder that holds the images and videos: dfsubmit run DATA",
+        ) from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = root / entry.name
+        try:
+            info = path.stat()
+        except OSError:  # a link that leads nowhere or in a circle, or a file that has just gone
+            files.append(MediaFile(path, entry.name))
+            continue
+        if stat.S_ISREG(info.st_mode):
+            files.append(MediaFile(path, entry.name, info.st_size, info.st_mtime_ns))
+        else:
+            passed_over.append(entry.name)
+    files.sort(key=lambda file: os.fsencode(file.name))
+    return files, sorted(passed_over)
+
+
+def sniff(path: Path) -> Kind:
+    """What a file is, by its first bytes and, where they say nothing, by its suffix.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    # A pipe that took the file's place would block an ordinary open for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path.name} is not a regular file")
+        head = stream.read(HEAD_BYTES)
+    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
+        return Kind.OTHER
+    if _IMAGE_HEADS.match(head):
+        return Kind.IMAGE
+    if _VIDEO_HEADS.match(head):
+        return Kind.VIDEO
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return Kind.IMAGE
+    return Kind.VIDEO if suffix in VIDEO_SUFFIXES else Kind.OTHER

@@ -1,0 +1,223 @@
+"""One file → its faces: listing's next step, run in a worker process.
+
+In: a `MediaFile`. Out: its `Face`s through a callback, and a `FileScan` that says how it went. What
+is wrong with a file becomes its status; nothing that a file contains raises here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dfsubmit.faces import Detection, FaceDetector, crop_face
+from dfsubmit.frames import (
+    Frame,
+    Unreadable,
+    Video,
+    coarse_to_fine,
+    read_image,
+    sample_indices,
+    thin,
+)
+from dfsubmit.media import sniff
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import Face, Kind, MediaFile, Status
+from dfsubmit.settings import FileScan, ScanSettings
+
+Emit = Callable[[Face], None]
+Proceed = Callable[[], bool]
+
+
+class Scanner:
+    """Scans files one after the other; its detector lives as long as it does."""
+
+    def __init__(self, settings: ScanSettings) -> None:
+        self.settings = settings
+        self.recipe = settings.recipe
+        self.detector = FaceDetector(settings.recipe)
+
+    def scan(
+        self,
+        file: MediaFile,
+        emit: Emit,
+        keep: int | None = None,
+        proceed: Proceed | None = None,
+    ) -> FileScan:
+        """Scan one file.
+
+        Args:
+            file: what to scan.
+            emit: receives every face.
+            keep: visit at most this many of the recipe's frames, evenly spread.
+            proceed: asked before each frame of a video whether that frame is still wanted. With
+                it, frames are visited coarse to fine instead of front to back.
+        """
+        scan = FileScan()
+        try:
+            scan.kind = sniff(file.path)
+            if scan.kind is Kind.OTHER:
+                scan.status, scan.error = Status.UNSUPPORTED, "neither an image nor a video"
+                return scan
+            visit = _Visit(self, scan, emit)
+            if scan.kind is Kind.IMAGE:
+                scan.frames_asked = 1
+                with _timed(scan, "decode"):
+                    frame = read_image(file.path, self.settings.limits)
+                visit.look(frame)
+                visit.finish([frame.index])
+            elif proceed is None:
+                self._front_to_back(file.path, visit, keep)
+            else:
+                self._coarse_to_fine(file.path, visit, keep, proceed)
+            _check_unchanged(file)
+        except (Unreadable, OSError) as error:
+            scan.status = Status.UNREADABLE
+            scan.error = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        except Exception as error:
+            scan.status, scan.error = Status.ERROR, f"{type(error).__name__}: {error}"
+        return scan
+
+    def _front_to_back(self, path: Path, visit: _Visit, keep: int | None) -> None:
+        """One pass. The container's frame count is believed at first and checked at the end,
+        where a lie costs a second pass for the frames that it made us miss."""
+        video = Video(path, self.settings.limits)
+        visit.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
+        decodable = video.claimed_frames or self._count(video, visit.scan)
+        wanted = self._wanted(decodable, keep)
+
+        def note(frames: int) -> None:
+            nonlocal decodable
+            decodable = frames
+
+        for frame in _timed_iterator(visit.scan, video.decode(wanted, on_end=note)):
+            visit.look(frame)
+        true_wanted = self._wanted(decodable, keep)
+        missed = [index for index in true_wanted if index not in visit.looked]
+        if missed:
+            for frame in _timed_iterator(visit.scan, video.decode(missed)):
+                visit.look(frame)
+        visit.finish(true_wanted)
+
+    def _coarse_to_fine(
+        self, path: Path, visit: _Visit, keep: int | None, proceed: Proceed
+    ) -> None:
+        """Frames are held, as many as the byte budget allows, and visited out of order; what the
+        budget does not hold takes further passes."""
+        video = Video(path, self.settings.limits)
+        visit.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
+        visit.streaming = True
+        decodable = self._count(video, visit.scan)
+        wanted = self._wanted(decodable, keep)
+        order = [wanted[position] for position in coarse_to_fine(len(wanted))]
+        hold = max(1, self.settings.limits.held_bytes // video.frame_bytes)
+        for start in range(0, len(order), hold):
+            chunk = order[start : start + hold]
+            held = {
+                frame.index: frame
+                for frame in _timed_iterator(visit.scan, video.decode(sorted(chunk)))
+            }
+            for index in chunk:
+                if index not in held:
+                    continue
+                if not proceed():
+                    visit.finish(sorted(visit.looked))
+                    return
+                visit.look(held.pop(index))
+        visit.finish(wanted)
+
+    def _count(self, video: Video, scan: FileScan) -> int:
+        with _timed(scan, "decode"):
+            return video.count()
+
+    def _wanted(self, decodable: int, keep: int | None) -> list[int]:
+        return thin(sample_indices(decodable, self.recipe.frames), keep)
+
+
+class _Visit:
+    """The frames of one file that were looked at, and the faces found in them.
+
+    Faces wait here until it is certain that their frames belong to the sample, unless `streaming`.
+    """
+
+    def __init__(self, scanner: Scanner, scan: FileScan, emit: Emit) -> None:
+        self.scanner = scanner
+        self.scan = scan
+        self.emit = emit
+        self.streaming = False
+        self.looked: dict[int, Face | None] = {}
+        self.whole: dict[int, Face] = {}
+
+    def look(self, frame: Frame) -> None:
+        """Find a frame's face and cut it out."""
+        settings = self.scanner.settings
+        with _timed(self.scan, "detect"):
+            detection = self.scanner.detector.largest(frame.pixels)
+            face = self._cut(frame, detection, settings.recipe) if detection else None
+            if settings.no_face == "whole-frame" and face is None:
+                height, width = frame.pixels.shape[:2]
+                everything = Detection((0, 0, width, height), 0.0)
+                whole_frame = replace(settings.recipe, detector="none")
+                cut = self._cut(frame, everything, whole_frame)
+                if cut is not None:
+                    self.whole[frame.index] = cut
+        self.looked[frame.index] = face
+        if face is not None and self.streaming:
+            self.emit(face)
+
+    def finish(self, sample: list[int]) -> None:
+        """Emit the faces of the frames in the sample and settle counts and status."""
+        seen = [index for index in sample if index in self.looked]
+        faces = [face for index in seen if (face := self.looked[index]) is not None]
+        self.scan.frames_decoded = len(seen)
+        self.scan.frames_with_face = len(faces)
+        if not seen:
+            raise Unreadable("no frame of it decodes")
+        if not faces and self.scanner.settings.no_face == "whole-frame":
+            for index in seen:
+                self.emit(self.whole[index])
+        elif not faces:
+            self.scan.status, self.scan.error = Status.NO_FACE, "no face in any frame"
+        elif not self.streaming:
+            for face in faces:
+                self.emit(face)
+
+    def _cut(self, frame: Frame, detection: Detection, recipe: Recipe) -> Face | None:
+        crop = crop_face(frame.pixels, detection.box, recipe)
+        if crop is None:
+            return None
+        resize = self.scanner.settings.resize
+        pixels = resize.resize(crop) if resize is not None else crop.copy()
+        return Face(frame.index, frame.time, detection.box, detection.score, pixels)
+
+
+def _check_unchanged(file: MediaFile) -> None:
+    """A file replaced while it was read gave frames of two files.
+
+    Raises:
+        OSError: it changed, or has gone.
+    """
+    info = file.path.stat()
+    if file.size >= 0 and (info.st_size, info.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise OSError("the file changed while the run was going on")
+
+
+@contextmanager
+def _timed(scan: FileScan, stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        scan.seconds[stage] += time.perf_counter() - start
+
+
+def _timed_iterator(scan: FileScan, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The frames, the time taken to make each counted as decoding."""
+    while True:
+        with _timed(scan, "decode"):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame

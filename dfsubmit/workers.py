@@ -1,0 +1,312 @@
+"""Many files → a stream of faces and finished files, from a pool of worker processes.
+
+In: `MediaFile`s. Out: `FaceEvent`s, the faces of several files interleaved, and one `FileEvent` at
+the end of each file. A worker that dies or takes too long costs its file alone, and is replaced.
+
+Workers are plain subprocesses that import dfsubmit's scanner and nothing else: no fork of a process
+that has touched CUDA, no second run of the user's script or notebook, no torch in their memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+
+from dfsubmit import worker
+from dfsubmit.errors import DfsubmitError, Exit
+from dfsubmit.records import Face, MediaFile, Status
+from dfsubmit.settings import FileScan, ScanSettings
+
+POLL_SECONDS = 0.2
+
+# -I keeps the current folder, which may be the data folder, off the worker's sys.path.
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[3].split({separator!r}); "
+    "from dfsubmit.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+)
+
+
+@dataclass(frozen=True)
+class FaceEvent:
+    """A face of a file."""
+
+    file: MediaFile
+    face: Face
+
+
+@dataclass(frozen=True)
+class WaitEvent:
+    """All frames granted to a file are visited: answer with `WorkerPool.grant`."""
+
+    file: MediaFile
+
+
+@dataclass(frozen=True)
+class FileEvent:
+    """A file is finished; no more faces of it will come."""
+
+    file: MediaFile
+    scan: FileScan
+
+
+Event = FaceEvent | WaitEvent | FileEvent
+
+
+@dataclass(frozen=True)
+class Visit:
+    """How much of a file to visit.
+
+    Attributes:
+        keep: at most so many of the recipe's frames, evenly spread; None for all.
+        granted: frames that may be visited before the pool is asked again (coarse to fine); None
+            visits all of them, front to back.
+    """
+
+    keep: int | None = None
+    granted: int | None = None
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: its affinity, and the control group's quota where smaller."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cpus = min(cpus, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass
+    return cpus
+
+
+@dataclass
+class _Worker:
+    """One process, and the file that it has in hand."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection[object, object]
+    lifeline: int
+    ready: bool = False
+    file: MediaFile | None = None
+    deadline: float = float("inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, message: object) -> None:
+        with self.lock:
+            self.connection.send(message)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        os.close(self.lifeline)
+
+
+class WorkerPool:
+    """Worker processes for one run; a context manager.
+
+    Args:
+        settings: what holds for every file.
+        workers: how many processes; 0 means the CPUs available.
+        per_file_timeout: seconds that a worker may take for one file. Time in which the worker
+            waits for the consumer of `events` does not count.
+
+    Raises:
+        DfsubmitError: (from `events`) workers cannot start on this machine.
+    """
+
+    def __init__(
+        self, settings: ScanSettings, workers: int = 0, per_file_timeout: float = 120.0
+    ) -> None:
+        self.settings = settings
+        self.size = workers or available_cpus()
+        self.per_file_timeout = per_file_timeout
+        self._workers: list[_Worker] = []
+        self._alone: deque[MediaFile] = deque()
+        self._retried: set[MediaFile] = set()
+        self._stopped = False
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers at once."""
+        self._stopped = True
+        while self._workers:
+            self._workers.pop().close()
+
+    def stop(self) -> None:
+        """Make `events` return soon, from any thread; files in hand are dropped."""
+        self._stopped = True
+
+    def grant(self, file: MediaFile, frames: int) -> None:
+        """Let a waiting file's worker visit so many more frames; 0 ends the file there."""
+        for member in self._workers:
+            if member.file == file:
+                # Where it has just died, `_receive` will notice.
+                with contextlib.suppress(OSError):
+                    member.send((worker.GRANT, frames))
+
+    def pids(self) -> list[int]:
+        """The process numbers of the living workers."""
+        return [member.process.pid for member in self._workers]
+
+    def events(
+        self,
+        files: Iterable[MediaFile],
+        visit: Callable[[MediaFile], Visit] = lambda file: Visit(),
+    ) -> Iterator[Event]:
+        """Scan the files; yield what comes, as it comes.
+
+        Args:
+            files: taken from as workers become idle.
+            visit: asked just before a file is handed to a worker.
+
+        A file whose worker was killed from outside (the kernel's OOM killer, most likely) is tried
+        once more, alone, at the end.
+        """
+        waiting = iter(files)
+        exhausted = False
+        while not self._stopped:
+            while len(self._workers) < self.size:
+                self._workers.append(self._start())
+            for member in self._workers:
+                if exhausted or not member.ready or member.file is not None:
+                    continue
+                file = next(waiting, None)
+                if file is None:
+                    exhausted = True
+                else:
+                    self._hand_over(member, file, visit(file))
+            if exhausted and not any(member.file for member in self._workers):
+                if not self._alone:
+                    return
+                idle = next((member for member in self._workers if member.ready), None)
+                if idle is not None:
+                    file = self._alone.popleft()
+                    self._hand_over(idle, file, visit(file))
+            for event in self._receive():
+                yielded = time.monotonic()
+                yield event
+                pause = time.monotonic() - yielded
+                for member in self._workers:
+                    member.deadline += pause
+
+    def _receive(self) -> Iterator[Event]:
+        """Read what the workers sent, for at most `POLL_SECONDS` of waiting."""
+        by_connection = {member.connection: member for member in self._workers}
+        for connection in wait(list(by_connection), POLL_SECONDS):
+            member = by_connection[connection]  # type: ignore[index]
+            try:
+                message = member.connection.recv()
+            except (EOFError, OSError):
+                yield from self._bury(member)
+                continue
+            yield from self._read(member, message)
+        now = time.monotonic()
+        for member in [late for late in self._workers if late.deadline < now]:
+            file = member.file
+            assert file is not None
+            self._workers.remove(member)
+            member.close()
+            error = f"took longer than {self.per_file_timeout:g} s"
+            yield FileEvent(file, FileScan(status=Status.TIMEOUT, error=error))
+
+    def _read(self, member: _Worker, message: object) -> Iterator[Event]:
+        assert isinstance(message, tuple)
+        kind, *content = message
+        if kind == worker.READY:
+            member.ready = True
+        elif kind == worker.BROKEN:
+            raise DfsubmitError(content[0], content[1], Exit.NOT_INSTALLED)
+        elif member.file is None:
+            raise AssertionError(f"a worker with no file in hand sent {kind!r}")
+        elif kind == worker.FACE:
+            yield FaceEvent(member.file, content[0])
+        elif kind == worker.WAITING:
+            yield WaitEvent(member.file)
+        elif kind == worker.DONE:
+            file, member.file, member.deadline = member.file, None, float("inf")
+            yield FileEvent(file, content[0])
+
+    def _hand_over(self, member: _Worker, file: MediaFile, visit: Visit) -> None:
+        member.file = file
+        member.deadline = time.monotonic() + self.per_file_timeout
+        # Where it has just died with this file in hand, `_receive` will notice.
+        with contextlib.suppress(OSError):
+            member.send((worker.FILE, file, visit.keep, visit.granted))
+
+    def _bury(self, member: _Worker) -> Iterator[Event]:
+        """A worker died: its file is tried again alone if it was killed, else it crashed."""
+        self._workers.remove(member)
+        member.process.wait()
+        code = member.process.returncode
+        member.close()
+        if not member.ready:
+            raise DfsubmitError(
+                f"worker processes end as soon as they start (exit code {code})",
+                "run 'dfsubmit doctor'",
+            )
+        if member.file is None:
+            return
+        if code == -signal.SIGKILL and member.file not in self._retried:
+            self._retried.add(member.file)
+            self._alone.append(member.file)
+            return
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        scan = FileScan(status=Status.CRASHED, error=f"its worker process died ({name})")
+        yield FileEvent(member.file, scan)
+
+    def _start(self) -> _Worker:
+        ours, theirs = socket.socketpair()
+        lifeline_read, lifeline_write = os.pipe()
+        # '' stands for the current folder, which may be the data folder.
+        path = [entry for entry in sys.path if entry]
+        path.append(str(Path(__file__).resolve().parent.parent))
+        code = _BOOT.format(separator=os.pathsep)
+        with theirs:
+            descriptors = (theirs.fileno(), lifeline_read)
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-c", code, *map(str, descriptors), os.pathsep.join(path)],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **_ENVIRONMENT},
+            )
+        os.close(lifeline_read)
+        connection: Connection[object, object] = Connection(ours.detach())
+        member = _Worker(process, connection, lifeline_write)
+        member.send(self.settings)
+        return member
+
+
+# One thread a worker: the workers are the parallelism. FFmpeg may read local files of known
+# formats and nothing else: a playlist called clip.mp4 must not make it open addresses.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENCV_LOG_LEVEL": "OFF",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "protocol_whitelist;file",
+}
