@@ -29,18 +29,25 @@ _TEXT = (".ipynb", ".json", ".txt", ".py", ".md", ".toml", ".cfg", ".ini", ".yam
 _MODEL_FOLDERS = {"task": "model", "predict": "assets/model"}
 
 _KEYS = (
-    ("a key in the form of a UUID", re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")),
+    (
+        "a key in the form of a UUID",
+        re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    ),
     ("a Hugging Face token", re.compile(rb"\bhf_[A-Za-z0-9]{20,}\b")),
     ("a private key", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("an AWS key", re.compile(rb"\bAKIA[0-9A-Z]{16}\b")),
     (
         "a key written out",
-        re.compile(rb"(?i)\b(?:api[_-]?|aif[_-]?)?key\b\\?[\"']?\s*[=:]\s*\\?[\"'][^\"'\s\\]{12,}\\?[\"']"),
+        re.compile(
+            rb"(?i)\b(?:api[_-]?|aif[_-]?)?key\b\\?[\"']?\s*[=:]\s*\\?[\"'][^\"'\s\\]{12,}\\?[\"']"
+        ),
     ),
     ("a key written out", re.compile(rb"--api-key[= ]+\\?[\"']?[^\s\"'{$\\-][^\s\"'\\]{7,}")),
 )
 # Outside URLs and identifiers: "/a/b…", "C:\…", "~/…".
-_ABSOLUTE = re.compile(r"(?<![\w.:/~*<\]\)}-])(?:/(?:[\w.-]+/)+[\w.-]*|/[a-z]+(?=[\"'])|~/[\w.-])|\b[A-Za-z]:\\+\w")
+_ABSOLUTE = re.compile(
+    r"(?<![\w.:/~*<\]\)}-])(?:/(?:[\w.-]+/)+[\w.-]*|/[a-z]+(?=[\"'])|~/[\w.-])|\b[A-Za-z]:\\+\w"
+)
 
 
 def problems(folder: Path, target: str, max_size: int) -> list[str]:
@@ -101,7 +108,9 @@ def _models(paths: list[str], target: str) -> list[str]:
     if len(folders) == 1 and len(kinds) > 1:
         found.append(f"more than one set of weights: {', '.join(weights)}")
     if all(path.endswith(_PICKLES) for path in weights):
-        found.append(f"weights that only load by unpickling: {', '.join(weights)}; save safetensors")
+        found.append(
+            f"weights that only load by unpickling: {', '.join(weights)}; save safetensors"
+        )
     return found
 
 

@@ -26,12 +26,13 @@ from dfsubmit.bundle.checks import KEY_VARIABLE
 from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
 from dfsubmit.bundle.pins import CLIENT_2025
 from dfsubmit.bundle.upload import lay_out
-from dfsubmit.errors import DfsubmitError, NotInstalled, UsageError
+from dfsubmit.errors import NotInstalled, UsageError
 
 MODEL_NAME_LIMIT = 128
 SUCCESS_2025 = "제출 완료"
 SUCCESS_3 = ("제출 완료", "디버그 제출 완료")
-SERVERS = {"task": "https://api.aifactory.space", "predict": "https://api.aifactory.space"}
+SERVER = "api.aifactory.space"
+"""Where both clients go unless they are told otherwise, for people."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,15 @@ def send(
         target: "task" (the 2.0.0 client) or "predict" (the installed 3.x client).
         model_name: 1 to 128 characters.
         key: the participant's key for this task.
-        trial: the 3.x client's debug submission, which is not counted.
+        trial: the debug submission, which is not counted; the 3.x client's alone.
         server: another server than the client's own.
         echo: called with each line that the client prints, the key taken out.
 
     Raises:
-        UsageError: a trial of a task bundle, or the name does not fit.
+        UsageError: the name does not fit.
         NotInstalled: the client is missing, or its environment cannot be made.
     """
     model_name = check_model_name(model_name)
-    if trial and target == "task":
-        raise UsageError("--trial: the client of 2025 has no trial submission", "rehearse instead")
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
     environment.pop(KEY_VARIABLE, None)
     if target == "task":

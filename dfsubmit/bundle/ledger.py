@@ -203,7 +203,9 @@ def quota_warnings(entries: Iterable[Entry], now: datetime) -> list[str]:
         if left > timedelta(0):
             minutes = int(-(-left.total_seconds() // 60))
             what = "score was entered" if last.scored else "submission went out"
-            warnings.append(f"wait {minutes} min: 30 min must pass after the last {what} ({last.id})")
+            warnings.append(
+                f"wait {minutes} min: 30 min must pass after the last {what} ({last.id})"
+            )
     return warnings
 
 
@@ -218,3 +220,34 @@ def gains(entries: Iterable[Entry]) -> dict[str, float]:
             changes[entry.id] = entry.score - best
         best = entry.score if best is None else max(best, entry.score)
     return changes
+
+
+def table(entries: Iterable[Entry]) -> list[str]:
+    """The ledger as aligned lines, newest first."""
+    entries = sorted(entries, key=lambda entry: entry.when, reverse=True)
+    if not entries:
+        return []
+    changes = gains(entries)
+    rows = [
+        ("ID", "sent (KST)", "contract", "model", "recipe", "aggregator", "F1", "score", "change")
+    ]
+    for entry in entries:
+        expected = entry.rehearsal.get("macro_f1")
+        score = "" if entry.score is None else f"{entry.score:.4f}"
+        rows.append(
+            (
+                entry.id,
+                f"{entry.when:%Y-%m-%d %H:%M}",
+                entry.target + (", trial" if entry.trial else ""),
+                entry.model_name,
+                str(entry.recipe.get("name", "")),
+                entry.aggregator + ("+flip" if entry.tta == "flip" else ""),
+                "" if expected is None else f"{expected:.4f}",
+                score if entry.accepted else "refused",
+                f"{changes[entry.id]:+.4f}" if entry.id in changes else "",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(f"{v:{w}}" for v, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

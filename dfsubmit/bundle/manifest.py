@@ -79,12 +79,11 @@ class Manifest:
 
 def relative_files(folder: Path) -> list[str]:
     """Every file below a folder, links included, as sorted relative paths with forward slashes."""
-    found = []
+    found: list[Path] = []
     for current, folders, names in os.walk(folder):
-        linked = [name for name in folders if os.path.islink(os.path.join(current, name))]
-        for name in names + linked:
-            found.append(Path(current, name).relative_to(folder).as_posix())
-    return sorted(found)
+        linked = (name for name in folders if os.path.islink(os.path.join(current, name)))
+        found += (Path(current, name) for name in (*names, *linked))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def file_sha256(path: Path) -> str:
@@ -115,7 +114,9 @@ def bundle_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in relative_files(folder):
         if path != MANIFEST_FILE:
-            digest.update(f"{path}\0{file_sha256(folder / path)}\n".encode("utf-8", "surrogateescape"))
+            digest.update(
+                f"{path}\0{file_sha256(folder / path)}\n".encode("utf-8", "surrogateescape")
+            )
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.bundle.pins import CLIENT_2025, CLIENT_3
+from dfsubmit.bundle.pins import CLIENT_3, CLIENT_2025
 from dfsubmit.errors import NotInstalled, UsageError
 
 
@@ -101,7 +101,8 @@ def _pip() -> str:
         "\n"
         "\n"
         "def pip(*arguments):\n"
-        '    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *arguments], check=True)\n'
+        '    command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments]\n'
+        "    subprocess.run(command, check=True)\n"
         "\n"
     )
 

@@ -18,7 +18,7 @@ from dfsubmit.bundle import checks, manifest, notebooks, wheels
 from dfsubmit.bundle.manifest import Manifest
 from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, SERVER, TORCH, project
 from dfsubmit.errors import DfsubmitError, UsageError
-from dfsubmit.modelfolder import ModelFolder, open_model
+from dfsubmit.modelfolder import ModelFolder, hash_model, open_model
 from dfsubmit.plugins import load_plugins
 from dfsubmit.recipe import RECIPE_FILE
 
@@ -115,7 +115,7 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     built = Manifest(
         target=options.target,
         model=name,
-        model_sha256=model.sha256,
+        model_sha256="",
         recipe=dataclasses.asdict(model.recipe),
         aggregator=options.aggregator,
         tta=options.tta,
@@ -133,10 +133,13 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     )
     notebook = manifest.NOTEBOOKS[options.target]
     write_atomically(folder / notebook, _BUILDERS[options.target](parts))
-    for path in (notebook, "requirements.txt"):
-        sources[path] = GENERATED
-    files = manifest.describe_files(folder, sources)
-    built = dataclasses.replace(built, files=files)
+    sources |= dict.fromkeys((notebook, "requirements.txt"), GENERATED)
+    built = dataclasses.replace(
+        built,
+        # Of the copy: the source may hold further weights that stay behind.
+        model_sha256=hash_model(folder / built.model_path),
+        files=manifest.describe_files(folder, sources),
+    )
     manifest.write_manifest(folder, built)
     return built
 

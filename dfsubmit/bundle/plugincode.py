@@ -44,7 +44,9 @@ def second_model(wheel: Path) -> list[str]:
             if function in _DOWNLOADS:
                 reasons.append(f"downloads ({function} in {name}, line {call.lineno})")
             elif function in _LOADS and (not is_loader or _names_its_own(call)):
-                reasons.append(f"loads a model of its own ({function} in {name}, line {call.lineno})")
+                reasons.append(
+                    f"loads a model of its own ({function} in {name}, line {call.lineno})"
+                )
     return reasons
 
 
@@ -62,7 +64,9 @@ def _calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
             yield node, function.id
         elif isinstance(function, ast.Attribute):
             owner = function.value
-            owner_name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            owner_name = (
+                owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            )
             dotted = f"{owner_name}.{function.attr}"
             yield node, dotted if dotted in _LOADS else function.attr
 

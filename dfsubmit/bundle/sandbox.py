@@ -84,17 +84,19 @@ class Sandbox:
         """
         _require_packages()
         self._write_kernel(closed)
+        result_file = self.scratch / "result.json"
+        result_file.unlink(missing_ok=True)
+        job_notebook = self.scratch / "job.ipynb"
+        job_notebook.write_text(json.dumps(notebook), encoding="utf-8")
         job = {
-            "notebook": str(self.scratch / "job.ipynb"),
+            "notebook": str(job_notebook),
             "executed": str(executed),
-            "result": str(self.scratch / "result.json"),
+            "result": str(result_file),
             "folder": str(self.folder),
             "kernel": _KERNEL,
             "cpus": self.limits.cpus,
             "namespace": closed == "namespace",
         }
-        Path(job["notebook"]).write_text(json.dumps(notebook), encoding="utf-8")
-        Path(job["result"]).unlink(missing_ok=True)
         job_file = self.scratch / "job.json"
         job_file.write_text(json.dumps(job), encoding="utf-8")
         log = self.scratch / "kernel.log"
@@ -114,7 +116,7 @@ class Sandbox:
             error = f"ended: over the {over} limit of {limits[over]}"
             return Run(error, seconds, peak, over == "time", over == "memory")
         try:
-            result = json.loads(Path(job["result"]).read_text(encoding="utf-8"))
+            result = json.loads(result_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             return Run(f"the kernel could not be run: {' '.join(tail)}", seconds, peak)

@@ -27,7 +27,17 @@ from dfsubmit.errors import DfsubmitError, NotInstalled, UsageError
 
 # Zip archives know no date before 1980; a fixed one makes equal sources give equal wheels.
 _EPOCH = "315532800"
-_LEFT_OUT = ("build", "dist", "*.egg-info", ".*", "__pycache__", "models", "tests", "docs", "plugins")
+_LEFT_OUT = (
+    "build",
+    "dist",
+    "*.egg-info",
+    ".*",
+    "__pycache__",
+    "models",
+    "tests",
+    "docs",
+    "plugins",
+)
 _BUILD_FILES = ("pyproject.toml", "setup.py")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.options import debug_option
-from dfsubmit.cli.values import ByteSize
+from dfsubmit.cli.values import byte_size
 
 
 @click.command("package")
@@ -33,7 +33,8 @@ from dfsubmit.cli.values import ByteSize
 @click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
 @click.option(
     "--max-size",
-    type=ByteSize(),
+    type=byte_size,
+    metavar="SIZE",
     default="2GB",
     show_default=True,
     help="Refuse a larger bundle (the server's limit goes with the key).",
