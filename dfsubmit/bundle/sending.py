@@ -55,7 +55,7 @@ class Plan:
         size = sum((self.bundle / path).stat().st_size for path in paths)
         kind = "trial submission (not counted)" if self.trial else "submission"
         what = (
-            f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} bytes"
+            f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
         )
         where = f"as {self.model_name!r}, to {self.server or client.SERVER}"
         return [

@@ -86,8 +86,7 @@ def _build(project: Path, output: Path) -> Path:
     if importlib.util.find_spec("build") is None:
         raise NotInstalled.extra("package", "bundle", "build")
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(output)]
-    # Without isolation nothing is downloaded; Python 3.12 and later come without setuptools.
-    if importlib.util.find_spec("setuptools") is not None:
+    if _has_setuptools():
         command.append("--no-isolation")
     before = set(output.glob("*.whl"))
     with tempfile.TemporaryDirectory(prefix="dfsubmit-build-") as scratch:
@@ -105,6 +104,18 @@ def _build(project: Path, output: Path) -> Path:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise DfsubmitError(f"{project} cannot be built into a wheel:\n{tail}")
     return built.pop()
+
+
+def _has_setuptools() -> bool:
+    """Whether a wheel can be built without downloading anything.
+
+    From 70.1 on setuptools needs no `wheel`; Python 3.12 and later come without either.
+    """
+    try:
+        version = importlib.metadata.version("setuptools")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return tuple(int(part) for part in version.split(".")[:2]) >= (70, 1)
 
 
 def _ignore(project: Path) -> Callable[[str, list[str]], set[str]]:
