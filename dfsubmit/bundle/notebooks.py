@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ import os
 
 import aifactory.score as aif
 
-aif.submit(model_name={model!r}, key=os.environ.get("AIF_API_KEY") or getpass.getpass("Key: "))\
+aif.submit(
+    model_name={model},
+    key=os.environ.get("AIF_API_KEY") or getpass.getpass("Key: "),
+)\
 """
 
 SUBMIT_3 = """\
@@ -72,7 +76,7 @@ def task_notebook(parts: NotebookParts) -> str:
                 'pip("--no-deps", "--requirement", "requirements.txt")\n' + _install(parts),
             ),
             ("inference", _inference(parts)),
-            ("submit", SUBMIT_2025.format(model=parts.model)),
+            ("submit", SUBMIT_2025.format(model=_text(parts.model))),
         ]
     )
 
@@ -84,7 +88,7 @@ def predict_notebook(parts: NotebookParts) -> str:
             ("title", _title(parts)),
             ("libraries", f"{_pip()}\n{_install(parts)}"),
             ("inference", _inference(parts)),
-            ("submit", SUBMIT_3.format(client=CLIENT_3, model=parts.model)),
+            ("submit", SUBMIT_3.format(client=CLIENT_3, model=shlex.quote(parts.model))),
         ]
     )
 
@@ -108,17 +112,23 @@ def _pip() -> str:
 
 
 def _install(parts: NotebookParts) -> str:
-    wheels = "".join(f'    "./{wheel}",\n' for wheel in parts.wheels)
+    wheels = "".join(f"    {_text(f'./{wheel}')},\n" for wheel in parts.wheels)
     return f'pip(\n    "--no-deps",\n    "--no-index",\n{wheels})'
 
 
 def _inference(parts: NotebookParts) -> str:
-    call = f'main(data="./data", model="./{parts.model_path}", output="./submission.csv"'
+    model = _text(f"./{parts.model_path}")
+    call = f'main(data="./data", model={model}, output="./submission.csv"'
     if parts.aggregator != "mean":
-        call += f', aggregator="{parts.aggregator}"'
+        call += f", aggregator={_text(parts.aggregator)}"
     if parts.tta != "none":
-        call += f', tta="{parts.tta}"'
+        call += f", tta={_text(parts.tta)}"
     return f"from dfsubmit.entrypoint import main\n\n{call})"
+
+
+def _text(value: str) -> str:
+    """A text as Python code, in double quotes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _notebook(cells: list[tuple[str, str]]) -> str:

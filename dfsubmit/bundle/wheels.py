@@ -69,8 +69,24 @@ def own_wheel(output: Path) -> tuple[Path, str]:
     import dfsubmit
 
     clone = Path(dfsubmit.__file__).resolve().parents[1]
-    is_clone = (clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file()
-    return make_wheel(str(clone) if is_clone else "dfsubmit", output)
+    if not ((clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file()):
+        return make_wheel("dfsubmit", output)
+    return _build(clone, output), f"built from the clone at {_commit(clone)}"
+
+
+def _commit(clone: Path) -> str:
+    """The clone's commit, with "-dirty" where files were changed since; "no commit" without git."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=clone,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"
+    return done.stdout.strip()
 
 
 def required(wheel: Path) -> list[str]:
