@@ -141,9 +141,7 @@ def test_a_plugin_and_the_options_travel_along(tiny_model: Path, tmp_path: Path)
     notebook = json.loads((output / "task.ipynb").read_text())
     source = "".join("".join(cell["source"]) for cell in notebook["cells"])
     assert '"./wheels/secondhighest-1.0-py3-none-any.whl"' in source
-    assert (
-        'main(data="./data", model="./model/m", output="./submission.csv", tta="flip")' in source
-    )
+    assert 'main(data="./data", model="./model/m", output="./submission.csv", tta="flip")' in source
 
 
 def test_a_plugin_with_a_requirement_that_no_pin_covers_is_refused(
@@ -192,9 +190,7 @@ def test_more_than_one_model_is_refused(tiny_model: Path, tmp_path: Path) -> Non
         package(PackageOptions(model, "task", tmp_path / "bundle"))
 
 
-def test_weights_that_only_load_by_unpickling_are_refused(
-    tiny_model: Path, tmp_path: Path
-) -> None:
+def test_weights_that_only_load_by_unpickling_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     model = Path(shutil.copytree(tiny_model, tmp_path / "pickled"))
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
     with pytest.raises(DfsubmitError, match="unpickling"):

@@ -54,9 +54,7 @@ class Plan:
         paths = uploaded(self.bundle, self.manifest.target)
         size = sum((self.bundle / path).stat().st_size for path in paths)
         kind = "trial submission (not counted)" if self.trial else "submission"
-        what = (
-            f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
-        )
+        what = f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
         where = f"as {self.model_name!r}, to {self.server or client.SERVER}"
         return [
             *expectations(self.evidence, self.manifest.aggregator),
