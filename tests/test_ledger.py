@@ -107,7 +107,7 @@ def test_the_table_is_newest_first_with_the_change() -> None:
     call("score", "EXP-001", "0.5489")
     scored = call("score", "EXP-002", "0.5599")
     assert scored.output == "EXP-002: 0.5599 (+0.0110 against the best before it)\n"
-    lines = call().output.splitlines()
+    lines = call().stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["ID", "EXP-002", "EXP-001"]
     assert lines[1].split()[-3:] == ["mean+flip", "0.5599", "+0.0110"]
     assert lines[2].split()[-2:] == ["0.9000", "0.5489"]
