@@ -149,7 +149,9 @@ def _load_network(folder: Path) -> Any:
     import pickle
 
     from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         network, info = AutoModelForImageClassification.from_pretrained(
             str(folder),

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.errors import DfsubmitError, NotInstalled
+from dfsubmit.modelfolder import UNTRAINED_KEY
+from dfsubmit.opencv import load_cv2
 from dfsubmit.preprocess import PREPROCESSOR_FILE
 from dfsubmit.recipe import RECIPE_FILE, Recipe
 from dfsubmit.records import Box, Pixels
-
-UNTRAINED_KEY = "dfsubmit_untrained"
-"""Set in the ``config.json`` of a model whose weights are random: its labels mean nothing."""
 
 UNTRAINED_SIZES: dict[str, dict[str, int]] = {
     "tiny": {
@@ -52,7 +51,7 @@ def make_samples(folder: Path) -> list[Path]:
     is called a video.
 
     Raises:
-        NotInstalled: scikit-image, which brings the photograph, is missing.
+        NotInstalled: OpenCV, or scikit-image, which brings the photograph, is missing.
         DfsubmitError: OpenCV cannot write videos here.
         OSError: the folder cannot be written.
     """
@@ -183,8 +182,7 @@ def _zoom(at: float) -> Box:
 
 def _frames(photograph: Pixels, count: int, view: Callable[[float], Box]) -> Iterator[Pixels]:
     """`count` RGB frames at `_VIDEO_SIZE`; `view` gets the time as a share from 0 to 1."""
-    import cv2
-
+    cv2 = load_cv2()
     for number in range(count):
         left, top, right, bottom = view(number / (count - 1))
         crop = photograph[top:bottom, left:right]
@@ -202,8 +200,7 @@ def _dim(frame: Pixels, at: float) -> Pixels:
 
 
 def _write_video(path: Path, codec: str, frames: Iterator[Pixels]) -> None:
-    import cv2
-
+    cv2 = load_cv2()
     fourcc = cv2.VideoWriter.fourcc(*codec)
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, _FPS, _VIDEO_SIZE)
     if not writer.isOpened():

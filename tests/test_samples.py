@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from dfsubmit.cli import main
 from dfsubmit.fakeclass import resolve_fake_class
+from dfsubmit.modelfolder import UNTRAINED_KEY
 from dfsubmit.preprocess import load_preprocessor
 from dfsubmit.recipe import Recipe, load_recipe
-from dfsubmit.samples import UNTRAINED_KEY, make_samples, make_untrained_model
+from dfsubmit.samples import make_samples, make_untrained_model
 
 NAMES = {
     "broken.mp4",

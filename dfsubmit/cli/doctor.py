@@ -1,0 +1,42 @@
+"""``dfsubmit doctor``: what is installed, and what would stop a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from dfsubmit.cli.options import debug_option, plugin_options
+from dfsubmit.errors import Exit
+
+
+@click.command("doctor")
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@debug_option
+def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
+    """Say what is installed and what would stop a run.
+
+    Exits 5 when a package that a run needs cannot be imported, 1 when something else would stop a
+    run, and 0 otherwise.
+    """
+    from dfsubmit.doctor import examine, exit_code
+
+    findings = examine(plugins_dir, strict)
+    code = exit_code(findings)
+    if as_json:
+        listing = {"findings": [vars(finding) for finding in findings], "exit_code": int(code)}
+        click.echo(json.dumps(listing, indent=2))
+        sys.exit(code)
+    for finding in findings:
+        click.echo(f"{finding.state:8}{finding.subject:14}{finding.text}")
+        if finding.hint:
+            click.echo(f"{'':22}hint: {finding.hint}")
+    verdict = {
+        Exit.OK: "nothing here would stop a run",
+        Exit.FAILED_CHECK: "a run would stop: see the lines marked stop",
+        Exit.NOT_INSTALLED: "a run would stop: see the lines marked missing",
+    }
+    click.echo(verdict[code])
+    sys.exit(code)

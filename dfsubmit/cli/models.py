@@ -1,0 +1,54 @@
+"""``dfsubmit models``: the model folders at hand, and the baseline from the hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.options import debug_option
+
+
+@click.group("models", invoke_without_command=True)
+@click.option(
+    "--folder",
+    default="models",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where model folders lie.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@debug_option
+@click.pass_context
+def command(context: click.Context, folder: Path, as_json: bool) -> None:
+    """List model folders, or fetch the baseline."""
+    if context.invoked_subcommand is not None:
+        return
+    from dfsubmit.modellist import list_models
+
+    models = list_models(folder)
+    if as_json:
+        click.echo(json.dumps([vars(model) for model in models], indent=2, default=str))
+        return
+    for model in models:
+        click.echo(f"{model.path}: {model.state}")
+        if model.ready:
+            recipe = model.recipe or "none of its own (the default is used)"
+            click.echo(f"  recipe {recipe}; fake class {model.fake_class!r}")
+    if not models:
+        click.echo(f"no models in {folder}: 'dfsubmit models fetch baseline' downloads one")
+
+
+@command.command("fetch")
+@click.argument("name", type=click.Choice(["baseline"]))
+@debug_option
+def fetch(name: str) -> None:
+    """Download the organiser's baseline model (343 MB) from the Hugging Face hub.
+
+    This is the only command that downloads anything. It takes JSON and safetensors files only.
+    """
+    from dfsubmit.baseline import fetch_baseline
+
+    model = fetch_baseline()
+    click.echo(f"{name}: {model.source} is ready, recipe {model.recipe.name}")
