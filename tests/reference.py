@@ -44,7 +44,9 @@ class Reference:
             width, height = right - left, bottom - top
             crops.append(
                 frame[
-                    max(0, int(top - 0.4 * height)) : min(frame.shape[0], int(bottom + 0.4 * height)),
+                    max(0, int(top - 0.4 * height)) : min(
+                        frame.shape[0], int(bottom + 0.4 * height)
+                    ),
                     max(0, int(left - 0.4 * width)) : min(frame.shape[1], int(right + 0.4 * width)),
                 ]
             )
