@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dfsubmit.errors import ModelError, did_you_mean
+from dfsubmit.errors import UsageError, did_you_mean
 
 _FAKE = frozenset(
     "fake fakes deepfake deepfakes deep_fake manipulated manipulation synthetic synthesized "
@@ -26,14 +26,14 @@ def resolve_fake_class(id2label: Mapping[int, str], fake_label: str | None = Non
         fake_label: the user's own word for it, matched without regard to case.
 
     Raises:
-        ModelError: no class, or more than one, means fake; or `fake_label` is none of them.
+        UsageError: no class, or more than one, means fake; or `fake_label` is none of them.
     """
     names = {index: str(name) for index, name in id2label.items()}
     listing = ", ".join(f"{index}: {name!r}" for index, name in sorted(names.items()))
     if fake_label is not None:
         matches = [i for i, name in names.items() if name.casefold() == fake_label.casefold()]
         if len(matches) != 1:
-            raise ModelError(
+            raise UsageError(
                 f"--fake-label {fake_label!r} names no single class of this model ({listing})",
                 did_you_mean(fake_label, names.values()),
             )
@@ -46,7 +46,7 @@ def resolve_fake_class(id2label: Mapping[int, str], fake_label: str | None = Non
         return next(index for index in names if index not in reals)
     if len(fakes) == 1 and (len(reals) == 1 or len(names) == 2):
         return fakes[0]
-    raise ModelError(
+    raise UsageError(
         f"which class is fake cannot be told from the names of the model's classes ({listing})",
         "say which with --fake-label NAME",
     )

@@ -151,7 +151,9 @@ def load_network(folder: Path) -> Any:
 
     import torch
     from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         network, info = AutoModelForImageClassification.from_pretrained(
             str(folder),

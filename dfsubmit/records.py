@@ -138,6 +138,7 @@ class FileResult:
         bounds: (low, high) around p_fake after an early exit, else None.
         kind: image, video or other.
         frames_asked, frames_decoded, frames_with_face: counts.
+        frames_skipped: frames of the sample that an early exit did not visit.
         frames: the scored frames in order of time.
         seconds: seconds by stage ("decode", "detect", "classify").
         error: one line that says what failed; empty when nothing did.
@@ -154,6 +155,7 @@ class FileResult:
     frames_asked: int = 0
     frames_decoded: int = 0
     frames_with_face: int = 0
+    frames_skipped: int = 0
     frames: list[FrameRecord] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     error: str = ""

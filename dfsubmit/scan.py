@@ -28,7 +28,7 @@ from dfsubmit.records import Face, Kind, MediaFile, Status
 from dfsubmit.settings import FileScan, ScanSettings
 
 Emit = Callable[[Face], None]
-Proceed = Callable[[], bool]
+Proceed = Callable[[int], bool]
 
 
 class Scanner:
@@ -52,8 +52,9 @@ class Scanner:
             file: what to scan.
             emit: receives every face.
             keep: visit at most this many of the recipe's frames, evenly spread.
-            proceed: asked before each frame of a video whether that frame is still wanted. With
-                it, frames are visited coarse to fine instead of front to back.
+            proceed: asked before each frame of a video, with the number of frames left,
+                whether they are still wanted. With it, frames are visited coarse to fine
+                instead of front to back.
         """
         scan = FileScan()
         try:
@@ -68,7 +69,10 @@ class Scanner:
                     frame = read_image(file.path, self.settings.limits)
                 visit.look(frame)
                 visit.finish([frame.index])
-            elif proceed is None:
+                return scan
+            scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
+            scan.thinned = scan.frames_asked < self.recipe.frames
+            if proceed is None:
                 self._front_to_back(file.path, visit, keep)
             else:
                 self._coarse_to_fine(file.path, visit, keep, proceed)
@@ -84,7 +88,6 @@ class Scanner:
         """One pass. The container's frame count is believed at first and checked at the end,
         where a lie costs a second pass for the frames that it made us miss."""
         video = Video(path, self.settings.limits)
-        visit.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
         decodable = video.claimed_frames or self._count(video, visit.scan)
         wanted = self._wanted(decodable, keep)
 
@@ -107,7 +110,6 @@ class Scanner:
         """Frames are held, as many as the byte budget allows, and visited out of order; what the
         budget does not hold takes further passes."""
         video = Video(path, self.settings.limits)
-        visit.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
         visit.streaming = True
         decodable = self._count(video, visit.scan)
         wanted = self._wanted(decodable, keep)
@@ -122,7 +124,8 @@ class Scanner:
             for index in chunk:
                 if index not in held:
                     continue
-                if not proceed():
+                if not proceed(len(wanted) - visit.scan.frames_decoded):
+                    visit.scan.frames_skipped = len(wanted) - visit.scan.frames_decoded
                     visit.finish(sorted(visit.looked))
                     return
                 visit.look(held.pop(index))
@@ -164,6 +167,7 @@ class _Visit:
                 if cut is not None:
                     self.whole[frame.index] = cut
         self.looked[frame.index] = face
+        self.scan.frames_decoded = len(self.looked)
         if face is not None and self.streaming:
             self.emit(face)
 

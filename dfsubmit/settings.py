@@ -54,6 +54,8 @@ class FileScan:
             timeout).
         kind: what the file is.
         frames_asked, frames_decoded, frames_with_face: counts.
+        frames_skipped: frames of the sample that an early exit did not visit.
+        thinned: fewer frames than the recipe asks were to be visited.
         seconds: by stage, "decode" and "detect" (which includes cropping and resizing).
         error: one line that says what failed.
     """
@@ -63,5 +65,7 @@ class FileScan:
     frames_asked: int = 0
     frames_decoded: int = 0
     frames_with_face: int = 0
+    frames_skipped: int = 0
+    thinned: bool = False
     seconds: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0})
     error: str = ""

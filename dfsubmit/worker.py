@@ -11,7 +11,7 @@ Started by `workers.WorkerPool` with one socket. Messages are pickled tuples:
 |---|---|
 | `(READY,)` | started, idle |
 | `(FACE, face)` | a face of the file in hand |
-| `(WAITING,)` | all granted frames of it are visited; the answer is a GRANT |
+| `(WAITING, left)` | all granted frames of it are visited, so many are left; answered by a GRANT |
 | `(DONE, scan)` | the file in hand is finished; idle |
 | `(BROKEN, message, hint)` | this worker cannot work here at all |
 """
@@ -82,9 +82,9 @@ class _Allowance:
         self.connection = connection
         self.granted = granted
 
-    def proceed(self) -> bool:
+    def proceed(self, left: int) -> bool:
         if self.granted == 0:
-            self.connection.send((WAITING,))
+            self.connection.send((WAITING, left))
             _, self.granted = self.connection.recv()
         if self.granted == 0:
             return False

@@ -48,7 +48,16 @@ class FaceEvent:
 
 @dataclass(frozen=True)
 class WaitEvent:
-    """All frames granted to a file are visited: answer with `WorkerPool.grant`."""
+    """All frames granted to a file are visited and `left` are not: answer with
+    `WorkerPool.grant`."""
+
+    file: MediaFile
+    left: int
+
+
+@dataclass(frozen=True)
+class RetryEvent:
+    """A file is begun anew: the faces of it that came so far do not count."""
 
     file: MediaFile
 
@@ -61,7 +70,7 @@ class FileEvent:
     scan: FileScan
 
 
-Event = FaceEvent | WaitEvent | FileEvent
+Event = FaceEvent | WaitEvent | RetryEvent | FileEvent
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ class WorkerPool:
 
     def grant(self, file: MediaFile, frames: int) -> None:
         """Let a waiting file's worker visit so many more frames; 0 ends the file there."""
-        for member in self._workers:
+        for member in list(self._workers):
             if member.file == file:
                 # Where it has just died, `_receive` will notice.
                 with contextlib.suppress(OSError):
@@ -244,7 +253,7 @@ class WorkerPool:
         elif kind == worker.FACE:
             yield FaceEvent(member.file, content[0])
         elif kind == worker.WAITING:
-            yield WaitEvent(member.file)
+            yield WaitEvent(member.file, content[0])
         elif kind == worker.DONE:
             file, member.file, member.deadline = member.file, None, float("inf")
             yield FileEvent(file, content[0])
@@ -272,6 +281,7 @@ class WorkerPool:
         if code == -signal.SIGKILL and member.file not in self._retried:
             self._retried.add(member.file)
             self._alone.append(member.file)
+            yield RetryEvent(member.file)
             return
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         scan = FileScan(status=Status.CRASHED, error=f"its worker process died ({name})")

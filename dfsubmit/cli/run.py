@@ -1,0 +1,113 @@
+"""``dfsubmit run``: a folder of media in, ``submission.csv`` out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from dfsubmit.cli.options import SHARE, SPAN, debug_option, plugin_options
+from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
+
+
+@click.command("run")
+@click.argument("data", default="./data")
+@click.option("--model", required=True, metavar="DIR", help="A model folder, or a zip of one.")
+@click.option("--output", default="submission.csv", show_default=True, help="Where the CSV goes.")
+@click.option(
+    "--aggregator",
+    default="mean",
+    show_default=True,
+    metavar="SPEC",
+    help="How a file's frames become one score: NAME or NAME:key=value,… ('dfsubmit plugins').",
+)
+@click.option("--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns.")
+@click.option("--frames", type=click.IntRange(1), help="Override the recipe's number of frames.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="auto is fp32.",
+)
+@click.option("--loader", metavar="NAME", help="A model loader by name; default: the best.")
+@click.option("--batch-size", type=click.IntRange(0), default=0, help="Faces a forward pass.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
+@click.option(
+    "--fallback",
+    default=str(BASELINE_MODEL),
+    show_default=True,
+    metavar="DIR",
+    help="The model used, loudly, when --model cannot be loaded.",
+)
+@click.option("--no-fallback", is_flag=True, help="A model that cannot be loaded is an error.")
+@click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
+@click.option(
+    "--failure-label",
+    type=click.Choice(list(FAILURE_LABELS)),
+    default="real",
+    show_default=True,
+    help="The label of files that could not be scored.",
+)
+@click.option(
+    "--no-face",
+    type=click.Choice(["fail", "whole-frame"]),
+    default="fail",
+    show_default=True,
+    help="What to do with a file in which no face is found.",
+)
+@click.option(
+    "--max-failures",
+    type=SHARE,
+    default="5%",
+    show_default=True,
+    help="More failed files than this share: exit code 3.",
+)
+@click.option(
+    "--tta",
+    type=click.Choice(["none", "flip"]),
+    default="none",
+    show_default=True,
+    help="flip: the mean of each face and its mirror image.",
+)
+@click.option("--threshold", type=click.FloatRange(0, 1), help="p_fake above it is fake.")
+@click.option("--raw", is_flag=True, help="Ignore the model folder's calibration.")
+@click.option("--early-exit", is_flag=True, help="Stop on a file once its label is settled.")
+@click.option("--time-limit", type=SPAN, metavar="TIME", help="Such as 3h, 90m or 600.")
+@click.option(
+    "--min-frames",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="The fewest frames that a time limit may thin a video to.",
+)
+@click.option(
+    "--per-file-timeout", type=SPAN, default="120", show_default=True, help="Seconds a file."
+)
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
+@click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
+@click.option("--progress/--no-progress", default=True, help="Show a progress bar on stderr.")
+@plugin_options
+@debug_option
+@click.pass_context
+def command(
+    context: click.Context, /, as_json: bool, no_fallback: bool, fallback: str, **options: Any
+) -> None:
+    """Score every file of DATA (default: ./data) and write submission.csv.
+
+    Exit codes: 0; 2 usage; 3 more files failed than --max-failures (results written); 4 the
+    fallback model was used (results written); 5 something is not installed.
+    """
+    from dfsubmit.options import RunOptions
+    from dfsubmit.pipeline import run
+    from dfsubmit.summary import format_summary
+
+    summary = run(
+        RunOptions(fallback=None if no_fallback else fallback, **options),
+        say=lambda line: click.echo(line, err=True),
+    )
+    click.echo(json.dumps(summary.meta, indent=2) if as_json else format_summary(summary))
+    context.exit(summary.exit_code)

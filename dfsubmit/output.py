@@ -1,0 +1,119 @@
+"""A run's files on disk: the submission, its scores, its metadata, its journal.
+
+In: one `FileResult` at a time. Out, at any moment: a complete and valid ``submission.csv``, in
+which what is not known yet has the failure label. It is refreshed while the run goes on, so that a
+killed run leaves all that was known.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.atomic import write_atomically
+from dfsubmit.errors import DfsubmitError
+from dfsubmit.journal import Journal, journal_path
+from dfsubmit.records import FileResult, MediaFile, Status
+from dfsubmit.scores import meta_path, scores_path, write_scores
+from dfsubmit.submission import write_submission
+
+REFRESH_SECONDS = 10.0
+
+
+class RunOutput:
+    """Everything that a run writes.
+
+    Args:
+        submission: the CSV's path.
+        files: all files of the data folder.
+        failure_label: the label of files that are not scored.
+        conditions: what results depend on besides their files (see `Journal`).
+
+    Raises:
+        UsageError: another run writes there, or the folder is not writable.
+    """
+
+    def __init__(
+        self,
+        submission: Path,
+        files: Sequence[MediaFile],
+        failure_label: int,
+        conditions: dict[str, Any],
+    ) -> None:
+        self.submission = submission
+        self.results = {file.name: FileResult(file.name, label=failure_label) for file in files}
+        self._journal = Journal(journal_path(submission), conditions)
+        self._refreshed = 0.0
+        self._complete = False
+
+    def resume(self, files: Sequence[MediaFile]) -> list[FileResult]:
+        """The results of an interrupted run that still hold."""
+        return list(self._journal.resume(files).values())
+
+    def start_over(self) -> None:
+        """Ignore what an interrupted run left."""
+        self._journal.start_over()
+
+    def put(self, result: FileResult) -> None:
+        """Set a file's row without noting it in the journal (it is there already)."""
+        self.results[result.filename] = result
+
+    def add(self, file: MediaFile, result: FileResult) -> None:
+        """Set a finished file's row and note it in the journal."""
+        self.put(result)
+        try:
+            self._journal.append(file, result)
+        except OSError as error:
+            # Only resuming is lost with the journal; the row itself is kept.
+            print(f"warning: {self._journal.path}: {error}", file=sys.stderr)
+
+    @property
+    def pending(self) -> int:
+        """The number of rows that are provisional."""
+        return sum(item.status is Status.PENDING for item in self.results.values())
+
+    def refresh(self, meta: dict[str, Any], force: bool = False) -> None:
+        """Write the submission and the metadata as they stand, if the last time is long ago.
+
+        A full disk is reported and tried again later.
+        """
+        if not force and time.monotonic() - self._refreshed < REFRESH_SECONDS:
+            return
+        self._refreshed = time.monotonic()
+        try:
+            self._write_rows(meta)
+        except OSError as error:
+            print(f"warning: {self.submission}: {error}; will try again", file=sys.stderr)
+
+    def finish(self, meta: dict[str, Any]) -> None:
+        """Write everything for the last time.
+
+        Raises:
+            DfsubmitError: it cannot be written. The journal stays, so that nothing is lost.
+        """
+        try:
+            self._write_rows(meta)
+            write_scores(scores_path(self.submission), self.in_order())
+        except OSError as error:
+            raise DfsubmitError(
+                f"{self.submission} cannot be written: {error.strerror or error}",
+                "make room and run the same command again: it goes on where it was",
+            ) from error
+        self._complete = not self.pending
+
+    def close(self) -> None:
+        """Let go of the output. The journal stays until every row is final and written."""
+        self._journal.close(finished=self._complete)
+
+    def in_order(self) -> list[FileResult]:
+        """All results, in the order of the files."""
+        return list(self.results.values())
+
+    def _write_rows(self, meta: dict[str, Any]) -> None:
+        write_submission(self.submission, self.in_order())
+        text = json.dumps({**meta, "provisional": self.pending}, indent=2, default=str) + "\n"
+        write_atomically(meta_path(self.submission), text)

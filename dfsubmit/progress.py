@@ -1,0 +1,22 @@
+"""Progress bars, on stderr, for anything that takes over a second."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def progress_bar(total: int, unit: str, shown: bool = True, done: int = 0) -> Any:
+    """A tqdm bar on stderr; a silent one when not `shown`.
+
+    Args:
+        total: how many units there are.
+        unit: their name in the plural ("files").
+        shown: whether to show it.
+        done: how many of them are done already.
+    """
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total, initial=done, unit=f" {unit}", disable=not shown, file=sys.stderr, delay=1
+    )
