@@ -2,8 +2,8 @@
 
 The layout of the ONNX conversions on the Hugging Face hub: `config.json` (class names) and
 `preprocessor_config.json` lie in the folder as they do beside safetensors. An ONNX graph is data,
-not code, and no custom operators are registered. From 1.24 on, ONNX Runtime refuses external weights
-outside the model's folder; before, it reads such a file, as numbers.
+not code, and no custom operators are registered. From 1.24 on, ONNX Runtime refuses external
+weights outside the model's folder; before, it reads such a file, as numbers.
 """
 
 from __future__ import annotations

@@ -209,5 +209,5 @@ def test_weights_outside_the_folder_are_refused(
     producer.output[list(producer.output).index(logits)] = "before"
     graph.graph.node.append(onnx.helper.make_node("Add", ["before", "stolen"], [logits]))
     onnx.save(graph, folder / "onnx" / "model.onnx")
-    with pytest.raises(ModelError, match="(?i)external data"):
+    with pytest.raises(ModelError, match=r"(?i)external data"):
         OnnxLoader().load(LoadRequest(folder))
