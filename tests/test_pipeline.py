@@ -154,7 +154,6 @@ def test_no_media_is_touched_when_no_model_loads(samples: Path, tmp_path: Path) 
         {"time_limit": 0.0},
         {"aggregator": "meen"},
         {"device": "tpu"},
-        {"data": "nowhere"},
     ],
 )
 def test_options_that_make_no_sense_are_usage_errors(
@@ -162,6 +161,11 @@ def test_options_that_make_no_sense_are_usage_errors(
 ) -> None:
     with pytest.raises(UsageError):
         run(options(tiny_model, samples, tmp_path / "s.csv", **changes))
+
+
+def test_a_missing_data_folder_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        run(options(tiny_model, tmp_path / "nowhere", tmp_path / "s.csv"))
 
 
 def test_a_plugin_file_aggregates(
@@ -272,10 +276,10 @@ def test_two_runs_on_one_output_are_refused(
 
 def start_run(model: Path, data: Path, folder: Path) -> subprocess.Popen[bytes]:
     """``dfsubmit run`` as a process of its own."""
+    flags = "--no-fallback --frames 4 --workers 2 --no-progress".split()
     return subprocess.Popen(
-        [sys.executable, "-m", "dfsubmit", "run", str(data), "--model", str(model)]
-        + ["--output", str(folder / "s.csv"), "--no-fallback", "--frames", "4", "--workers", "2"]
-        + ["--no-progress"],
+        [sys.executable, "-m", "dfsubmit", "run", str(data), "--model", str(model), *flags]
+        + ["--output", str(folder / "s.csv")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
