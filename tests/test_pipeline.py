@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dfsubmit import DfsubmitError, RunOptions, run, validate_submission
@@ -218,16 +219,12 @@ def test_a_killed_worker_leaves_a_complete_submission(
     finished: RunSummary, tiny_model: Path, samples: Path, tmp_path: Path
 ) -> None:
     process = start_run(tiny_model, samples, tmp_path)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for_rows(tmp_path / "s.journal.jsonl", 1, process)
     killed = 0
-    while process.poll() is None and killed < 2:
-        for child in children.read_text().split() if children.exists() else ():
-            if b"dfsubmit.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                time.sleep(1)
-                os.kill(int(child), signal.SIGKILL)
-                killed += 1
-                break
-        time.sleep(0.1)
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+            killed += 1
     process.wait(timeout=300)
     assert killed
     assert process.returncode == Exit.TOO_MANY_FAILURES
