@@ -63,6 +63,7 @@ def describe_run(
         "calibration": None if calibration is None else dataclasses.asdict(calibration),
         "device": chosen.model.device,
         "precision": chosen.model.precision,
+        "arithmetic": getattr(chosen.model, "arithmetic", ""),
         "batch_size": chosen.batch_size,
         "tta": options.tta,
         "failure_label": options.failure_label,
