@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ def main(
     if summary.exit_code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
     if summary.results and summary.failed == len(summary.results):
-        counts = ", ".join(f"{count} {status}" for status, count in summary.by_status.items())
+        statuses = Counter(result.status.value for result in summary.results)
+        counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
         raise DfsubmitError(f"not one of the {len(summary.results)} files was scored: {counts}")
     return summary
 
