@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ def main(
     context = command.make_context(
         "run",
         [*arguments, "--", os.fspath(data)],
-        auto_envvar_prefix="DFSUBMIT_RUN",
+        auto_envvar_prefix="DFSUBMIT",
         default_map={"time_limit": TIME_LIMIT},
     )
     options = {**context.params, "fallback": None}
@@ -69,8 +68,9 @@ def main(
     if summary.exit_code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
     if summary.results and summary.failed == len(summary.results):
-        statuses = Counter(result.status.value for result in summary.results)
-        counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
+        counts = ", ".join(
+            f"{count} {status}" for status, count in summary.meta["statuses"].items()
+        )
         raise DfsubmitError(f"not one of the {len(summary.results)} files was scored: {counts}")
     return summary
 
