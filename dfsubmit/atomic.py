@@ -18,7 +18,8 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
     """
     path = Path(path)
     payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    # Not after the file itself, whose name may be as long as the file system allows.
+    descriptor, temporary = tempfile.mkstemp(prefix=".dfsubmit-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(payload)
