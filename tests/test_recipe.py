@@ -53,10 +53,9 @@ def test_every_recipe_survives_json(recipe):
 def test_any_json_is_a_recipe_or_refused(data):
     try:
         recipe = Recipe.from_json(json.dumps(data))
-    except UsageError as error:
-        assert error.message.startswith("recipe")
-    else:
-        assert Recipe.from_json(recipe.to_json()) == recipe
+    except UsageError:
+        return
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 @given(st.text())
