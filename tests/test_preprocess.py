@@ -162,7 +162,7 @@ def test_a_batch_is_normalised_row_by_row():
         '{"image_mean": [0.5, 0.5]}',
         '{"image_processor_type": "EfficientNetImageProcessor"}',
         '{"feature_extractor_type": "LevitFeatureExtractor"}',
-        "[" * 100_000,
+        pytest.param("[" * 100_000, id="deep"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_file(text, tmp_path):
