@@ -65,7 +65,7 @@ class Journal:
                 continue  # the line that the interruption cut short
         kept: dict[str, FileResult] = {}
         for name, entry in entries.items():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError):
                 result = FileResult.from_json(entry["result"])
                 file = current.get(name)
                 same = file and [file.size, file.mtime_ns] == entry["file"]
@@ -107,7 +107,8 @@ class Journal:
 def _open_locked(path: Path) -> IO[str]:
     while True:
         try:
-            stream = path.open("a+", encoding="utf-8")
+            # What a power failure left in the file may be any bytes.
+            stream = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise UsageError(
                 f"nothing can be written to {path.parent}: {error.strerror}",
