@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 _SUFFIX = ".part"
@@ -49,7 +50,8 @@ def remove_parts(path: str | os.PathLike[str]) -> None:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name[:80]}."
+    # Not the name itself, which may be as long as the file system allows.
+    return f".dfsubmit-{zlib.crc32(os.fsencode(path.name)):08x}-"
 
 
 def _umask() -> int:

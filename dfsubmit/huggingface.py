@@ -7,12 +7,14 @@ loaded, not before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dfsubmit.cpumath import examine, fast_fp32
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, UsageError
 from dfsubmit.hookspecs import hookimpl
 from dfsubmit.interfaces import FrameModel, LoadRequest, RegisterModelLoader
@@ -77,12 +79,21 @@ class HuggingFaceModel:
         """The torch device's name."""
         return str(self._device)
 
+    @property
+    def arithmetic(self) -> str:
+        """How fp32 matrices are multiplied on a CPU, for the run's metadata; else empty."""
+        return str(examine()) if self._fp32_on_cpu else ""
+
+    @property
+    def _fp32_on_cpu(self) -> bool:
+        return self._device.type == "cpu" and self.precision == "fp32"
+
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`."""
         import torch
 
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._fast_products():
                 batch = torch.from_numpy(pixels)
                 if self._device.type == "cuda":
                     batch = batch.pin_memory()
@@ -112,6 +123,9 @@ class HuggingFaceModel:
             self.precision = "fp32"
         self._move(torch.device("cpu"))
         return True
+
+    def _fast_products(self) -> AbstractContextManager[None]:
+        return fast_fp32() if self._fp32_on_cpu else nullcontext()
 
     def _move(self, device: Any) -> None:
         import torch
