@@ -93,9 +93,9 @@ class Journal:
         self._write({"file": [file.size, file.mtime_ns], "result": result.to_json()})
 
     def close(self, finished: bool) -> None:
-        """Let go of the lock; a finished run needs no journal any more."""
+        """Let go of the lock; a run that is finished, or never began, needs no journal."""
         with contextlib.suppress(OSError):
-            if finished:
+            if finished or not os.fstat(self._stream.fileno()).st_size:
                 self.path.unlink()
             self._stream.close()
 

@@ -45,6 +45,7 @@ class RunOutput:
         self._refreshed = 0.0
         self._changed = True
         self._complete = False
+        self._provided = False
 
     def provide(self, data: Path) -> None:
         """Make sure that a valid submission lies there while the model is being loaded: the
@@ -53,14 +54,23 @@ class RunOutput:
         Raises:
             UsageError: there is no room for it.
         """
-        if validate_submission(self.submission, data):
-            try:
-                self._write_rows({"complete": False})
-            except OSError as error:
-                raise UsageError(
-                    f"{self.submission} cannot be written: {error.strerror or error}",
-                    "make room, or choose another place: --output FILE",
-                ) from error
+        if not validate_submission(self.submission, data):
+            return
+        try:
+            self._write_rows({"complete": False})
+        except OSError as error:
+            raise UsageError(
+                f"{self.submission} cannot be written: {error.strerror or error}",
+                "make room, or choose another place: --output FILE",
+            ) from error
+        self._provided = True
+
+    def withdraw(self) -> None:
+        """Take back what `provide` wrote: the run cannot begin, and nobody should take guesses
+        for its result."""
+        if self._provided:
+            for path in (self.submission, meta_path(self.submission)):
+                path.unlink(missing_ok=True)
 
     def resume(self, files: Sequence[MediaFile], conditions: dict[str, Any]) -> list[FileResult]:
         """The results of an interrupted run that still hold.

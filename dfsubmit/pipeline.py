@@ -17,7 +17,7 @@ from typing import Any
 from dfsubmit.classify import Classifier
 from dfsubmit.decision import Decision, decision_for
 from dfsubmit.engine import Engine, ScoredFile, Waiting
-from dfsubmit.errors import DfsubmitError, Exit, UsageError
+from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.interfaces import BoundAggregator
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.media import list_folder
@@ -67,7 +67,7 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
         DfsubmitError: nothing could be done; the message says why and the hint what to do.
     """
     started = time.monotonic()
-    _check(options)
+    options.check()
     plugins = load_plugins(options.plugins_dir, options.strict)
     aggregator = plugins.aggregator(options.aggregator)
     if options.early_exit and aggregator.registered.bounds is None:
@@ -81,6 +81,9 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
             chosen = interrupt.guard(choose_model)(options, plugins)
         except Interrupted:
             raise _stopped_too_early(interrupt) from None
+        except DfsubmitError:
+            output.withdraw()
+            raise
         decision = _decision(options, chosen, aggregator)
         rows = RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
         for warning in chosen.warnings:
@@ -99,36 +102,6 @@ def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
     if interrupt.requested:
         return DfsubmitError("stopped while the model was loading", hint, Exit.INTERRUPTED)
     return DfsubmitError("--time-limit is over before the model is loaded", hint)
-
-
-def _check(options: RunOptions) -> None:
-    """Options that can be seen to be wrong before anything is loaded.
-
-    Raises:
-        UsageError: names the option.
-    """
-    choices = {
-        "failure_label": tuple(FAILURE_LABELS),
-        "no_face": ("fail", "whole-frame"),
-        "tta": ("none", "flip"),
-        "precision": ("auto", "fp32", "bf16", "fp16", "int8"),
-    }
-    for name, allowed in choices.items():
-        value = getattr(options, name)
-        if value not in allowed:
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} {value!r}: expected {' or '.join(allowed)}")
-    if options.time_limit is not None and options.time_limit <= 0:
-        raise UsageError("--time-limit has to be more than 0 seconds")
-    if options.per_file_timeout <= 0:
-        raise UsageError("--per-file-timeout has to be more than 0 seconds")
-    if options.output and Path(options.output).is_dir():
-        raise UsageError(f"--output {options.output} is a folder", "give the CSV's own name")
-    if Path(options.output).resolve().parent == Path(options.data).resolve():
-        raise UsageError(
-            f"--output {options.output} lies in the data folder, and would be one of its files",
-            "put it anywhere else",
-        )
 
 
 def _decision(options: RunOptions, chosen: ChosenModel, aggregator: BoundAggregator) -> Decision:
