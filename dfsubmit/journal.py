@@ -58,20 +58,6 @@ class Journal:
         # Through JSON once, so that tuples and lists compare equal with what is read.
         conditions = json.loads(json.dumps(conditions))
         kept: dict[str, FileResult] = {}
-<<<<<<< HEAD
-        for name, entry in entries.items():
-            with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError):
-                result = FileResult.from_json(entry["result"])
-                file = current.get(name)
-                same = file and [file.size, file.mtime_ns] == entry["file"]
-                if same and result.status in _FINAL:
-                    kept[name] = result
-        self._stream.seek(0)
-        self._stream.truncate()
-        self._write({"conditions": self.conditions})
-        for name, result in kept.items():
-            self.append(current[name], result)
-=======
         valid = False
         with self.path.open("rb") as lines:
             for line in lines:
@@ -88,7 +74,6 @@ class Journal:
                 except (ValueError, KeyError, TypeError, AttributeError):
                     continue  # a line that an interruption cut short
         self._unwritten = conditions
->>>>>>> issue-f
         return kept
 
     def start_over(self, conditions: dict[str, Any]) -> None:
@@ -125,13 +110,8 @@ class Journal:
 def _open_locked(path: Path) -> FileIO:
     while True:
         try:
-<<<<<<< HEAD
-            # What a power failure left in the file may be any bytes.
-            stream = path.open("a+", encoding="utf-8", errors="replace")
-=======
             # Unbuffered: a line that the full disk refused is not tried again behind our back.
             stream = FileIO(path, "a+")
->>>>>>> issue-f
         except OSError as error:
             raise UsageError(
                 f"nothing can be written to {path.parent}: {error.strerror}",
