@@ -19,6 +19,7 @@ from dfsubmit.recipe import Recipe
 
 HUB_BASE = "google/vit-base-patch16-224-in21k"
 NEW_HEAD = {0: "Real", 1: "Fake"}
+_NEW_HEAD_HINT = "--new-head replaces them by Real and Fake"
 
 # A plain vision transformer by width, depth and heads (Dosovitskiy et al., ICLR 2021; the widths
 # of DeiT, Touvron et al., ICML 2021). The tiny one has half of DeiT-Ti's twelve layers.
@@ -120,12 +121,13 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
         names = NEW_HEAD
     else:
         names = {int(index): str(name) for index, name in opened.id2label.items()}
+        listing = ", ".join(list(names.values())[:5])
         if len(names) != 2:
-            raise ModelError(
-                f"{origin} has {len(names)} classes: {', '.join(list(names.values())[:5])}, …",
-                "--new-head replaces them by Real and Fake",
-            )
-    fake = resolve_fake_class(names)
+            raise ModelError(f"{origin} has {len(names)} classes: {listing}, …", _NEW_HEAD_HINT)
+    try:
+        fake = resolve_fake_class(names)
+    except UsageError as error:
+        raise ModelError(f"{origin}: {error.message}", _NEW_HEAD_HINT) from error
     model = AutoModelForImageClassification.from_pretrained(
         folder,
         id2label=names,
