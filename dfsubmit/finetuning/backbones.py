@@ -128,13 +128,19 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
         fake = resolve_fake_class(names)
     except UsageError as error:
         raise ModelError(f"{origin}: {error.message}", _NEW_HEAD_HINT) from error
-    model = AutoModelForImageClassification.from_pretrained(
+    model, info = AutoModelForImageClassification.from_pretrained(
         folder,
         id2label=names,
         label2id={name: index for index, name in names.items()},
         ignore_mismatched_sizes=headless or new_head,
         trust_remote_code=False,
-    ).float()
+        output_loading_info=True,
+    )
+    # transformers fills what is missing with random values and goes on; a new head may be so.
+    inner = f"{model.base_model_prefix}." if headless or new_head else ""
+    missing = sorted(name for name in info["missing_keys"] if name.startswith(inner))
+    if missing:
+        raise ModelError(f"{origin}: {len(missing)} weights are missing: {missing[0]}, …")
     config_file = folder / PREPROCESSOR_FILE
     try:
         preprocessor_config = json.loads(config_file.read_text(encoding="utf-8"))
@@ -142,7 +148,7 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{config_file}: {error}") from error
     return Backbone(
-        model,
+        model.float(),
         preprocessor,
         preprocessor_config,
         (1 - fake, fake),
