@@ -195,7 +195,7 @@ def _as_text(comparison: Comparison) -> str:
             ],
         )
     )
-    parts.append(_conclusion(comparison))
+    parts.append(conclusion(comparison))
     return "\n\n".join(parts)
 
 
@@ -237,7 +237,7 @@ def _head(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _conclusion(comparison: Comparison) -> str:
+def conclusion(comparison: Comparison) -> str:
     """What the table allows one to say, and no more."""
     others = [row for row in comparison.rows if row is not comparison.reference]
     better = [row for row in others if row.direction > 0]

@@ -90,7 +90,7 @@ def command(
     else:
         click.echo(_as_text(report))
     if markdown_path:
-        write_atomically(markdown_path, _as_markdown(report))
+        write_atomically(markdown_path, as_markdown(report))
     if plot_path:
         from dfsubmit.evaluation.plots import stress_png
 
@@ -153,7 +153,8 @@ def _as_text(report: StressReport) -> str:
     return "\n\n".join([_head(report), text_table(_HEADER, _rows(report)), _conclusion(report)])
 
 
-def _as_markdown(report: StressReport) -> str:
+def as_markdown(report: StressReport) -> str:
+    """The report as a Markdown table, with what it stands on and comes to."""
     from dfsubmit.evaluation.tables import markdown_table
 
     blocks = [_head(report), markdown_table(_HEADER, _rows(report)), _conclusion(report)]
