@@ -16,19 +16,19 @@ import dataclasses
 import re
 from pathlib import Path
 
-from dfsubmit.cli.compare import conclusion
-from dfsubmit.cli.stress import as_markdown
 from dfsubmit.evaluation.bootstrap import group_numbers
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import Comparison, compare
+from dfsubmit.evaluation.compare_report import conclusion
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.stress import stress
+from dfsubmit.evaluation.stress_report import as_markdown
 from dfsubmit.evaluation.tables import markdown_table, number, span
 from dfsubmit.modelfolder import open_model
 from dfsubmit.options import RunOptions
 from dfsubmit.pipeline import run
 from dfsubmit.plugins import load_plugins
-from dfsubmit.scores import scores_path
+from dfsubmit.scores import read_meta, scores_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_COUNTS = (4, 8, 16, 40)
@@ -53,10 +53,18 @@ def main() -> None:
         fallback=None,
         max_failures=1.0,
     )
-    run(options, print)
+    if not is_scored(options):
+        run(options, print)
     write_comparison(options, labels_path)
     if not arguments.skip_stress:
         write_stress(options, labels_path, arguments.work / "stress", arguments.stress_frames)
+
+
+def is_scored(options: RunOptions) -> bool:
+    """Whether a complete run of this model lies there."""
+    meta = read_meta(scores_path(Path(options.output)))
+    made_by = meta.get("model", {}).get("sha256")
+    return bool(meta.get("complete")) and made_by == open_model(options.model).sha256
 
 
 def lay_out(media: Path, work: Path) -> tuple[Path, Path]:
