@@ -6,7 +6,7 @@ import json
 
 import click
 
-from dfsubmit.cli.options import debug_option, labels_option, plugin_options
+from dfsubmit.cli.options import debug_option, labels_option, plugin_options, write_file
 
 
 def _frame_counts(
@@ -27,9 +27,7 @@ def _frame_counts(
 @click.command("compare")
 @click.argument("scores", nargs=-1, required=True)
 @labels_option
-@click.option(
-    "--aggregator", "specs", multiple=True, metavar="SPEC", help="Repeatable. Default: all."
-)
+@click.option("--aggregator", multiple=True, metavar="SPEC", help="Repeatable. Default: all.")
 @click.option(
     "--frames",
     callback=_frame_counts,
@@ -44,21 +42,21 @@ def _frame_counts(
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV.")
-@click.option("--plot", "plot_path", metavar="FILE", help="Write a forest plot, ROC, reliability.")
+@click.option("--csv", metavar="FILE", help="Write the table as CSV.")
+@click.option("--plot", metavar="FILE", help="Write a forest plot, ROC, reliability.")
 @plugin_options
 @debug_option
 def command(
     scores: tuple[str, ...],
-    labels_path: str,
-    specs: tuple[str, ...],
+    labels: str,
+    aggregator: tuple[str, ...],
     frames: tuple[int, ...],
     threshold: float | None,
     samples: int,
     seed: int,
     as_json: bool,
-    csv_path: str | None,
-    plot_path: str | None,
+    csv: str | None,
+    plot: str | None,
     plugins_dir: tuple[str, ...],
     strict: bool,
 ) -> None:
@@ -68,7 +66,6 @@ def command(
     bootstrap over files (over groups, where the labels name them).
     """
     from dfsubmit.aggregate import DEFAULT_AGGREGATOR
-    from dfsubmit.atomic import write_atomically
     from dfsubmit.evaluation import compare_report as report
     from dfsubmit.evaluation.bootstrap import group_numbers
     from dfsubmit.evaluation.cached import read_cached_run
@@ -79,13 +76,13 @@ def command(
     plugins = load_plugins(plugins_dir, strict)
     for info in plugins.failures:
         click.echo(f"warning: the plugin {info.name} does not load: {info.error}", err=True)
-    labels = read_labels(labels_path)
-    runs = [read_cached_run(path, labels) for path in scores]
+    labelled = read_labels(labels)
+    runs = [read_cached_run(path, labelled) for path in scores]
     comparison = compare(
         runs,
-        [plugins.aggregator(spec) for spec in specs or sorted(plugins.aggregators)],
+        [plugins.aggregator(spec) for spec in aggregator or sorted(plugins.aggregators)],
         plugins.aggregator(DEFAULT_AGGREGATOR),
-        group_numbers([row.group for row in labels.values()]),
+        group_numbers([row.group for row in labelled.values()]),
         frames or (None,),
         threshold,
         samples,
@@ -96,7 +93,7 @@ def command(
         click.echo(json.dumps(report.as_json(comparison), indent=2))
     else:
         click.echo(report.as_text(comparison))
-    if csv_path:
-        write_atomically(csv_path, report.as_csv(comparison))
-    if plot_path:
-        write_atomically(plot_path, report.as_png(comparison))
+    if csv:
+        write_file(csv, report.as_csv(comparison))
+    if plot:
+        write_file(plot, report.as_png(comparison))

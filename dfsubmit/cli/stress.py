@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.options import debug_option, labels_option, plugin_options
+from dfsubmit.cli.options import debug_option, labels_option, plugin_options, write_file
 
 
 @click.command("stress")
@@ -24,7 +24,6 @@ from dfsubmit.cli.options import debug_option, labels_option, plugin_options
 )
 @click.option(
     "--variant",
-    "variants",
     multiple=True,
     metavar="NAME",
     help="Only these; repeatable. Default: all.",
@@ -39,21 +38,21 @@ from dfsubmit.cli.options import debug_option, labels_option, plugin_options
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--markdown", "markdown_path", metavar="FILE", help="Write the table as Markdown.")
-@click.option("--plot", "plot_path", metavar="FILE", help="Write a plot as PNG.")
+@click.option("--markdown", metavar="FILE", help="Write the table as Markdown.")
+@click.option("--plot", metavar="FILE", help="Write a plot as PNG.")
 @plugin_options
 @debug_option
 def command(
     data: str,
-    labels_path: str,
+    labels: str,
     output: str,
-    variants: tuple[str, ...],
+    variant: tuple[str, ...],
     samples: int,
     seed: int,
     keep_media: bool,
     as_json: bool,
-    markdown_path: str | None,
-    plot_path: str | None,
+    markdown: str | None,
+    plot: str | None,
     **options: Any,
 ) -> None:
     """Score degraded variants of the labelled files of DATA: the worst case before a submission.
@@ -61,7 +60,6 @@ def command(
     Every variant (x264 at c23 and c40, half and quarter size, JPEG, blur, noise, darkness) goes
     through the whole pipeline: faces are found anew.
     """
-    from dfsubmit.atomic import write_atomically
     from dfsubmit.errors import UsageError, did_you_mean
     from dfsubmit.evaluation import stress_report as report
     from dfsubmit.evaluation.degrade import VARIANTS
@@ -69,14 +67,14 @@ def command(
     from dfsubmit.evaluation.stress import stress
     from dfsubmit.options import RunOptions
 
-    for name in variants:
+    for name in variant:
         if name not in VARIANTS:
             raise UsageError(f"there is no variant {name!r}", did_you_mean(name, VARIANTS))
     found = stress(
         RunOptions(data=data, progress=not as_json, **options),
-        read_labels(labels_path),
+        read_labels(labels),
         Path(output),
-        tuple(dict.fromkeys(variants)) or tuple(VARIANTS),
+        tuple(dict.fromkeys(variant)) or tuple(VARIANTS),
         samples,
         seed,
         keep_media,
@@ -86,7 +84,7 @@ def command(
         click.echo(json.dumps(report.as_json(found), indent=2))
     else:
         click.echo(report.as_text(found))
-    if markdown_path:
-        write_atomically(markdown_path, report.as_markdown(found))
-    if plot_path:
-        write_atomically(plot_path, report.as_png(found))
+    if markdown:
+        write_file(markdown, report.as_markdown(found))
+    if plot:
+        write_file(plot, report.as_png(found))

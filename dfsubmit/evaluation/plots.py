@@ -33,6 +33,7 @@ def draw_forest(
         axis.plot([low, high], [place, place], color="tab:blue", linewidth=1.5)
         axis.plot([value], [place], "o", color="tab:blue", markersize=5)
     axis.set_yticks(places, [plain(name) for name in names])
+    axis.set_ylim(-0.6, len(names) - 0.4)
     axis.set_xlabel(f"{title}, 95 % interval")
     axis.grid(axis="x", alpha=0.3)
 
