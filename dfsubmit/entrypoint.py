@@ -31,7 +31,7 @@ def main(
     """Score `data` and write `output`.
 
     Every option of `dfsubmit run` that is not an argument here can be set by its environment
-    variable, such as DFSUBMIT_RUN_TIME_LIMIT or DFSUBMIT_RUN_BATCH_SIZE.
+    variable, such as DFSUBMIT_TIME_LIMIT or DFSUBMIT_BATCH_SIZE.
 
     Args:
         data: a folder of images and videos.

@@ -23,7 +23,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dfsubmit.records import Pixels
 from dfsubmit.settings import Limits
 
-
 # Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
 _IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
 

@@ -43,6 +43,8 @@ class HuggingFaceLoader:
             ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
             UsageError: a device or precision that this machine does not have.
         """
+        if request.precision == "int8":
+            raise UsageError("this model loader has no --precision int8", "name another --loader")
         preprocessor = load_preprocessor(request.folder)
         import torch
 
