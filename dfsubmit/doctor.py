@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfsubmit import cpumath
 from dfsubmit._version import __version__
 from dfsubmit.errors import Exit, NotInstalled
 
@@ -113,6 +114,7 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", STOP, f"{torch.__version__} is too old", 'pip install "torch>=2.7"')
     else:
         yield Finding("torch", OK, f"{torch.__version__}, {torch.get_num_threads()} CPU threads")
+    yield Finding("arithmetic", OK, str(cpumath.examine()))
     if not torch.cuda.is_available():
         built = torch.version.cuda
         why = f"built for CUDA {built}, but no device answers" if built else "a build without it"
@@ -179,15 +181,8 @@ def _processor() -> Iterator[Finding]:
     usable, present = available_cpus(), os.cpu_count()
     yield Finding("CPUs", OK, f"{usable} of {present} are this process's to use")
     flags = _cpu_flags()
-    if "amx_bf16" in flags:
-        yield Finding(
-            "oneDNN",
-            NOTE,
-            "this CPU has AMX: where torch is told that fp32 matrix products may be less than "
-            "exact, oneDNN rounds to bf16 here, which moves probabilities",
-        )
-    elif flags and "avx2" not in flags:
-        yield Finding("oneDNN", NOTE, "this CPU has no AVX2: expect a slow run")
+    if flags and "avx2" not in flags:
+        yield Finding("CPUs", NOTE, "this CPU has no AVX2: expect a slow run")
 
 
 def _memory() -> Iterator[Finding]:

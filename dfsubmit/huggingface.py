@@ -7,12 +7,14 @@ loaded, not before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dfsubmit.cpumath import examine, fast_fp32
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, UsageError
 from dfsubmit.hookspecs import hookimpl
 from dfsubmit.interfaces import FrameModel, LoadRequest, RegisterModelLoader
@@ -52,12 +54,7 @@ class HuggingFaceLoader:
                 raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
             if request.threads:
                 torch.set_num_threads(request.threads)
-        network = _load_network(request.folder)
-        for name, weight in network.named_parameters():
-            if not torch.isfinite(weight).all():
-                raise ModelError(
-                    f"{request.folder}: the weights {name} hold NaN or infinite values"
-                )
+        network = load_network(request.folder)
         precision = "fp32" if request.precision == "auto" else request.precision
         return HuggingFaceModel(network, preprocessor, device, precision)
 
@@ -71,7 +68,7 @@ class HuggingFaceModel:
         self.id2label: Mapping[int, str] = dict(network.config.id2label)
         self.preprocessor = preprocessor
         self.precision = precision
-        self._network = network.float().eval()
+        self._network = network
         self._move(device)
 
     @property
@@ -79,12 +76,21 @@ class HuggingFaceModel:
         """The torch device's name."""
         return str(self._device)
 
+    @property
+    def arithmetic(self) -> str:
+        """How fp32 matrices are multiplied on a CPU, for the run's metadata; else empty."""
+        return str(examine()) if self._fp32_on_cpu else ""
+
+    @property
+    def _fp32_on_cpu(self) -> bool:
+        return self._device.type == "cpu" and self.precision == "fp32"
+
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`."""
         import torch
 
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), self._fast_products():
                 batch = torch.from_numpy(pixels)
                 if self._device.type == "cuda":
                     batch = batch.pin_memory()
@@ -114,6 +120,9 @@ class HuggingFaceModel:
             self.precision = "fp32"
         self._move(torch.device("cpu"))
         return True
+
+    def _fast_products(self) -> AbstractContextManager[None]:
+        return fast_fp32() if self._fp32_on_cpu else nullcontext()
 
     def _move(self, device: Any) -> None:
         import torch
@@ -146,10 +155,17 @@ def choose_device(name: str) -> Any:
     return torch.device(name)
 
 
-def _load_network(folder: Path) -> Any:
-    """The transformers model, complete, on the CPU."""
+def load_network(folder: Path) -> Any:
+    """The transformers model, complete and in evaluation mode, fp32 on the CPU.
+
+    For loaders that convert it, too.
+
+    Raises:
+        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+    """
     import pickle
 
+    import torch
     from transformers import AutoModelForImageClassification
     from transformers.utils import logging
 
@@ -179,7 +195,10 @@ def _load_network(folder: Path) -> Any:
             f"{folder}: {len(missing)} weights are missing ({listing})",
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
-    return network
+    for name, weight in network.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
+    return network.float().eval()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import threading
 from multiprocessing.connection import Connection
@@ -27,6 +28,8 @@ from typing import Any
 
 FILE, GRANT = "file", "grant"
 READY, FACE, WAITING, DONE, BROKEN = "ready", "face", "waiting", "done", "broken"
+
+PRIORITY_BELOW_MODEL = 10
 
 
 def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
@@ -37,10 +40,14 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
         lifeline_descriptor: the read end of a pipe that the pool never writes to; it closes when
             the parent dies, however it dies, and this process then ends at once.
     """
-    # Ctrl-C reaches the whole process group; stopping the workers is the parent's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may reach the whole process group; stopping the workers is the parent's business.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(lifeline_descriptor,), daemon=True).start()
     _volunteer_for_the_oom_killer()
+    # A crash costs one file; a core dump of each would cost the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _yield_to_the_model()
     connection = Connection(pool_descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(connection)
@@ -101,3 +108,11 @@ def _volunteer_for_the_oom_killer() -> None:
     """Better a worker, which costs one file, than the parent, which costs the run."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
         stream.write("500")
+
+
+def _yield_to_the_model() -> None:
+    """Where the model runs on the same cores, let it have them whenever it has a batch: workers
+    that push one of its threads aside leave the others waiting for it. They get every core while
+    it waits for faces, and so all cores stay busy."""
+    with contextlib.suppress(OSError):
+        os.nice(PRIORITY_BELOW_MODEL)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dfsubmit import doctor
+from dfsubmit import cpumath, doctor
 from dfsubmit.cli import main
 from dfsubmit.doctor import MISSING, NOTE, OK, STOP, Finding, examine, exit_code
 from dfsubmit.errors import Exit
@@ -104,11 +104,8 @@ def test_dlib_without_avx_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without AVX" in finding.text
 
 
-def test_amx_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_cpu_flags", lambda: frozenset({"avx2", "amx_bf16"}))
-    assert "AMX" in _about(examine(), "oneDNN")[0].text
-    monkeypatch.setattr(doctor, "_cpu_flags", lambda: frozenset({"avx2"}))
-    assert not _about(examine(), "oneDNN")
+def test_the_arithmetic_that_was_found_is_told() -> None:
+    assert _about(examine(), "arithmetic")[0].text == str(cpumath.examine())
 
 
 def test_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
