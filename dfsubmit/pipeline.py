@@ -105,7 +105,9 @@ def _check(options: RunOptions) -> None:
             raise UsageError(f"{flag} {value!r}: expected {' or '.join(allowed)}")
     if options.time_limit is not None and options.time_limit <= 0:
         raise UsageError("--time-limit has to be more than 0 seconds")
-    if options.output and Path(options.output).is_dir():
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise UsageError(f"--threshold {options.threshold} is not from 0 to 1")
+    if Path(options.output).is_dir():  # as is "", which stands for the current one
         raise UsageError(f"--output {options.output} is a folder", "give the CSV's own name")
 
 
