@@ -32,7 +32,10 @@ _BOOT = (
 
 # FFmpeg's names of the containers that a file may be. Without this list a playlist called clip.mp4
 # is opened as one, and the files that it names are read in its place.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,flv,ogg,asf,mpeg,mpegvideo,mpegts,h264,hevc,mjpeg,m4v"
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,flv,ogg,asf,"
+    "mpeg,mpegvideo,mpegts,h264,hevc,mjpeg,m4v"
+)
 
 _ENVIRONMENT = {
     # One thread a worker: the workers are the parallelism.

@@ -248,6 +248,6 @@ class WorkerPool:
         self._failed_starts += 1
         if self._failed_starts >= MAX_FAILED_STARTS:
             raise DfsubmitError(
-                f"worker processes end before they have started (exit code {code})",
+                f"worker processes end as soon as they start (exit code {code})",
                 "run 'dfsubmit doctor'",
             )

@@ -77,6 +77,21 @@ class Reference:
         return frames
 
 
+_reference: Reference
+
+
+def load_reference(model: Path) -> None:
+    """Prepare a process for `score_by_reference`."""
+    global _reference
+    torch.set_num_threads(1)
+    _reference = Reference(model)
+
+
+def score_by_reference(path: Path) -> Scored:
+    """`Reference.score`, for a pool of processes."""
+    return _reference.score(path)
+
+
 def read_picture(path: Path) -> np.ndarray | None:
     """An upright RGB picture, or None for what Pillow does not read."""
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.text import table as aligned
 
 KOREA = timezone(timedelta(hours=9), "KST")
 """Korean time has had no daylight saving since 1988."""
@@ -222,15 +223,12 @@ def gains(entries: Iterable[Entry]) -> dict[str, float]:
     return changes
 
 
-def table(entries: Iterable[Entry]) -> list[str]:
-    """The ledger as aligned lines, newest first."""
+def table(entries: Iterable[Entry]) -> str:
+    """The ledger as a table, newest first."""
     entries = sorted(entries, key=lambda entry: entry.when, reverse=True)
-    if not entries:
-        return []
     changes = gains(entries)
-    rows = [
-        ("ID", "sent (KST)", "contract", "model", "recipe", "aggregator", "F1", "score", "change")
-    ]
+    header = ("ID", "sent (KST)", "contract", "model", "recipe", "aggregator")
+    rows = [(*header, "rehearsed", "score", "change")]
     for entry in entries:
         expected = entry.rehearsal.get("macro_f1")
         score = "" if entry.score is None else f"{entry.score:.4f}"
@@ -247,7 +245,4 @@ def table(entries: Iterable[Entry]) -> list[str]:
                 f"{changes[entry.id]:+.4f}" if entry.id in changes else "",
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(f"{v:{w}}" for v, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return aligned(rows, indent="")

@@ -15,11 +15,13 @@ from dfsubmit.bundle.report import Report
 from dfsubmit.errors import UsageError
 from dfsubmit.records import Status
 from dfsubmit.scores import meta_path, read_meta, read_scores, scores_path
+from dfsubmit.text import printable
 
 if TYPE_CHECKING:
     from dfsubmit.bundle.rehearsal import RehearsalOptions
 
 SUBMISSION = "submission.csv"
+_NAMED = 5
 
 
 def check_outcome(found: Report, work: Path, options: RehearsalOptions) -> None:
@@ -27,7 +29,11 @@ def check_outcome(found: Report, work: Path, options: RehearsalOptions) -> None:
     from dfsubmit.submission import read_submission, validate_submission
 
     submission = work / SUBMISSION
-    problems = validate_submission(submission, work / "data")
+    problems = [
+        # The scratch folder means nothing to the reader.
+        line.replace(f"{submission}: ", "", 1).replace(str(submission), SUBMISSION)
+        for line in validate_submission(submission, work / "data")
+    ]
     if not found.add("submission", problems, f"{found.figures['files']} rows, columns and labels"):
         return
     labels = {name: int(label) for name, label in read_submission(submission)}
@@ -36,6 +42,7 @@ def check_outcome(found: Report, work: Path, options: RehearsalOptions) -> None:
     same = ["all labels are the same"] if len(counts) == 1 and len(labels) > 1 else []
     found.add("labels", same, f"{counts[0]} real, {counts[1]} fake", bad=report.WARN)
     _check_failures(found, submission, options.max_failures)
+    _check_run(found, submission)
     _check_forecast(found, submission, options)
     if options.labels is not None:
         _score(found, labels, options.labels)
@@ -60,8 +67,23 @@ def _check_failures(found: Report, submission: Path, max_failures: float) -> Non
     failed = len(results) - statuses[Status.OK]
     listing = ", ".join(f"{count} {status.value}" for status, count in statuses.most_common())
     share = failed / max(1, len(results))
-    over = [f"{failed} of {len(results)} files failed ({listing})"] if share > max_failures else []
+    names = [printable(result.filename) for result in results if result.status is not Status.OK]
+    listing += f": {', '.join(names[:_NAMED])}" if names else ""
+    over = [f"{failed} of {len(results)} files failed, {listing}"] if share > max_failures else []
     found.add("failures", over, listing)
+
+
+def _check_run(found: Report, submission: Path) -> None:
+    """What the run itself says against its result."""
+    meta = read_meta(scores_path(submission))
+    plugins = meta.get("plugin_failures", {})
+    found.add("plugins", [f"{name}: {why}" for name, why in plugins.items()], "all loaded")
+    doubts = list(meta.get("warnings", []))
+    if meta.get("aggregator_fallbacks"):
+        doubts.append(f"the aggregator failed on {meta['aggregator_fallbacks']} files")
+    if meta.get("thinned"):
+        doubts.append(f"{meta['thinned']} files had fewer frames, for lack of time")
+    found.add("run", doubts, "no warnings", bad=report.WARN)
 
 
 def _check_forecast(found: Report, submission: Path, options: RehearsalOptions) -> None:

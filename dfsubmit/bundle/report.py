@@ -14,6 +14,8 @@ from typing import Any
 
 from dfsubmit.atomic import write_atomically
 from dfsubmit.errors import UsageError
+from dfsubmit.text import printable
+from dfsubmit.text import table as aligned
 
 PASS, WARN, FAIL = "pass", "warn", "FAIL"
 
@@ -104,11 +106,10 @@ def read(bundle: Path) -> Report | None:
 
 def table(report: Report) -> str:
     """The checks as aligned text, and the verdict."""
-    width = max(len(check.name) for check in report.checks)
-    lines = [f"{c.status:4}  {c.name:{width}}  {c.detail}" for c in report.checks]
+    rows = [(check.status, check.name, printable(check.detail)) for check in report.checks]
     failed = sum(check.status == FAIL for check in report.checks)
-    verdict = "the bundle passed" if report.passed else f"{failed} of {len(lines)} checks FAILED"
-    return "\n".join([*lines, verdict])
+    verdict = "the bundle passed" if report.passed else f"{failed} of {len(rows)} checks FAILED"
+    return f"{aligned(rows)}\n{verdict}"
 
 
 def markdown(report: Report) -> str:

@@ -27,10 +27,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(entry) for entry in reversed(entries)], indent=2))
         return
-    if not entries:
-        click.echo("nothing was submitted yet")
-    for line in ledger.table(entries):
-        click.echo(line)
+    click.echo(ledger.table(entries) if entries else "nothing was submitted yet")
     for warning in ledger.quota_warnings(entries, datetime.now(ledger.KOREA)):
         click.echo(f"warning: {warning}", err=True)
 

@@ -1,4 +1,4 @@
-"""Option values with units, as functions for click's ``type=``."""
+"""Option values with units, as a function for click's ``type=``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import click
 
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def byte_size(text: str) -> int:
@@ -16,11 +15,3 @@ def byte_size(text: str) -> int:
     if match is None:
         raise click.BadParameter(f"{text!r} is not a size such as 500MB or 2GB")
     return int(float(match.group(1)) * _BYTES[match.group(2)])
-
-
-def duration(text: str) -> float:
-    """Seconds from "3h", "90m", "45s" or a plain number."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|)\s*", text.casefold())
-    if match is None:
-        raise click.BadParameter(f"{text!r} is not a duration such as 3h, 90m or 45s")
-    return float(match.group(1)) * _SECONDS[match.group(2)]
