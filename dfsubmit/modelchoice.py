@@ -114,16 +114,16 @@ def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, 
     """The recipe to obey, and a warning wherever it is not the model's own."""
     warnings = []
     recipe = folder.recipe
-    if not folder.recipe_known:
-        warnings.append(
-            f"{folder.name} carries no recipe: how its faces were cut in fine-tuning is unknown, "
-            f"and {recipe.name!r} is assumed"
-        )
     if options.recipe is not None:
         given = options.recipe
         recipe = given if isinstance(given, Recipe) else load_recipe(given)
     if options.frames is not None:
         recipe = dataclasses.replace(recipe, frames=options.frames)
+    if not folder.recipe_known:
+        warnings.append(
+            f"{folder.name} carries no recipe: how its faces were cut in fine-tuning is unknown, "
+            f"and {recipe.name!r} is assumed"
+        )
     changed = folder.recipe.differences(recipe)
     if changed and folder.recipe_known:
         listing = ", ".join(f"{key} {ours} → {now}" for key, (ours, now) in changed.items())

@@ -13,15 +13,19 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from dfsubmit.errors import DeviceOutOfMemory
 from dfsubmit.preprocess import Preprocessor
 from dfsubmit.records import FileResult, FrameRecord, FrameScores, Kind, Pixels, Status
 from dfsubmit.samples import make_samples, make_untrained_model
 
-# A busy machine is no failure: time is measured in benchmarks/, not in tests.
-settings.register_profile("dfsubmit", deadline=None)
+# A slow machine is no failure; files that a fixture makes are overwritten by each example.
+settings.register_profile(
+    "dfsubmit",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("dfsubmit")
 
 REPOSITORY = Path(__file__).resolve().parents[1]

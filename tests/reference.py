@@ -44,7 +44,9 @@ class Reference:
             width, height = right - left, bottom - top
             crops.append(
                 frame[
-                    max(0, int(top - 0.4 * height)) : min(frame.shape[0], int(bottom + 0.4 * height)),
+                    max(0, int(top - 0.4 * height)) : min(
+                        frame.shape[0], int(bottom + 0.4 * height)
+                    ),
                     max(0, int(left - 0.4 * width)) : min(frame.shape[1], int(right + 0.4 * width)),
                 ]
             )
@@ -73,6 +75,21 @@ class Reference:
                 frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
         capture.release()
         return frames
+
+
+_reference: Reference
+
+
+def load_reference(model: Path) -> None:
+    """Prepare a process for `score_by_reference`."""
+    global _reference
+    torch.set_num_threads(1)
+    _reference = Reference(model)
+
+
+def score_by_reference(path: Path) -> Scored:
+    """`Reference.score`, for a pool of processes."""
+    return _reference.score(path)
 
 
 def read_picture(path: Path) -> np.ndarray | None:

@@ -108,19 +108,19 @@ def test_failures_keep_their_label_at_any_threshold(scores):
         ({}, "mean", (1.0, 0.5)),
         # a calibrated model holds for its own aggregator alone
         (
-            {"decision": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
+            {"calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
             "mean",
             (2, 0.4),
         ),
         (
-            {"decision": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
+            {"calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
             "max",
             (1, 0.5),
         ),
         # the user's own threshold holds for every aggregator
         (
             {
-                "decision": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.3},
+                "calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4},
                 "threshold": 0.3,
             },
             "max",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -15,12 +17,16 @@ from scores_samples import make_failure, make_result, make_run
 from sklearn.metrics import f1_score
 
 from dfsubmit.cli import main
+from dfsubmit.decision import Decision, write_decision
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.bootstrap import group_numbers
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import compare
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.options import RunOptions
+from dfsubmit.pipeline import run
+from dfsubmit.plugins import load_plugins
 from dfsubmit.records import Status
 from dfsubmit.scores import read_scores, write_scores
 
@@ -228,6 +234,50 @@ def test_torch_is_never_loaded(tmp_path, name):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "macro F1" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calibrated", [None, "mean", "lowest"])
+def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
+    samples, tiny_model, tmp_path, calibrated
+):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    if calibrated:
+        write_decision(model, Decision(calibrated, temperature=3.0, threshold=0.52))
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "lowest.py").write_text(PLUGIN)
+    media, labels = tmp_path / "media", tmp_path / "labels.csv"
+    media.mkdir()
+    names = ("face.jpg", "no_face.jpg", "pan.mp4", "twelve_frames.mp4", "zoom.mp4")
+    for name in names:
+        (media / name).symlink_to(samples / name)
+    rows = [f"{name},{number % 2}\n" for number, name in enumerate(names)]
+    labels.write_text("filename,label\n" + "".join(rows))
+    options = RunOptions(
+        model=model,
+        data=media,
+        output=tmp_path / "submission.csv",
+        frames=6,
+        workers=1,
+        plugins_dir=(str(tmp_path / "plugins"),),
+        progress=False,
+    )
+    plugins = load_plugins(options.plugins_dir)
+    run(options)
+    both = [plugins.aggregator(name) for name in ("mean", "lowest")]
+    rows = {
+        row.aggregator: row
+        for row in compared([tmp_path / "submission.scores.jsonl"], labels, both).rows
+    }
+    assert (rows["lowest"].predictions.p_fake != rows["mean"].predictions.p_fake).any()
+    for name in ("lowest", "mean"):
+        summary = run(dataclasses.replace(options, aggregator=name))
+        found = {result.filename: result for result in summary.results}
+        predicted = rows[name].predictions
+        assert [found[name].label for name in names] == predicted.predicted.tolist()
+        assert [found[name].p_fake for name in names if predicted.scored[names.index(name)]] == [
+            p for p, scored in zip(predicted.p_fake, predicted.scored, strict=True) if scored
+        ]
 
 
 def test_same_seed_same_intervals(tmp_path):

@@ -119,7 +119,9 @@ def test_a_name_that_is_not_utf8_or_looks_like_a_protocol_opens(tmp_path: Path) 
         assert Video(other, LIMITS).count() == 5
 
 
-@pytest.mark.parametrize("content", [b"", b"this is not a video", b"\0\0\0\x20ftypisom" + b"\0" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"this is not a video", b"\0\0\0\x20ftypisom" + b"\0" * 99]
+)
 def test_what_is_no_video_is_unreadable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "v.mp4").write_bytes(content)
     with pytest.raises(Unreadable):
@@ -128,7 +130,11 @@ def test_what_is_no_video_is_unreadable(tmp_path: Path, content: bytes) -> None:
 
 def colours() -> np.ndarray:
     picture = np.zeros((20, 30, 3), np.uint8)
-    picture[:, :10], picture[:, 10:20], picture[:, 20:] = (200, 30, 30), (30, 200, 30), (30, 30, 200)
+    picture[:, :10], picture[:, 10:20], picture[:, 20:] = (
+        (200, 30, 30),
+        (30, 200, 30),
+        (30, 30, 200),
+    )
     return picture
 
 

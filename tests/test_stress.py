@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -16,6 +17,7 @@ from dfsubmit.evaluation.stress import stress
 from dfsubmit.options import RunOptions
 from dfsubmit.pipeline import RunSummary
 from dfsubmit.records import Status
+from dfsubmit.samples import make_untrained_model
 from dfsubmit.scores import read_scores
 
 pytest.importorskip("av")
@@ -84,6 +86,21 @@ def test_a_variant_that_is_done_is_not_done_again(options, tmp_path, monkeypatch
     (options.data / "face.jpg").write_bytes(changed)
     with pytest.raises(AssertionError, match="nothing was to be done"):
         stress(options, LABELS, work, ["dark50"], samples=100)
+
+
+def test_kept_media_serve_another_model(options, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    first = stress(options, LABELS, work, ["noise20"], samples=100, keep_media=True)
+    other = make_untrained_model(tmp_path / "other", seed=1)
+    degraded = []
+    monkeypatch.setattr(
+        stressbench.StressBench, "_degrade", lambda self, files, *_: degraded.extend(files) or []
+    )
+    report = stress(
+        dataclasses.replace(options, model=other), LABELS, work, ["noise20"], samples=100
+    )
+    assert degraded == []
+    assert report.variants[0].metrics != first.variants[0].metrics
 
 
 def test_an_interrupted_variant_goes_on_with_the_files_that_it_has(options, tmp_path, monkeypatch):

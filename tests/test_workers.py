@@ -184,7 +184,10 @@ def test_workers_that_cannot_start_are_an_error(
     files: list[MediaFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", shutil.which("false"))
-    with pytest.raises(DfsubmitError, match="end as soon as they start"), WorkerPool(SETTINGS) as pool:
+    with (
+        pytest.raises(DfsubmitError, match="end as soon as they start"),
+        WorkerPool(SETTINGS) as pool,
+    ):
         collect(pool, files)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
 @click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
+@click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
@@ -52,6 +53,7 @@ def command(
     variants: tuple[str, ...],
     samples: int,
     seed: int,
+    keep_media: bool,
     as_json: bool,
     markdown_path: str | None,
     plot_path: str | None,
@@ -80,6 +82,7 @@ def command(
         tuple(dict.fromkeys(variants)) or tuple(VARIANTS),
         samples,
         seed,
+        keep_media,
         say=lambda line: click.echo(line, err=True),
     )
     if as_json:

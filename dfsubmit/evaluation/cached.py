@@ -56,14 +56,15 @@ class CachedRun:
             threshold: the user's own, which overrules every other.
 
         Returns:
-            The model's calibration where it was fitted for this aggregator and the run used it;
-            otherwise temperature 1 and the threshold that the run was given, or 0.5.
+            The model's calibration where it was fitted for this aggregator and the run did not
+            ignore it, else temperature 1 and threshold 0.5; the threshold that the run was given
+            overrules both.
         """
-        used = self.meta.get("decision") or {}
         given = self.meta.get("threshold") if threshold is None else threshold
+        calibration = self.meta.get("calibration")
         found = Decision(aggregator)
-        if used.get("aggregator") == aggregator:
-            found = Decision(aggregator, float(used["temperature"]), float(used["threshold"]))
+        if calibration is not None and calibration["aggregator"] == aggregator:
+            found = Decision(**calibration)
         return found if given is None else dataclasses.replace(found, threshold=float(given))
 
 

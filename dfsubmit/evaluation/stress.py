@@ -82,6 +82,7 @@ def stress(
     variants: Sequence[str] = tuple(VARIANTS),
     samples: int = SAMPLES,
     seed: int = 0,
+    keep_media: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> StressReport:
     """Score the labelled files of `options.data` as they are and under each variant.
@@ -92,6 +93,7 @@ def stress(
         folder: where variants and results are kept.
         variants: names of `VARIANTS`.
         samples, seed: of the bootstrap; the seed is also the noise's.
+        keep_media: keep the degraded files, for another model with the same number of frames.
         say: receives what the user should know, a line at a time.
 
     Raises:
@@ -109,7 +111,7 @@ def stress(
         raise UsageError("files of both classes are needed: macro F1 of one class is undefined")
     files = [found[name] for name in labels]
     load_av()
-    bench = StressBench(options, files, folder, seed)
+    bench = StressBench(options, files, folder, seed, keep_media)
     # The clean run goes first: which files cannot be scored at all is known from it.
     bench.score(CLEAN, say)
     for name in variants:

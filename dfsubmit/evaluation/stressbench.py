@@ -48,14 +48,21 @@ class StressBench:
         files: to score.
         folder: the working folder.
         seed: of the noise.
+        keep_media: keep the degraded files, for another model with the same number of frames.
     """
 
     def __init__(
-        self, options: RunOptions, files: Sequence[MediaFile], folder: Path, seed: int
+        self,
+        options: RunOptions,
+        files: Sequence[MediaFile],
+        folder: Path,
+        seed: int = 0,
+        keep_media: bool = False,
     ) -> None:
         model = open_model(options.model)
         self.recipe = effective_recipe(model, options)[0]
-        self.options, self.files, self.folder, self.seed = options, files, folder, seed
+        self.options, self.files, self.folder = options, files, folder
+        self.seed, self.keep_media = seed, keep_media
         self.media_key = {
             "files": [(file.name, file.size, file.mtime_ns) for file in files],
             "frames": self.recipe.frames,
@@ -90,8 +97,9 @@ class StressBench:
         self._make_media(name, media, say)
         self._run(name, media, say if name == CLEAN else lambda line: None)
         write_atomically(done, key)
-        # Frames all but losslessly encoded take much space, and are quickly made again.
-        shutil.rmtree(media, ignore_errors=True)
+        # Frames all but losslessly encoded take much space.
+        if not self.keep_media:
+            shutil.rmtree(media, ignore_errors=True)
 
     def _run(self, name: str, media: Path, say: Callable[[str], None]) -> None:
         from dfsubmit.pipeline import run
