@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import zlib
 from pathlib import Path
+
+_SUFFIX = ".part"
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
@@ -18,7 +21,7 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
     """
     path = Path(path)
     payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(_SUFFIX, _prefix(path), path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(payload)
@@ -31,6 +34,24 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def remove_parts(path: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that processes killed while they wrote `path` left beside it.
+
+    Only for one who knows that nobody else is writing it now.
+    """
+    path = Path(path)
+    prefix = _prefix(path)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
+                os.unlink(entry.path)
+
+
+def _prefix(path: Path) -> str:
+    # Not the name itself, which may be as long as the file system allows.
+    return f".dfsubmit-{zlib.crc32(os.fsencode(path.name)):08x}-"
 
 
 def _umask() -> int:

@@ -13,6 +13,9 @@ from dfsubmit.aggregate import label_for
 from dfsubmit.interfaces import BoundAggregator
 from dfsubmit.records import FrameScores
 
+# A full run has its frames in another order and in other batches, which moves p_fake a little.
+_ROUNDING = 1e-6
+
 
 def decided(low: float, high: float, threshold: float) -> bool:
     """Whether every value from low to high has the same label."""
@@ -44,8 +47,12 @@ def next_grant(
 def _settled(
     aggregator: BoundAggregator, scores: FrameScores, remaining: int, threshold: float
 ) -> bool:
-    bounds = aggregator.bounds(scores, remaining) if len(scores) else (0.0, 1.0)
-    return bounds is not None and decided(*bounds, threshold)
+    # Until a face was found the file may still turn out to have none, and no score.
+    bounds = aggregator.bounds(scores, remaining) if len(scores) else None
+    if bounds is None:
+        return False
+    low, high = bounds
+    return decided(low - _ROUNDING, high + _ROUNDING, threshold)
 
 
 def _extended(scores: FrameScores, count: int, p_fake: float) -> FrameScores:

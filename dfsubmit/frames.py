@@ -23,6 +23,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dfsubmit.records import Pixels
 from dfsubmit.settings import Limits
 
+# Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
+_IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
+
 
 class Unreadable(Exception):
     """The file's content cannot be decoded; the message is one line for its row."""
@@ -88,10 +91,9 @@ def read_image(path: Path, limits: Limits) -> Frame:
     # Our own limit, below, names the file; Pillow's would only warn.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        with path.open("rb") as stream, Image.open(stream) as picture:
+        with path.open("rb") as stream, Image.open(stream, formats=_IMAGE_FORMATS) as picture:
             width, height = picture.size
-            if width * height > limits.pixels:
-                raise Unreadable(f"{width} x {height} pixels are over the limit of {limits.pixels}")
+            _check_size(width, height, limits)
             upright = ImageOps.exif_transpose(picture)
             return Frame(0, 0.0, np.ascontiguousarray(_to_rgb(upright)))
     except UnidentifiedImageError as error:
@@ -103,6 +105,11 @@ def read_image(path: Path, limits: Limits) -> Frame:
         if error.errno is not None:
             raise
         raise Unreadable(str(error)) from error
+
+
+def _check_size(width: float, height: float, limits: Limits) -> None:
+    if width * height > limits.pixels:
+        raise Unreadable(f"{width:.0f} x {height:.0f} pixels are over the limit of {limits.pixels}")
 
 
 def _to_rgb(picture: Image.Image) -> Pixels:
@@ -142,10 +149,7 @@ class Video:
             capture.release()
         self.claimed_frames = int(count) if math.isfinite(count) and 0 < count < 2**31 else 0
         self.fps = fps if math.isfinite(fps) and fps > 0 else 0.0
-        if width * height > limits.pixels:
-            raise Unreadable(
-                f"{width:.0f} x {height:.0f} pixels are over the limit of {limits.pixels}"
-            )
+        _check_size(width, height, limits)
         self.frame_bytes = max(1, int(width * height * 3))
 
     def _open(self) -> cv2.VideoCapture:
@@ -168,7 +172,7 @@ class Video:
                 to the end. Without it the pass stops after the last wanted frame.
 
         Raises:
-            Unreadable: there are more frames than the limits allow.
+            Unreadable: there are more or larger frames than the limits allow.
         """
         remaining = set(wanted)
         capture = self._open()
@@ -179,6 +183,8 @@ class Video:
                     remaining.discard(index)
                     decoded, pixels = capture.retrieve()
                     if decoded and pixels is not None and pixels.size:
+                        # A stream may grow behind a header that the limits let pass.
+                        _check_size(pixels.shape[1], pixels.shape[0], self.limits)
                         yield Frame(index, self._time(capture, index), _bgr_to_rgb(pixels))
                 index += 1
                 if index > self.limits.frames:

@@ -43,6 +43,8 @@ class HuggingFaceLoader:
             ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
             UsageError: a device or precision that this machine does not have.
         """
+        if request.precision == "int8":
+            raise UsageError("this model loader has no --precision int8", "name another --loader")
         preprocessor = load_preprocessor(request.folder)
         import torch
 
@@ -52,12 +54,7 @@ class HuggingFaceLoader:
                 raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
             if request.threads:
                 torch.set_num_threads(request.threads)
-        network = _load_network(request.folder)
-        for name, weight in network.named_parameters():
-            if not torch.isfinite(weight).all():
-                raise ModelError(
-                    f"{request.folder}: the weights {name} hold NaN or infinite values"
-                )
+        network = load_network(request.folder)
         precision = "fp32" if request.precision == "auto" else request.precision
         return HuggingFaceModel(network, preprocessor, device, precision)
 
@@ -71,7 +68,7 @@ class HuggingFaceModel:
         self.id2label: Mapping[int, str] = dict(network.config.id2label)
         self.preprocessor = preprocessor
         self.precision = precision
-        self._network = network.float().eval()
+        self._network = network
         self._move(device)
 
     @property
@@ -158,10 +155,17 @@ def choose_device(name: str) -> Any:
     return torch.device(name)
 
 
-def _load_network(folder: Path) -> Any:
-    """The transformers model, complete, on the CPU."""
+def load_network(folder: Path) -> Any:
+    """The transformers model, complete and in evaluation mode, fp32 on the CPU.
+
+    For loaders that convert it, too.
+
+    Raises:
+        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+    """
     import pickle
 
+    import torch
     from transformers import AutoModelForImageClassification
     from transformers.utils import logging
 
@@ -191,7 +195,10 @@ def _load_network(folder: Path) -> Any:
             f"{folder}: {len(missing)} weights are missing ({listing})",
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
-    return network
+    for name, weight in network.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
+    return network.float().eval()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

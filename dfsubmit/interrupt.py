@@ -1,31 +1,42 @@
-"""Ctrl-C and SIGTERM: stop within two seconds, with everything known written.
+"""Ctrl-C, SIGTERM and the clock: stop within two seconds, with everything known written.
 
-Between batches the engine asks `Interrupt.requested`. A forward pass may take longer than the two
-seconds, so during one, and only then, the signal raises `Interrupted` at once.
+Between batches the engine asks `Interrupt.requested`. A forward pass, or loading the model, may
+take longer than the two seconds, so during one, and only then, the signal raises `Interrupted` at
+once. The end of a time limit does the same by an alarm.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+ALARM_AGAIN_SECONDS = 0.2
 
 
 class Interrupted(BaseException):
-    """Raised inside a forward pass by a signal; no `except Exception` may swallow it."""
+    """Raised inside a guarded call by a signal; no `except Exception` may swallow it."""
 
 
 class Interrupt:
-    """A context in which the two signals ask for a stop. Outside the main thread, where Python
-    delivers no signals, it does nothing."""
+    """A context in which the signals ask for a stop. Outside the main thread, where Python
+    delivers no signals, it does nothing.
 
-    def __init__(self) -> None:
+    Args:
+        end: on `time.monotonic`, when guarded calls are broken off; None for never.
+
+    Attributes:
+        requested: somebody asked for a stop (the clock does not ask).
+    """
+
+    def __init__(self, end: float | None = None) -> None:
         self.requested = False
+        self._end = end
         self._guarded = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -33,6 +44,10 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._handle)
+            if self._end is not None:
+                # Again and again, for the first may come between two guarded calls.
+                delay = max(self._end - time.monotonic(), ALARM_AGAIN_SECONDS)
+                signal.setitimer(signal.ITIMER_REAL, delay, ALARM_AGAIN_SECONDS)
         return self
 
     def __exit__(
@@ -41,6 +56,8 @@ class Interrupt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._before and self._end is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -57,7 +74,8 @@ class Interrupt:
         return guarded
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        if number != signal.SIGALRM:
+            self.requested = True
         if self._guarded:
             self._guarded = False
             raise Interrupted

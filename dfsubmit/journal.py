@@ -12,8 +12,9 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from dfsubmit.errors import UsageError
 from dfsubmit.records import FileResult, MediaFile, Status
@@ -28,61 +29,57 @@ def journal_path(submission: Path) -> Path:
 
 
 class Journal:
-    """An open, locked journal.
-
-    Args:
-        path: of the journal.
-        conditions: what a result depends on besides its file (model hash, recipe, precision …);
-            results written under other conditions are not used.
+    """An open, locked journal. Lines are only ever added, so that no moment is a bad one to be
+    killed at; of two lines for one file the later counts.
 
     Raises:
         UsageError: another run holds it, or it cannot be written.
     """
 
-    def __init__(self, path: Path, conditions: dict[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        # Through JSON once, so that tuples and lists compare equal with what was read.
-        self.conditions: dict[str, Any] = json.loads(json.dumps(conditions))
         self._stream = _open_locked(path)
+        self._unwritten: dict[str, Any] | None = None
 
-    def resume(self, files: Iterable[MediaFile]) -> dict[str, FileResult]:
+    def resume(
+        self, files: Iterable[MediaFile], conditions: dict[str, Any]
+    ) -> dict[str, FileResult]:
         """The results that still hold, by name: same conditions, same size and modification time.
 
-        What no longer holds is dropped from the journal.
+        Args:
+            files: of the data folder, as they are now.
+            conditions: what a result depends on besides its file (model hash, recipe, precision
+                …); they hold for all that is appended from now on.
+
+        Raises:
+            OSError: the journal cannot be read.
         """
         current = {file.name: file for file in files}
-        entries: dict[str, dict[str, Any]] = {}
-        conditions: Any = None
-        self._stream.seek(0)
-        for line in self._stream:
-            try:
-                entry = json.loads(line)
-                if "conditions" in entry:
-                    conditions = entry["conditions"]
-                elif conditions == self.conditions:
-                    entries[entry["result"]["filename"]] = entry
-            except (ValueError, KeyError, TypeError):
-                continue  # the line that the interruption cut short
+        # Through JSON once, so that tuples and lists compare equal with what is read.
+        conditions = json.loads(json.dumps(conditions))
         kept: dict[str, FileResult] = {}
-        for name, entry in entries.items():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                result = FileResult.from_json(entry["result"])
-                file = current.get(name)
-                same = file and [file.size, file.mtime_ns] == entry["file"]
-                if same and result.status in _FINAL:
-                    kept[name] = result
-        self._stream.seek(0)
-        self._stream.truncate()
-        self._write({"conditions": self.conditions})
-        for name, result in kept.items():
-            self.append(current[name], result)
+        valid = False
+        with self.path.open("rb") as lines:
+            for line in lines:
+                try:
+                    entry = json.loads(line)
+                    if "conditions" in entry:
+                        valid = entry["conditions"] == conditions
+                        continue
+                    result = FileResult.from_json(entry["result"])
+                    file = current.get(result.filename)
+                    same = file and [file.size, file.mtime_ns] == entry["file"]
+                    if valid and same and result.status in _FINAL:
+                        kept[result.filename] = result
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    continue  # a line that an interruption cut short
+        self._unwritten = conditions
         return kept
 
-    def start_over(self) -> None:
-        """Forget earlier results."""
-        self._stream.seek(0)
-        self._stream.truncate()
-        self._write({"conditions": self.conditions})
+    def start_over(self, conditions: dict[str, Any]) -> None:
+        """Forget earlier results; see `resume`."""
+        self._stream.truncate(0)
+        self._unwritten = conditions
 
     def append(self, file: MediaFile, result: FileResult) -> None:
         """Note a finished file.
@@ -90,24 +87,31 @@ class Journal:
         Raises:
             OSError: the disk is full.
         """
+        if self._unwritten is not None:
+            self._write({"conditions": self._unwritten})
+            self._unwritten = None
         self._write({"file": [file.size, file.mtime_ns], "result": result.to_json()})
 
     def close(self, finished: bool) -> None:
-        """Let go of the lock; a finished run needs no journal any more."""
+        """Let go of the lock; a run that is finished, or never began, needs no journal."""
         with contextlib.suppress(OSError):
-            if finished:
+            if finished or not os.fstat(self._stream.fileno()).st_size:
                 self.path.unlink()
             self._stream.close()
 
     def _write(self, entry: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
-        self._stream.flush()
+        """Add a line. The break before it ends one that a kill or a full disk cut short."""
+        line = "\n" + json.dumps(entry, separators=(",", ":"))
+        rest = memoryview(line.encode("ascii"))
+        while rest:
+            rest = rest[self._stream.write(rest) or 0 :]
 
 
-def _open_locked(path: Path) -> IO[str]:
+def _open_locked(path: Path) -> FileIO:
     while True:
         try:
-            stream = path.open("a+", encoding="utf-8")
+            # Unbuffered: a line that the full disk refused is not tried again behind our back.
+            stream = FileIO(path, "a+")
         except OSError as error:
             raise UsageError(
                 f"nothing can be written to {path.parent}: {error.strerror}",

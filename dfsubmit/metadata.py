@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dfsubmit._version import __version__
-from dfsubmit.decision import Decision
+from dfsubmit.decision import Decision, read_decision
 from dfsubmit.engine import Waiting
 from dfsubmit.interfaces import BoundAggregator
 from dfsubmit.modelchoice import ChosenModel
@@ -35,6 +35,7 @@ def describe_run(
     passed_over: list[str],
 ) -> dict[str, Any]:
     """What is known before the first file is scored, as plain JSON types."""
+    calibration = None if options.raw else read_decision(chosen.folder.path)
     return {
         "version": META_VERSION,
         "dfsubmit": __version__,
@@ -58,6 +59,8 @@ def describe_run(
         "aggregator": aggregator.spec,
         "aggregator_plugin": aggregator.registered.plugin,
         "decision": dataclasses.asdict(decision),
+        "threshold": options.threshold,
+        "calibration": None if calibration is None else dataclasses.asdict(calibration),
         "device": chosen.model.device,
         "precision": chosen.model.precision,
         "arithmetic": getattr(chosen.model, "arithmetic", ""),

@@ -85,7 +85,7 @@ def _load(
 ) -> ChosenModel:
     folder = open_model(path)
     fake_index = resolve_fake_class(folder.id2label, fake_label)
-    recipe, warnings = _recipe(folder, options)
+    recipe, warnings = effective_recipe(folder, options)
     if folder.untrained:
         warnings.insert(
             0, "this model is UNTRAINED, its weights are random numbers: its labels mean nothing"
@@ -110,20 +110,20 @@ def _load(
     return ChosenModel(folder, model, name, fake_index, recipe, batch_size, warnings=warnings)
 
 
-def _recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, list[str]]:
+def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, list[str]]:
     """The recipe to obey, and a warning wherever it is not the model's own."""
     warnings = []
     recipe = folder.recipe
-    if not folder.recipe_known:
-        warnings.append(
-            f"{folder.name} carries no recipe: how its faces were cut in fine-tuning is unknown, "
-            f"and {recipe.name!r} is assumed"
-        )
     if options.recipe is not None:
         given = options.recipe
         recipe = given if isinstance(given, Recipe) else load_recipe(given)
     if options.frames is not None:
         recipe = dataclasses.replace(recipe, frames=options.frames)
+    if not folder.recipe_known:
+        warnings.append(
+            f"{folder.name} carries no recipe: how its faces were cut in fine-tuning is unknown, "
+            f"and {recipe.name!r} is assumed"
+        )
     changed = folder.recipe.differences(recipe)
     if changed and folder.recipe_known:
         listing = ", ".join(f"{key} {ours} → {now}" for key, (ours, now) in changed.items())

@@ -87,6 +87,15 @@ def open_model(path: str | os.PathLike[str]) -> ModelFolder:
     )
 
 
+def read_classes(folder: Path) -> dict[int, str]:
+    """The class names of a model folder by index, from its config.json.
+
+    Raises:
+        ModelError: there is no readable config.json, or it wants to run code.
+    """
+    return _id2label(folder, _read_config(folder))
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The weight files of a model folder, by name (in it, or in its ``onnx/`` folder)."""
     candidates = [*folder.iterdir(), *(folder / "onnx").glob("*")]
@@ -130,16 +139,16 @@ def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: {error}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path}: not a JSON object")
     for name in ("config.json", "preprocessor_config.json"):
         try:
-            remote = "auto_map" in json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            data = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             continue  # the preprocessor's own reader reports it
-        if remote:
+        if isinstance(data, dict) and "auto_map" in data:
             raise ModelError(
                 f"{folder / name} wants to run code of its own (auto_map); dfsubmit never does",
                 "use a model whose architecture is part of transformers",
@@ -171,8 +180,11 @@ def _unpack(archive: Path) -> Path:
     target = cache / digest.hexdigest()[:32]
     if target.is_dir():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=cache))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=cache))
+    except OSError as error:
+        raise ModelError(f"{archive} cannot be unpacked: {error}", "unzip it yourself") from error
     try:
         with zipfile.ZipFile(archive) as bundle:
             budget = MAX_UNPACKED_BYTES
@@ -182,8 +194,10 @@ def _unpack(archive: Path) -> Path:
         if not target.is_dir():
             scratch.rename(target)
         return target
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"{archive}: {error}") from error
+    except ModelError:
+        raise
+    except Exception as error:  # whatever zipfile and its decompressors make of a damaged one
+        raise ModelError(f"{archive}: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

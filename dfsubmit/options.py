@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfsubmit.errors import UsageError
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import FAKE, REAL
 
@@ -76,3 +77,32 @@ class RunOptions:
     strict: bool = False
     calibration: str | Path | None = None
     progress: bool = True
+
+    def check(self) -> None:
+        """Options that can be seen to be wrong before anything is loaded.
+
+        Raises:
+            UsageError: names the option.
+        """
+        choices = {
+            "failure_label": tuple(FAILURE_LABELS),
+            "no_face": ("fail", "whole-frame"),
+            "tta": ("none", "flip"),
+            "precision": ("auto", "fp32", "bf16", "fp16", "int8"),
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                flag = "--" + name.replace("_", "-")
+                raise UsageError(f"{flag} {value!r}: expected {' or '.join(allowed)}")
+        if self.time_limit is not None and self.time_limit <= 0:
+            raise UsageError("--time-limit has to be more than 0 seconds")
+        if self.per_file_timeout <= 0:
+            raise UsageError("--per-file-timeout has to be more than 0 seconds")
+        if self.output and Path(self.output).is_dir():
+            raise UsageError(f"--output {self.output} is a folder", "give the CSV's own name")
+        if Path(self.output).resolve().parent == Path(self.data).resolve():
+            raise UsageError(
+                f"--output {self.output} lies in the data folder, and would be one of its files",
+                "put it anywhere else",
+            )

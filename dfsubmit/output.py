@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.atomic import write_atomically
-from dfsubmit.errors import DfsubmitError
+from dfsubmit.atomic import remove_parts, write_atomically
+from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.journal import Journal, journal_path
 from dfsubmit.records import FileResult, MediaFile, Status
 from dfsubmit.scores import meta_path, scores_path, write_scores
-from dfsubmit.submission import write_submission
+from dfsubmit.submission import validate_submission, write_submission
 
 REFRESH_SECONDS = 10.0
 
@@ -31,36 +31,64 @@ class RunOutput:
         submission: the CSV's path.
         files: all files of the data folder.
         failure_label: the label of files that are not scored.
-        conditions: what results depend on besides their files (see `Journal`).
 
     Raises:
         UsageError: another run writes there, or the folder is not writable.
     """
 
-    def __init__(
-        self,
-        submission: Path,
-        files: Sequence[MediaFile],
-        failure_label: int,
-        conditions: dict[str, Any],
-    ) -> None:
+    def __init__(self, submission: Path, files: Sequence[MediaFile], failure_label: int) -> None:
         self.submission = submission
         self.results = {file.name: FileResult(file.name, label=failure_label) for file in files}
-        self._journal = Journal(journal_path(submission), conditions)
+        self._journal = Journal(journal_path(submission))
+        for path in (submission, scores_path(submission), meta_path(submission)):
+            remove_parts(path)
         self._refreshed = 0.0
+        self._changed = True
         self._complete = False
+        self._provided = False
 
-    def resume(self, files: Sequence[MediaFile]) -> list[FileResult]:
-        """The results of an interrupted run that still hold."""
-        return list(self._journal.resume(files).values())
+    def provide(self, data: Path) -> None:
+        """Make sure that a valid submission lies there while the model is being loaded: the
+        provisional one, unless an earlier run left one for this folder.
 
-    def start_over(self) -> None:
+        Raises:
+            UsageError: there is no room for it.
+        """
+        if not validate_submission(self.submission, data):
+            return
+        try:
+            self._write_rows({"complete": False})
+        except OSError as error:
+            raise UsageError(
+                f"{self.submission} cannot be written: {error.strerror or error}",
+                "make room, or choose another place: --output FILE",
+            ) from error
+        self._provided = True
+
+    def withdraw(self) -> None:
+        """Take back what `provide` wrote: the run cannot begin, and nobody should take guesses
+        for its result."""
+        if self._provided:
+            for path in (self.submission, meta_path(self.submission)):
+                path.unlink(missing_ok=True)
+
+    def resume(self, files: Sequence[MediaFile], conditions: dict[str, Any]) -> list[FileResult]:
+        """The results of an interrupted run that still hold.
+
+        Args:
+            files: all files of the data folder.
+            conditions: what results depend on besides their files (see `Journal.resume`).
+        """
+        return list(self._journal.resume(files, conditions).values())
+
+    def start_over(self, conditions: dict[str, Any]) -> None:
         """Ignore what an interrupted run left."""
-        self._journal.start_over()
+        self._journal.start_over(conditions)
 
     def put(self, result: FileResult) -> None:
         """Set a file's row without noting it in the journal (it is there already)."""
         self.results[result.filename] = result
+        self._changed = True
 
     def add(self, file: MediaFile, result: FileResult) -> None:
         """Set a finished file's row and note it in the journal."""
@@ -69,7 +97,7 @@ class RunOutput:
             self._journal.append(file, result)
         except OSError as error:
             # Only resuming is lost with the journal; the row itself is kept.
-            print(f"warning: {self._journal.path}: {error}", file=sys.stderr)
+            print(f"warning: {self._journal.path}: {error.strerror or error}", file=sys.stderr)
 
     @property
     def pending(self) -> int:
@@ -77,11 +105,13 @@ class RunOutput:
         return sum(item.status is Status.PENDING for item in self.results.values())
 
     def refresh(self, meta: dict[str, Any], force: bool = False) -> None:
-        """Write the submission and the metadata as they stand, if the last time is long ago.
+        """Write the submission and the metadata as they stand, if there is something new and the
+        last time is long ago. Asked often, whether or not files are being finished.
 
         A full disk is reported and tried again later.
         """
-        if not force and time.monotonic() - self._refreshed < REFRESH_SECONDS:
+        late = time.monotonic() - self._refreshed >= REFRESH_SECONDS
+        if not force and not (late and self._changed):
             return
         self._refreshed = time.monotonic()
         try:
@@ -117,3 +147,4 @@ class RunOutput:
         write_submission(self.submission, self.in_order())
         text = json.dumps({**meta, "provisional": self.pending}, indent=2, default=str) + "\n"
         write_atomically(meta_path(self.submission), text)
+        self._changed = False

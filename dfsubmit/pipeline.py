@@ -6,6 +6,7 @@ In: `RunOptions`. Out: files on disk, and a `RunSummary`. This module only conne
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 from dfsubmit.classify import Classifier
 from dfsubmit.decision import Decision, decision_for
 from dfsubmit.engine import Engine, ScoredFile, Waiting
-from dfsubmit.errors import Exit, UsageError
+from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.interfaces import BoundAggregator
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.media import list_folder
@@ -29,7 +30,7 @@ from dfsubmit.progress import progress_bar
 from dfsubmit.records import FileResult, MediaFile, Status
 from dfsubmit.rows import RowMaker
 from dfsubmit.settings import ScanSettings
-from dfsubmit.timelimit import TimePlan
+from dfsubmit.timelimit import TimePlan, deadline
 from dfsubmit.workers import Visit, WorkerPool
 
 
@@ -66,47 +67,41 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
         DfsubmitError: nothing could be done; the message says why and the hint what to do.
     """
     started = time.monotonic()
-    _check(options)
+    options.check()
     plugins = load_plugins(options.plugins_dir, options.strict)
     aggregator = plugins.aggregator(options.aggregator)
     if options.early_exit and aggregator.registered.bounds is None:
         say(f"{aggregator.spec} declares no bounds: early exit has no effect with it")
     files, passed_over = list_folder(options.data)
-    chosen = choose_model(options, plugins)
-    decision = _decision(options, chosen, aggregator)
-    rows = RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
-    for warning in chosen.warnings:
-        say(f"warning: {warning}")
-    say(
-        f"{chosen.folder.name}: class {chosen.fake_index} ({chosen.fake_class!r}) is fake; "
-        f"recipe {chosen.recipe.name}; aggregator {aggregator.spec}; "
-        f"{chosen.model.device}, {chosen.model.precision}"
-    )
-    meta = describe_run(options, chosen, plugins, aggregator, decision, passed_over)
-    return _score(_Run(options, chosen, rows, started), files, meta)
+    output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
+    end = None if options.time_limit is None else deadline(options.time_limit, started)
+    with contextlib.closing(output), Interrupt(end) as interrupt:
+        output.provide(Path(options.data))
+        try:
+            chosen = interrupt.guard(choose_model)(options, plugins)
+        except Interrupted:
+            raise _stopped_too_early(interrupt) from None
+        except DfsubmitError:
+            output.withdraw()
+            raise
+        decision = _decision(options, chosen, aggregator)
+        rows = RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
+        for warning in chosen.warnings:
+            say(f"warning: {warning}")
+        say(
+            f"{chosen.folder.name}: class {chosen.fake_index} ({chosen.fake_class!r}) is fake; "
+            f"recipe {chosen.recipe.name}; aggregator {aggregator.spec}; "
+            f"{chosen.model.device}, {chosen.model.precision}"
+        )
+        meta = describe_run(options, chosen, plugins, aggregator, decision, passed_over)
+        return _score(_Run(options, chosen, rows, started, end), files, output, meta, interrupt)
 
 
-def _check(options: RunOptions) -> None:
-    """Options that can be seen to be wrong before anything is loaded.
-
-    Raises:
-        UsageError: names the option.
-    """
-    choices = {
-        "failure_label": tuple(FAILURE_LABELS),
-        "no_face": ("fail", "whole-frame"),
-        "tta": ("none", "flip"),
-        "precision": ("auto", "fp32", "bf16", "fp16", "int8"),
-    }
-    for name, allowed in choices.items():
-        value = getattr(options, name)
-        if value not in allowed:
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} {value!r}: expected {' or '.join(allowed)}")
-    if options.time_limit is not None and options.time_limit <= 0:
-        raise UsageError("--time-limit has to be more than 0 seconds")
-    if options.output and Path(options.output).is_dir():
-        raise UsageError(f"--output {options.output} is a folder", "give the CSV's own name")
+def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
+    hint = "the submission that lies there is complete, but its rows are provisional"
+    if interrupt.requested:
+        return DfsubmitError("stopped while the model was loading", hint, Exit.INTERRUPTED)
+    return DfsubmitError("--time-limit is over before the model is loaded", hint)
 
 
 def _decision(options: RunOptions, chosen: ChosenModel, aggregator: BoundAggregator) -> Decision:
@@ -129,14 +124,14 @@ class _Run:
     chosen: ChosenModel
     rows: RowMaker
     started: float
+    end: float | None
     waiting: Waiting = field(default_factory=Waiting)
     plan: TimePlan | None = None
 
     def __post_init__(self) -> None:
-        limit = self.options.time_limit
-        if limit is not None:
+        if self.end is not None:
             frames = self.chosen.recipe.frames
-            self.plan = TimePlan(limit, frames, self.options.min_frames, self.started)
+            self.plan = TimePlan(self.end, frames, self.options.min_frames)
 
     @property
     def early_exit(self) -> bool:
@@ -169,42 +164,45 @@ class _Run:
         return self.plan is not None and self.plan.over()
 
 
-def _score(run: _Run, files: list[MediaFile], meta: dict[str, Any]) -> RunSummary:
+def _score(
+    run: _Run,
+    files: list[MediaFile],
+    output: RunOutput,
+    meta: dict[str, Any],
+    interrupt: Interrupt,
+) -> RunSummary:
     """Score what is not scored yet, and write everything."""
-    submission = Path(run.options.output)
-    output = RunOutput(submission, files, run.rows.failure_label, run.conditions())
-    interrupted = False
+    done = _resume(run, output, files)
+    meta["resumed"] = len(done)
+    output.refresh(meta, force=True)
+    todo = [file for file in files if file.name not in done]
     try:
-        done = _resume(run, output, files)
-        meta["resumed"] = len(done)
+        if todo:
+            _score_files(run, todo, len(files), output, meta, interrupt)
+    except Interrupted:
+        pass  # a signal, or the end of the time limit: what is known is written
+    except BaseException:
         output.refresh(meta, force=True)
-        todo = [file for file in files if file.name not in done]
-        try:
-            with Interrupt() as interrupt:
-                if todo:
-                    _score_files(run, todo, len(files), output, meta, interrupt)
-                interrupted = interrupt.requested
-        except Interrupted:
-            interrupted = True
-        except BaseException:
-            output.refresh(meta, force=True)
-            raise
-        _explain_pending(run, output)
-        results = output.in_order()
-        meta |= describe_outcome(results, run.waiting, run.started)
-        output.finish(meta)
-    finally:
-        output.close()
-    code = Exit.INTERRUPTED if interrupted else _exit_code(run, results)
-    return RunSummary(submission, results, meta, int(code))
+        raise
+    _explain_pending(run, output)
+    results = output.in_order()
+    meta |= describe_outcome(results, run.waiting, run.started)
+    output.finish(meta)
+    code = Exit.INTERRUPTED if interrupt.requested else _exit_code(run, results)
+    return RunSummary(output.submission, results, meta, int(code))
 
 
 def _resume(run: _Run, output: RunOutput, files: list[MediaFile]) -> set[str]:
     """Take over what an interrupted run left; the names of the files that are done."""
     if not run.options.resume:
-        output.start_over()
+        output.start_over(run.conditions())
         return set()
-    results = output.resume(files)
+    results = [
+        result
+        for result in output.resume(files, run.conditions())
+        # Thinned rows were the best under a time limit; without one, there is a better.
+        if run.plan is not None or not result.thinned
+    ]
     for result in results:
         run.rows.decide(result)
         output.put(result)
@@ -237,11 +235,14 @@ def _score_files(
             result = run.rows.row(scored)
             failed += result.status is not Status.OK
             output.add(scored.file, result)
-            output.refresh(meta)
             if run.plan is not None:
-                run.plan.done(scored.file)
+                run.plan.done(scored.file, result.seconds)
             bar.set_postfix(failed=failed, refresh=False)
             bar.update()
+
+        def should_stop() -> bool:
+            output.refresh(meta)
+            return interrupt.requested or run.out_of_time()
 
         engine = Engine(
             pool,
@@ -249,7 +250,7 @@ def _score_files(
             chosen.batch_size,
             run.visit,
             run.rows.grant,
-            lambda: interrupt.requested or run.out_of_time(),
+            should_stop,
             run.waiting,
         )
         engine.run(files, done)

@@ -23,6 +23,11 @@ PREPROCESSOR_FILE = "preprocessor_config.json"
 # Pillow's own numbering (PIL.Image.Resampling), which preprocessor_config.json uses.
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 
+# Processors that take a lone number as the shorter edge, and those with arithmetic of their own
+# (EfficientNet divides by std twice, LeViT enlarges the edge), which no key of theirs betrays.
+_SHORTER_EDGE = ("ConvNext", "MobileViT", "MobileNet", "Bit")
+_PECULIAR = ("EfficientNet", "Levit")
+
 
 @dataclass(frozen=True)
 class Preprocessor:
@@ -104,7 +109,7 @@ def load_preprocessor(folder: Path) -> Preprocessor:
             f"{folder} has no {PREPROCESSOR_FILE}",
             "copy it from the model that this one was made from",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: {error}") from error
     try:
         return parse_preprocessor(config)
@@ -118,11 +123,17 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
     Raises:
         ValueError: something in it is not supported, named in the message.
     """
+    kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
+    if kind.startswith(_PECULIAR):
+        raise ValueError(f"{kind} is not supported")
     if not config.get("do_resize", True):
         raise ValueError("do_resize is false: crops of different sizes cannot form a batch")
     if config.get("do_pad"):
         raise ValueError("do_pad is not supported")
-    resize_to = _size(config.get("size", {"height": 224, "width": 224}))
+    size = config.get("size", {"height": 224, "width": 224})
+    if isinstance(size, int) and kind.startswith(_SHORTER_EDGE):
+        size = {"shortest_edge": size}
+    resize_to = _size(size)
     crop_pct = config.get("crop_pct")
     if crop_pct and isinstance(resize_to, int):
         # ConvNeXt: below 384 a shorter edge of size/crop_pct, then the centre; above, a plain warp.
@@ -136,7 +147,8 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
         raise ValueError("size has only shortest_edge and there is no centre crop")
     else:
         height, width = resize_to
-    normalise = config.get("do_normalize", True)
+    # MobileViT's processor knows no normalisation, so its files do not mention one.
+    normalise = config.get("do_normalize", not kind.startswith("MobileViT"))
     rescale = float(config.get("rescale_factor", 1 / 255))
     return Preprocessor(
         height=height,

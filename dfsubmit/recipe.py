@@ -183,12 +183,12 @@ def load_recipe(name_or_file: str | os.PathLike[str]) -> Recipe:
     if isinstance(name_or_file, str) and name_or_file in BUILT_IN:
         return BUILT_IN[name_or_file]
     path = Path(name_or_file)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / RECIPE_FILE
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        if path.suffix == ".json" or path.exists():
+        if path.suffix == ".json" or os.path.exists(path):
             raise UsageError(f"recipe {path}: {error}") from error
         hint = did_you_mean(str(name_or_file), BUILT_IN)
         raise UsageError(f"there is no recipe {str(name_or_file)!r}", hint) from error

@@ -183,7 +183,8 @@ class FileResult:
         """The inverse of `to_json`. Unknown keys are ignored, so newer files stay readable.
 
         Raises:
-            KeyError, ValueError, TypeError: the data is not such an object.
+            KeyError, ValueError, TypeError, AttributeError, OverflowError: the data is not such
+                an object.
         """
         known = {item.name for item in dataclasses.fields(cls)}
         values = {key: value for key, value in data.items() if key in known}

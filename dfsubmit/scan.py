@@ -69,13 +69,13 @@ class Scanner:
                     frame = read_image(file.path, self.settings.limits)
                 visit.look(frame)
                 visit.finish([frame.index])
-                return scan
-            scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
-            scan.thinned = scan.frames_asked < self.recipe.frames
-            if proceed is None:
-                self._front_to_back(file.path, visit, keep)
             else:
-                self._coarse_to_fine(file.path, visit, keep, proceed)
+                scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
+                scan.thinned = scan.frames_asked < self.recipe.frames
+                if proceed is None:
+                    self._front_to_back(file.path, visit, keep)
+                else:
+                    self._coarse_to_fine(file.path, visit, keep, proceed)
             _check_unchanged(file)
         except (Unreadable, OSError) as error:
             scan.status = Status.UNREADABLE

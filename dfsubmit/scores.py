@@ -16,6 +16,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.records import FileResult
 
 META_VERSION = 1
+_NOT_A_RESULT = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 def scores_path(submission: Path) -> Path:
@@ -47,7 +48,7 @@ def read_scores(path: str | Path) -> list[FileResult]:
             for number, line in enumerate(lines, start=1):
                 try:
                     results.append(FileResult.from_json(json.loads(line)))
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except _NOT_A_RESULT as error:
                     raise UsageError(
                         f"{path}, line {number}: not a line of scores: {error!r}",
                         "it is written by 'dfsubmit run' beside submission.csv",

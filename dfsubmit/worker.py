@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import threading
 from multiprocessing.connection import Connection
@@ -39,10 +40,13 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
         lifeline_descriptor: the read end of a pipe that the pool never writes to; it closes when
             the parent dies, however it dies, and this process then ends at once.
     """
-    # Ctrl-C reaches the whole process group; stopping the workers is the parent's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may reach the whole process group; stopping the workers is the parent's business.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(lifeline_descriptor,), daemon=True).start()
     _volunteer_for_the_oom_killer()
+    # A crash costs one file; a core dump of each would cost the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _yield_to_the_model()
     connection = Connection(pool_descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

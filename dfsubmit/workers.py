@@ -2,25 +2,17 @@
 
 In: `MediaFile`s. Out: `FaceEvent`s, the faces of several files interleaved, and one `FileEvent` at
 the end of each file. A worker that dies or takes too long costs its file alone, and is replaced.
-
-Workers are plain subprocesses that import dfsubmit's scanner and nothing else: no fork of a process
-that has touched CUDA, no second run of the user's script or notebook, no torch in their memory.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 
@@ -28,14 +20,10 @@ from dfsubmit import worker
 from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.records import Face, MediaFile, Status
 from dfsubmit.settings import FileScan, ScanSettings
+from dfsubmit.workerprocess import WorkerProcess
 
 POLL_SECONDS = 0.2
-
-# -I keeps the current folder, which may be the data folder, off the worker's sys.path.
-_BOOT = (
-    "import sys; sys.path[:] = sys.argv[3].split({separator!r}); "
-    "from dfsubmit.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
-)
+MAX_FAILED_STARTS = 5
 
 
 @dataclass(frozen=True)
@@ -100,29 +88,6 @@ def available_cpus() -> int:
     return cpus
 
 
-@dataclass
-class _Worker:
-    """One process, and the file that it has in hand."""
-
-    process: subprocess.Popen[bytes]
-    connection: Connection[object, object]
-    lifeline: int
-    ready: bool = False
-    file: MediaFile | None = None
-    deadline: float = float("inf")
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def send(self, message: object) -> None:
-        with self.lock:
-            self.connection.send(message)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        os.close(self.lifeline)
-
-
 class WorkerPool:
     """Worker processes for one run; a context manager.
 
@@ -142,7 +107,8 @@ class WorkerPool:
         self.settings = settings
         self.size = workers or available_cpus()
         self.per_file_timeout = per_file_timeout
-        self._workers: list[_Worker] = []
+        self._workers: list[WorkerProcess] = []
+        self._failed_starts = 0
         self._alone: deque[MediaFile] = deque()
         self._retried: set[MediaFile] = set()
         self._stopped = False
@@ -162,7 +128,7 @@ class WorkerPool:
         """End all workers at once."""
         self._stopped = True
         while self._workers:
-            self._workers.pop().close()
+            self._workers.pop().end()
 
     def stop(self) -> None:
         """Make `events` return soon, from any thread; files in hand are dropped."""
@@ -172,13 +138,11 @@ class WorkerPool:
         """Let a waiting file's worker visit so many more frames; 0 ends the file there."""
         for member in list(self._workers):
             if member.file == file:
-                # Where it has just died, `_receive` will notice.
-                with contextlib.suppress(OSError):
-                    member.send((worker.GRANT, frames))
+                member.grant(frames)
 
     def pids(self) -> list[int]:
         """The process numbers of the living workers."""
-        return [member.process.pid for member in self._workers]
+        return [member.pid for member in self._workers]
 
     def events(
         self,
@@ -198,7 +162,7 @@ class WorkerPool:
         exhausted = False
         while not self._stopped:
             while len(self._workers) < self.size:
-                self._workers.append(self._start())
+                self._workers.append(WorkerProcess(self.settings))
             for member in self._workers:
                 if exhausted or not member.ready or member.file is not None:
                     continue
@@ -219,7 +183,7 @@ class WorkerPool:
                 yield event
                 pause = time.monotonic() - yielded
                 for member in self._workers:
-                    member.deadline += pause
+                    member.excuse(pause)
 
     def _receive(self) -> Iterator[Event]:
         """Read what the workers sent, for at most `POLL_SECONDS` of waiting."""
@@ -232,20 +196,21 @@ class WorkerPool:
                 yield from self._bury(member)
                 continue
             yield from self._read(member, message)
-        now = time.monotonic()
-        for member in [late for late in self._workers if late.deadline < now]:
-            file = member.file
-            assert file is not None
+        for member in [member for member in self._workers if member.late]:
             self._workers.remove(member)
-            member.close()
+            code = member.end()
+            if member.file is None:
+                self._note_failed_start(code)
+                continue
             error = f"took longer than {self.per_file_timeout:g} s"
-            yield FileEvent(file, FileScan(status=Status.TIMEOUT, error=error))
+            yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
 
-    def _read(self, member: _Worker, message: object) -> Iterator[Event]:
+    def _read(self, member: WorkerProcess, message: object) -> Iterator[Event]:
         assert isinstance(message, tuple)
         kind, *content = message
         if kind == worker.READY:
-            member.ready = True
+            member.started()
+            self._failed_starts = 0
         elif kind == worker.BROKEN:
             raise DfsubmitError(content[0], content[1], Exit.NOT_INSTALLED)
         elif member.file is None:
@@ -253,29 +218,20 @@ class WorkerPool:
         elif kind == worker.FACE:
             yield FaceEvent(member.file, content[0])
         elif kind == worker.WAITING:
+            member.pause()
             yield WaitEvent(member.file, content[0])
         elif kind == worker.DONE:
-            file, member.file, member.deadline = member.file, None, float("inf")
-            yield FileEvent(file, content[0])
+            yield FileEvent(member.take_file(), content[0])
 
-    def _hand_over(self, member: _Worker, file: MediaFile, visit: Visit) -> None:
-        member.file = file
-        member.deadline = time.monotonic() + self.per_file_timeout
-        # Where it has just died with this file in hand, `_receive` will notice.
-        with contextlib.suppress(OSError):
-            member.send((worker.FILE, file, visit.keep, visit.granted))
+    def _hand_over(self, member: WorkerProcess, file: MediaFile, visit: Visit) -> None:
+        member.hand_over(file, visit.keep, visit.granted, self.per_file_timeout)
 
-    def _bury(self, member: _Worker) -> Iterator[Event]:
+    def _bury(self, member: WorkerProcess) -> Iterator[Event]:
         """A worker died: its file is tried again alone if it was killed, else it crashed."""
         self._workers.remove(member)
-        member.process.wait()
-        code = member.process.returncode
-        member.close()
+        code = member.wait()
         if not member.ready:
-            raise DfsubmitError(
-                f"worker processes end as soon as they start (exit code {code})",
-                "run 'dfsubmit doctor'",
-            )
+            self._note_failed_start(code)
         if member.file is None:
             return
         if code == -signal.SIGKILL and member.file not in self._retried:
@@ -287,36 +243,11 @@ class WorkerPool:
         scan = FileScan(status=Status.CRASHED, error=f"its worker process died ({name})")
         yield FileEvent(member.file, scan)
 
-    def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        lifeline_read, lifeline_write = os.pipe()
-        # '' stands for the current folder, which may be the data folder.
-        path = [entry for entry in sys.path if entry]
-        path.append(str(Path(__file__).resolve().parent.parent))
-        code = _BOOT.format(separator=os.pathsep)
-        with theirs:
-            descriptors = (theirs.fileno(), lifeline_read)
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-c", code, *map(str, descriptors), os.pathsep.join(path)],
-                pass_fds=descriptors,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, **_ENVIRONMENT},
+    def _note_failed_start(self, code: int) -> None:
+        """One worker may be killed while it starts; when none ever starts, none ever will."""
+        self._failed_starts += 1
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            raise DfsubmitError(
+                f"worker processes end as soon as they start (exit code {code})",
+                "run 'dfsubmit doctor'",
             )
-        os.close(lifeline_read)
-        connection: Connection[object, object] = Connection(ours.detach())
-        member = _Worker(process, connection, lifeline_write)
-        member.send(self.settings)
-        return member
-
-
-# One thread a worker: the workers are the parallelism. FFmpeg may read local files of known
-# formats and nothing else: a playlist called clip.mp4 must not make it open addresses.
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENCV_LOG_LEVEL": "OFF",
-    "OPENCV_FFMPEG_LOGLEVEL": "-8",
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "protocol_whitelist;file",
-}

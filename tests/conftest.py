@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, settings
 
+from dfsubmit.errors import DeviceOutOfMemory
+from dfsubmit.preprocess import Preprocessor
+from dfsubmit.records import FileResult, FrameRecord, FrameScores, Kind, Pixels, Status
 from dfsubmit.samples import make_samples, make_untrained_model
+
+# A slow machine is no failure; files that a fixture makes are overwritten by each example.
+settings.register_profile(
+    "dfsubmit",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("dfsubmit")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -34,3 +53,90 @@ def shared() -> Path:
     if not (folder / "data" / "media").is_dir():
         pytest.skip(f"no research data at {folder} (set DFSUBMIT_SHARED)")
     return folder
+
+
+class FakeModel:
+    """A `FrameModel` without a network: p_fake of a face is its mean brightness.
+
+    Attributes:
+        batches: the sizes of the batches that it was given.
+        capacity: a larger batch is out of memory.
+    """
+
+    id2label: ClassVar[dict[int, str]] = {0: "Real", 1: "Fake"}
+    preprocessor = Preprocessor(height=4, width=4)
+    device = "cpu"
+    precision = "fp32"
+
+    def __init__(self, capacity: int = 1_000_000) -> None:
+        self.batches: list[int] = []
+        self.capacity = capacity
+
+    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        self.batches.append(len(pixels))
+        if len(pixels) > self.capacity:
+            raise DeviceOutOfMemory("fake: out of memory")
+        p_fake = np.clip(pixels.reshape(len(pixels), -1).mean(axis=1) / 255, 1e-6, 1 - 1e-6)
+        return np.log(np.stack([1 - p_fake, p_fake], axis=1)).astype(np.float32)
+
+
+@pytest.fixture
+def fake_model() -> type[FakeModel]:
+    """The class: a test makes the model that it wants."""
+    return FakeModel
+
+
+@pytest.fixture(scope="session")
+def make_scores() -> Callable[..., FrameScores]:
+    """``make_scores(p, p, …)``: frame scores with boxes and times that do not matter."""
+
+    def make(*p_fake: float) -> FrameScores:
+        n = len(p_fake)
+        boxes = np.tile(np.array([[10, 20, 110, 120]], np.int64), (n, 1))
+        times = np.arange(n, dtype=np.float64)
+        return FrameScores(np.array(p_fake, np.float64), times, boxes, np.ones(n))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_result() -> Callable[..., FileResult]:
+    """``make_result("a.mp4", 0.2, 0.4)``: a scored file, its p_fake the mean of its frames."""
+
+    def make(filename: str, *p_fake: float, **changes: Any) -> FileResult:
+        frames = [
+            FrameRecord(3 * row, row / 8, (1, 2, 30, 40), 1.5, p) for row, p in enumerate(p_fake)
+        ]
+        value = sum(p_fake) / len(p_fake) if p_fake else None
+        result = FileResult(
+            filename,
+            Status.OK if p_fake else Status.NO_FACE,
+            label=int(bool(p_fake) and value > 0.5),
+            p_fake=value,
+            kind=Kind.VIDEO,
+            frames_asked=40,
+            frames_decoded=len(p_fake),
+            frames_with_face=len(p_fake),
+            frames=frames,
+            seconds={"decode": 0.5, "detect": 1.25, "classify": 0.125},
+        )
+        return dataclasses.replace(result, **changes)
+
+    return make
+
+
+@pytest.fixture
+def model_folder(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model that a test may spoil."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+@pytest.fixture
+def edit_json() -> Callable[..., None]:
+    """``edit_json(path, key=value)``: set keys of a JSON object; None removes one."""
+
+    def edit(path: Path, **changes: Any) -> None:
+        data = {**json.loads(path.read_text()), **changes}
+        path.write_text(json.dumps({key: item for key, item in data.items() if item is not None}))
+
+    return edit

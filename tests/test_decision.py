@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from dfsubmit.errors import ModelError
 from dfsubmit.decision import (
     DECISION_FILE,
     Decision,
@@ -16,6 +15,7 @@ from dfsubmit.decision import (
     temper,
     write_decision,
 )
+from dfsubmit.errors import ModelError
 
 
 def test_is_read_back_as_written(tmp_path):

@@ -34,6 +34,17 @@ def debug_option(function: Command) -> Command:
     )(function)
 
 
+def labels_option(function: Command) -> Command:
+    """``--labels LABELS.csv``, required."""
+    return click.option(
+        "--labels",
+        "labels_path",
+        required=True,
+        metavar="LABELS.csv",
+        help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
+    )(function)
+
+
 class _Share(click.ParamType[float]):
     """A share of 1: ``5%``, ``0.05``, ``1`` or ``100%``."""
 

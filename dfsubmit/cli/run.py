@@ -11,7 +11,8 @@ from dfsubmit.cli.options import SHARE, SPAN, debug_option, plugin_options
 from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 
 
-@click.command("run")
+# DFSUBMIT_TIME_LIMIT, not DFSUBMIT_RUN_TIME_LIMIT: this is the command that people mean.
+@click.command("run", context_settings={"auto_envvar_prefix": "DFSUBMIT"})
 @click.argument("data", default="./data")
 @click.option("--model", required=True, metavar="DIR", help="A model folder, or a zip of one.")
 @click.option("--output", default="submission.csv", show_default=True, help="Where the CSV goes.")

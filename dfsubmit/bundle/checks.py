@@ -1,0 +1,202 @@
+"""Why a bundle must not be sent: every rule of both contracts that its files can break.
+
+In: a bundle's folder, its target and the size limit. Out: a list of reasons, empty when there is
+nothing to object to. `packaging` refuses on them, and `rehearsal` and `client` look again, since a
+bundle may be edited by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
+from dfsubmit.bundle.notebooks import code_cells, read_notebook
+from dfsubmit.bundle.plugincode import second_model
+from dfsubmit.bundle.upload import DROPPED_FOLDERS, dropped_by_task
+from dfsubmit.errors import UsageError
+
+KEY_VARIABLE = "AIF_API_KEY"
+
+WEIGHTS = (".safetensors", ".onnx", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".pkl", ".msgpack")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+_TEXT = (".ipynb", ".json", ".txt", ".py", ".md", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".env")
+_MODEL_FOLDERS = {"task": "model", "predict": "assets/model"}
+
+_KEYS = (
+    (
+        "a key in the form of a UUID",
+        re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    ),
+    ("a Hugging Face token", re.compile(rb"\bhf_[A-Za-z0-9]{20,}\b")),
+    ("a private key", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    ("an AWS key", re.compile(rb"\bAKIA[0-9A-Z]{16}\b")),
+    (
+        "a key written out",
+        re.compile(
+            rb"(?i)\b(?:api[_-]?|aif[_-]?)?key\b\\?[\"']?\s*[=:]\s*\\?[\"'][^\"'\s\\]{12,}\\?[\"']"
+        ),
+    ),
+    ("a key written out", re.compile(rb"--api-key[= ]+\\?[\"']?[^\s\"'{$\\-][^\s\"'\\]{7,}")),
+)
+# Outside URLs and identifiers: "/a/b…", "C:\…", "~/…".
+_ABSOLUTE = re.compile(
+    r"(?<![\w.:/~*<\]\)}-])(?:/(?:[\w.-]+/)+[\w.-]*|/[a-z]+(?=[\"'])|~/[\w.-])|\b[A-Za-z]:\\+\w"
+)
+
+
+def problems(folder: Path, target: str, max_size: int) -> list[str]:
+    """The reasons against a bundle, one line each.
+
+    Args:
+        folder: the bundle.
+        target: "task" or "predict".
+        max_size: bytes that all its files together may have.
+    """
+    paths = relative_files(folder)
+    return [
+        *_links(folder, paths),
+        *_size(folder, paths, max_size),
+        *(_dropped(paths) if target == "task" else []),
+        *_models(paths, target),
+        *_plugins(folder, paths),
+        *_absolute_paths(folder, paths, target),
+        *find_keys(folder, paths),
+    ]
+
+
+def _links(folder: Path, paths: list[str]) -> list[str]:
+    return [f"{path} is a link" for path in paths if (folder / path).is_symlink()]
+
+
+def _size(folder: Path, paths: list[str], max_size: int) -> list[str]:
+    total = sum((folder / path).lstat().st_size for path in paths)
+    if total <= max_size:
+        return []
+    return [f"its {len(paths)} files have {total:,} bytes, --max-size is {max_size:,}"]
+
+
+def _dropped(paths: list[str]) -> list[str]:
+    words = ", ".join(DROPPED_FOLDERS)
+    return [
+        f"{path} would be dropped by the client, without a word: no folder may have {words} in its"
+        " name, and no file aif.zip"
+        for path in paths
+        if dropped_by_task(path)
+    ]
+
+
+def _models(paths: list[str], target: str) -> list[str]:
+    """Exactly one set of weights, in one folder, and none that is only a pickle."""
+    weights = [path for path in paths if path.endswith(WEIGHTS)]
+    if not weights:
+        return ["it holds no model weights"]
+    found = []
+    home = _MODEL_FOLDERS[target]
+    outside = [path for path in weights if not path.startswith(home + "/")]
+    if outside:
+        found.append(f"weights outside {home}/: {', '.join(outside)}")
+    folders = {_weights_home(path) for path in weights}
+    if len(folders) > 1:
+        found.append(f"more than one model: {', '.join(sorted(folders))}")
+    kinds = {"safetensors" if path.endswith(".safetensors") else path for path in weights}
+    if len(folders) == 1 and len(kinds) > 1:
+        found.append(f"more than one set of weights: {', '.join(weights)}")
+    if all(path.endswith(_PICKLES) for path in weights):
+        found.append(
+            f"weights that only load by unpickling: {', '.join(weights)}; save safetensors"
+        )
+    return found
+
+
+def _weights_home(path: str) -> str:
+    """The model folder of a weights file: ``onnx/model.onnx`` belongs to the folder above."""
+    parent = PurePosixPath(path).parent
+    return str(parent.parent if parent.name == "onnx" else parent)
+
+
+def _plugins(folder: Path, paths: list[str]) -> list[str]:
+    found = []
+    for path in paths:
+        if path.endswith(".whl") and not PurePosixPath(path).name.startswith("dfsubmit-"):
+            found += [f"{path}: {reason}" for reason in second_model(folder / path)]
+    return found
+
+
+def _absolute_paths(folder: Path, paths: list[str], target: str) -> list[str]:
+    """In what is executed or read on the server: notebook, JSON values, requirements, scripts."""
+    found = []
+    for path in paths:
+        try:
+            texts = list(_texts(folder / path, path == NOTEBOOKS[target]))
+        except UsageError as error:
+            found.append(error.message)
+            continue
+        except (OSError, ValueError) as error:
+            found.append(f"{path} cannot be read: {error}")
+            continue
+        matches = [match.group() for text in texts for match in _ABSOLUTE.finditer(text)]
+        if matches:
+            found.append(f"{path} has an absolute path: {matches[0]}")
+    return found
+
+
+def _texts(path: Path, is_notebook: bool) -> Iterator[str]:
+    if is_notebook:
+        yield from code_cells(read_notebook(path))
+    elif path.suffix == ".json":
+        yield from _strings(json.loads(path.read_text(encoding="utf-8")))
+    elif path.suffix in (".py", ".txt"):
+        yield path.read_text(encoding="utf-8")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def find_keys(folder: Path, paths: list[str]) -> list[str]:
+    """Files that hold a key, by its looks or because it is the one in the environment.
+
+    The key itself is never part of the message.
+    """
+    own = os.environ.get(KEY_VARIABLE, "").strip().encode()
+    found = []
+    for path in paths:
+        for member, content in _contents(folder / path):
+            where = f"{path}!{member}" if member else path
+            if own and own in content:
+                found.append(f"{where} holds the key of {KEY_VARIABLE}")
+                continue
+            # Weights and images are noise to the patterns; the own key is looked for everywhere.
+            if (member or path).endswith(_TEXT):
+                kinds = {kind for kind, pattern in _KEYS if pattern.search(content)}
+                found += [f"{where} holds {kind}" for kind in sorted(kinds)]
+    return found
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """A file's bytes in pieces that overlap, and for a wheel those of its members."""
+    if path.is_symlink():
+        return
+    if path.suffix == ".whl" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for item in archive.infolist():
+                yield item.filename, archive.read(item)
+        return
+    overlap = b""
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 24):
+            yield "", overlap + chunk
+            overlap = chunk[-256:]

@@ -1,0 +1,192 @@
+"""Send a bundle with the organisers' own client, and read its answer.
+
+In: a bundle's folder, a model name and the key. Out: an `Answer`. The client runs in a process of
+its own, in a copy of the bundle. Its return value proves nothing (2.0.0 returns None either way),
+so its output is read: only the line that it prints on success is believed.
+
+The key reaches the client through its environment (3.x) or its standard input (2.0.0), never
+through the command line, and is taken out of everything that is printed or returned.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.bundle.checks import KEY_VARIABLE
+from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
+from dfsubmit.bundle.pins import CLIENT_2025
+from dfsubmit.bundle.upload import lay_out
+from dfsubmit.errors import NotInstalled, UsageError
+
+MODEL_NAME_LIMIT = 128
+SUCCESS_2025 = "제출 완료"
+SUCCESS_3 = ("제출 완료", "디버그 제출 완료")
+SERVER = "api.aifactory.space"
+"""Where both clients go unless they are told otherwise, for people."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a submission.
+
+    Attributes:
+        accepted: the client printed its line of success.
+        text: the client's last lines, without the key.
+    """
+
+    accepted: bool
+    text: str
+
+
+def check_model_name(name: str) -> str:
+    """The name without surrounding space.
+
+    Raises:
+        UsageError: empty, or longer than the server takes.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= MODEL_NAME_LIMIT:
+        raise UsageError(f"--model-name: 1 to {MODEL_NAME_LIMIT} characters, not {len(name)}")
+    return name
+
+
+def send(
+    bundle: Path,
+    target: str,
+    model_name: str,
+    key: str,
+    *,
+    trial: bool = False,
+    server: str | None = None,
+    echo: Callable[[str], None] = lambda line: None,
+) -> Answer:
+    """Send a bundle.
+
+    Args:
+        bundle: its folder; it is not changed.
+        target: "task" (the 2.0.0 client) or "predict" (the installed 3.x client).
+        model_name: 1 to 128 characters.
+        key: the participant's key for this task.
+        trial: the debug submission, which is not counted; the 3.x client's alone.
+        server: another server than the client's own.
+        echo: called with each line that the client prints, the key taken out.
+
+    Raises:
+        UsageError: the name does not fit.
+        NotInstalled: the client is missing, or its environment cannot be made.
+    """
+    model_name = check_model_name(model_name)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    environment.pop(KEY_VARIABLE, None)
+    if target == "task":
+        script = Path(__file__).with_name("client2025.py")
+        # -I keeps this project's folder and PYTHONPATH, with their other aifactory, off sys.path.
+        command = [str(client_2025_python()), "-I", "-X", "utf8", str(script)]
+        message = json.dumps({"model_name": model_name, "key": key, "server": server or ""})
+        successes: tuple[str, ...] = (SUCCESS_2025,)
+    else:
+        _require_client_3()
+        command = [sys.executable, "-m", "aifactory", "submit", "--model-name", model_name]
+        command += ["--notebook", NOTEBOOKS["predict"]]
+        command += ["--server", server] if server else []
+        command += ["--debug"] if trial else []
+        environment[KEY_VARIABLE] = key
+        message, successes = "", SUCCESS_3
+    with tempfile.TemporaryDirectory(prefix="dfsubmit-send-") as folder:
+        lay_out(bundle, relative_files(bundle), Path(folder))
+        code, lines = _talk(command, message, Path(folder), environment, key, echo)
+    told = [line for line in lines if line.strip() and "\r" not in line]
+    # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.
+    accepted = code == 0 and any(line.split(" — ")[0].strip() in successes for line in told)
+    return Answer(accepted, "\n".join(told[-3:]))
+
+
+def _talk(
+    command: list[str],
+    message: str,
+    folder: Path,
+    environment: dict[str, str],
+    key: str,
+    echo: Callable[[str], None],
+) -> tuple[int, list[str]]:
+    """Run the client; its exit code and its lines (stdout and stderr), the key taken out."""
+    lines = []
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(message)
+        process.stdin.close()
+        # Text mode ends a line at \r too, so that progress arrives as it is printed.
+        for line in process.stdout:
+            clean = line.rstrip("\n").replace(key, "[key]")
+            lines.append(clean)
+            echo(clean)
+    return process.returncode, lines
+
+
+def _require_client_3() -> None:
+    try:
+        version = importlib.metadata.version("aifactory")
+    except importlib.metadata.PackageNotFoundError:
+        raise NotInstalled.extra("submit", "bundle", "aifactory") from None
+    if version.split(".")[0] != "3":
+        raise NotInstalled(
+            f"a predict bundle is sent by aifactory 3.x; {version} is installed",
+            'pip install "dfsubmit[bundle]"',
+        )
+
+
+def client_2025_python() -> Path:
+    """The Python of the environment that holds the 2025 client, which is made on first use.
+
+    It has the import name of the 3.x client, so the two cannot share an environment.
+
+    Raises:
+        NotInstalled: it cannot be made, for example without a network.
+    """
+    import platformdirs
+
+    home = platformdirs.user_cache_path("dfsubmit") / "clients" / CLIENT_2025.replace("==", "-")
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    complete = home / "complete"
+    if complete.is_file() and python.is_file():
+        return python
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        venv.create(home, with_pip=True)
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", CLIENT_2025],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        reason = "" if done.returncode == 0 else (done.stderr.strip() or "pip failed")
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = str(error)
+    if reason:
+        raise NotInstalled(
+            f"the environment of {CLIENT_2025} cannot be made: {reason.splitlines()[-1]}",
+            f"it goes to {home} and needs PyPI once",
+        )
+    complete.write_text(CLIENT_2025 + "\n", encoding="utf-8")
+    return python

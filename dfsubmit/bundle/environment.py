@@ -1,0 +1,109 @@
+"""A fresh virtual environment like the server's: its Python, where one is found, and its packages.
+
+In: a folder. Out: an `Environment`, with everything in it that differs from the server named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.bundle.pins import PYTHON, SERVER, TORCH, project
+from dfsubmit.errors import DfsubmitError
+
+TORCH_VARIABLE = "TORCH"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Attributes: the interpreter; what differs from the server, one line each."""
+
+    python: Path
+    substitutions: tuple[str, ...] = ()
+
+
+def make_environment(folder: Path) -> Environment:
+    """A virtual environment with the server's preinstalled set.
+
+    ``TORCH`` in the environment may name a stand-in for torch 2.7.1, whose wheel has several GB.
+
+    Raises:
+        DfsubmitError: it cannot be made; the message has pip's last line.
+    """
+    base = find_python(PYTHON)
+    substitutions = []
+    if base is None:
+        base = Path(sys.executable)
+        version = ".".join(map(str, sys.version_info[:3]))
+        substitutions.append(f"Python {version} for {PYTHON}, which was not found")
+    torch = os.environ.get(TORCH_VARIABLE, "").strip() or TORCH
+    if torch != TORCH:
+        substitutions.append(f"{torch} for {TORCH}")
+    _call([str(base), "-m", "venv", str(folder)])
+    python = folder / "bin" / "python"
+    # numpy 1.26 and scikit-learn 1.3 have no wheels for Python 3.13 and later.
+    pinned = _version(base) < (3, 13)
+    server = SERVER if pinned else tuple(project(pin) for pin in SERVER)
+    substitutions += [
+        f"{got} for {pin}" for pin, got in zip(SERVER, server, strict=True) if got != pin
+    ]
+    # ipykernel stands for the server's own Jupyter.
+    _call([str(python), "-m", "pip", "install", "--quiet", torch, *server, "ipykernel"])
+    return Environment(python, tuple(substitutions))
+
+
+def present_environment() -> Environment:
+    """The environment that this process runs in."""
+    return Environment(Path(sys.executable), ("the present environment for a fresh one",))
+
+
+def find_python(version: str) -> Path | None:
+    """A working interpreter of that version ("3.10"), or None.
+
+    A shim that is on the path but leads nowhere does not count.
+    """
+    candidate = shutil.which(f"python{version}")
+    if candidate is None:
+        return None
+    wanted = tuple(int(part) for part in version.split("."))
+    return Path(candidate) if _version(Path(candidate)) == wanted else None
+
+
+def _version(python: Path) -> tuple[int, ...]:
+    """(major, minor), or () when it does not run."""
+    code = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else ()
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Every installed distribution's exact version, and Python's."""
+    code = (
+        "import importlib.metadata as metadata, json, platform\n"
+        "found = {item.metadata['Name']: item.version for item in metadata.distributions()}\n"
+        "print(json.dumps({'python': platform.python_version(), **found}))"
+    )
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+
+def install(python: Path, arguments: list[str], folder: Path) -> str:
+    """``pip install`` in a folder: an empty string, or pip's last line of complaint."""
+    try:
+        _call([str(python), "-m", "pip", "install", "--quiet", *arguments], folder)
+    except DfsubmitError as error:
+        return error.message
+    return ""
+
+
+def _call(command: list[str], folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("ERROR")), (lines or [""])[-1])
+        raise DfsubmitError(f"{' '.join(command[:4])} … failed: {reason}")

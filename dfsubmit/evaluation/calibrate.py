@@ -1,0 +1,151 @@
+"""Temperature and threshold for a model, fitted on labelled files and judged on others.
+
+In: a `CachedRun`. Out: a `Calibration`: the `Decision` fitted on all files, and what the same
+procedure achieves on files that it has not seen (cross-validation), beside the plain decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.decision import Decision
+from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, interval
+from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
+from dfsubmit.evaluation.metrics import Predictions, point
+from dfsubmit.evaluation.threshold import best_threshold, fold_count, folds
+from dfsubmit.interfaces import BoundAggregator
+from dfsubmit.progress import progress_bar
+from dfsubmit.records import FloatArray, IntArray
+
+JUDGED_BY = ("macro_f1", "f1_fake", "accuracy", "log_loss", "brier", "ece")
+TEMPERATURES = 2.0 ** np.linspace(-4, 4, 65)
+"""The temperatures tried: 8 for each doubling, 1 among them."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted decision and its worth.
+
+    Attributes:
+        decision: fitted on all files.
+        before: metrics of `JUDGED_BY` at temperature 1 and threshold 0.5.
+        after: the same out of fold: each file judged by values fitted without its fold.
+        gain: macro F1 after minus before.
+        gain_interval: its 95 % interval, over files.
+        files, folds: counts.
+    """
+
+    decision: Decision
+    before: dict[str, float]
+    after: dict[str, float]
+    gain: float
+    gain_interval: tuple[float, float]
+    files: int
+    folds: int
+
+
+def calibrate(
+    run: CachedRun,
+    aggregator: BoundAggregator,
+    groups: IntArray,
+    seed: int = 0,
+    progress: bool = False,
+) -> Calibration:
+    """Fit the temperature (for log loss) and, at it, the threshold (for macro F1).
+
+    Args:
+        run: the labelled scores.
+        aggregator: that the decision will hold for.
+        groups: int64 (n,), numbers from 0 up; files of a group stay in one fold.
+        seed: of folds and bootstrap.
+        progress: show progress bars on stderr.
+
+    Raises:
+        UsageError: there are not two groups of each class with a score.
+    """
+    scored = np.array([scores is not None for scores in run.frames])
+    if len(set(run.labels[scored].tolist())) < 2:
+        raise UsageError("calibration needs scored files of both classes")
+    numbers = np.unique(groups[scored], return_inverse=True)[1].astype(np.int64)
+    labels = run.labels[scored]
+    count = fold_count(labels, numbers)
+    if count < 2:
+        raise UsageError(
+            "calibration needs at least two groups of files of each class",
+            "label more files, or of more people",
+        )
+    # Every temperature's aggregates, once: each fold then only looks them up.
+    bar = progress_bar(len(TEMPERATURES), "temperatures", progress)
+    aggregates = []
+    for temperature in TEMPERATURES:
+        aggregates.append(aggregate_run(run, aggregator, float(temperature))[0])
+        bar.update()
+    bar.close()
+    p_fake = np.stack(aggregates)
+    surprise = _surprise(run.labels, p_fake)
+    fold = np.full(len(scored), -1)
+    fold[scored] = folds(labels, numbers, count, seed)
+    plain = predict(run, p_fake[_unit()], 0.5)
+    tuned_p, tuned = plain.p_fake, plain.predicted.copy()
+    assert tuned_p is not None
+    tuned_p = tuned_p.copy()
+    for held_out in range(count):
+        inside, outside = fold == held_out, scored & (fold != held_out)
+        if len(set(run.labels[outside].tolist())) < 2:
+            raise UsageError(
+                "one group holds all files of a class but a few: there is nothing to validate on",
+                "label files of more people",
+            )
+        best, threshold = _fit(run.labels, p_fake, surprise, outside)
+        tuned_p[inside] = p_fake[best][inside]
+        tuned[inside] = p_fake[best][inside] > threshold
+    after = Predictions(run.labels, tuned, tuned_p, scored)
+    best, threshold = _fit(run.labels, p_fake, surprise, scored)
+    values = bootstrap([plain, after], groups, ["macro_f1"], SAMPLES, seed)["macro_f1"]
+    before_metrics, after_metrics = point(plain, JUDGED_BY), point(after, JUDGED_BY)
+    return Calibration(
+        decision=Decision(
+            aggregator.spec,
+            temperature=float(TEMPERATURES[best]),
+            threshold=threshold,
+            fitted_on={
+                "files": int(scored.sum()),
+                "folds": count,
+                "macro_f1_before": before_metrics["macro_f1"],
+                "macro_f1_after_out_of_fold": after_metrics["macro_f1"],
+            },
+        ),
+        before=before_metrics,
+        after=after_metrics,
+        gain=after_metrics["macro_f1"] - before_metrics["macro_f1"],
+        gain_interval=interval(values[1] - values[0]),
+        files=int(scored.sum()),
+        folds=count,
+    )
+
+
+def _unit() -> int:
+    """The place of temperature 1."""
+    return len(TEMPERATURES) // 2
+
+
+def _surprise(labels: IntArray, p_fake: FloatArray) -> FloatArray:
+    """Log loss of each file at each temperature, (temperatures, n); certain errors cost no more
+    than a probability of 1e-6 would, so that one file cannot decide alone."""
+    of_truth = np.where(labels == 1, p_fake, 1 - p_fake)
+    return np.asarray(-np.log(np.maximum(of_truth, 1e-6)))
+
+
+def _fit(
+    labels: IntArray, p_fake: FloatArray, surprise: FloatArray, rows: npt.NDArray[np.bool_]
+) -> tuple[int, float]:
+    """The best temperature's place, and the best threshold at it, on the given rows."""
+    losses = surprise[:, rows].mean(axis=1)
+    # Of equal losses (an aggregate that no temperature moves) the one nearest to 1.
+    equal = np.flatnonzero(losses <= losses.min() + 1e-12)
+    best = int(equal[np.argmin(np.abs(equal - _unit()))])
+    return best, best_threshold(labels[rows], p_fake[best][rows])

@@ -1,0 +1,232 @@
+"""One result in depth: what was submitted, against the true labels.
+
+In: a ``submission.csv`` or a ``scores.jsonl``, and the labels. Out: an `Evaluation`: all metrics
+with intervals, the confusion matrix, and the same for every value of every column of the labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, group_numbers, interval
+from dfsubmit.evaluation.labels import LabelledFile, listing
+from dfsubmit.evaluation.metrics import TITLES, Predictions, point
+from dfsubmit.records import FAKE, REAL, IntArray, Status
+from dfsubmit.scores import read_scores
+from dfsubmit.submission import read_submission
+
+PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")
+"""What is given, with intervals, for each part of the files; the first one ranks the parts."""
+
+# A column with more values than this names files rather than kinds of files.
+_MOST_VALUES = 50
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics of some of the files.
+
+    Attributes:
+        name: the value of the column that the files share; "" for all files.
+        files, fakes: counts.
+        metrics: by name; NaN where undefined (such as macro F1 of fakes alone).
+        intervals: 95 % intervals of the same.
+    """
+
+    name: str
+    files: int
+    fakes: int
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A result in depth.
+
+    Attributes:
+        source: the file evaluated.
+        overall: all metrics of all files.
+        confusion: counts of files, [truth][label given], real before fake.
+        failed: how many files failed, by status; empty for a submission.csv, which does not say.
+        groups: how many groups the files form: what the bootstrap draws.
+        parts: by column of the labels: its values, the lowest balanced accuracy first.
+        left_out: columns with too many values to break down by.
+        predictions: what the figures were computed from.
+    """
+
+    source: str
+    overall: Measured
+    confusion: list[list[int]]
+    failed: dict[str, int]
+    groups: int
+    parts: dict[str, list[Measured]]
+    left_out: list[str]
+    predictions: Predictions
+
+
+def evaluate(
+    path: str | Path,
+    labels: Mapping[str, LabelledFile],
+    samples: int = SAMPLES,
+    seed: int = 0,
+    progress: bool = False,
+) -> Evaluation:
+    """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
+
+    Args:
+        path: of the result.
+        labels: of exactly its files.
+        samples, seed: of the bootstrap.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        UsageError: the result cannot be read, holds a label that is not 0 or 1, or its files and
+            the labelled ones are not the same; the rows are named.
+    """
+    path = Path(path)
+    predictions, failed = read_predictions(path, labels)
+    groups = group_numbers([row.group for row in labels.values()])
+    parts: dict[str, list[Measured]] = {}
+    left_out = []
+    for column in next(iter(labels.values())).columns:
+        values = np.array([row.columns[column].strip() for row in labels.values()], dtype=object)
+        names = sorted(set(values))
+        if len(names) > _MOST_VALUES:
+            left_out.append(column)
+        elif len(names) > 1:
+            measured = [
+                _measure(name or "(empty)", predictions, groups, values == name, samples, seed)
+                for name in names
+            ]
+            parts[column] = sorted(measured, key=lambda part: part.metrics[PART_METRICS[0]])
+    truth, said = predictions.labels, predictions.predicted
+    everything = np.ones(len(predictions), dtype=bool)
+    return Evaluation(
+        source=path.name,
+        overall=_measure("", predictions, groups, everything, samples, seed, progress),
+        confusion=[
+            [int(((truth == row) & (said == column)).sum()) for column in (REAL, FAKE)]
+            for row in (REAL, FAKE)
+        ],
+        failed=failed,
+        groups=int(groups.max()) + 1,
+        parts=parts,
+        left_out=left_out,
+        predictions=predictions,
+    )
+
+
+def _measure(
+    name: str,
+    predictions: Predictions,
+    groups: IntArray,
+    rows: npt.NDArray[np.bool_],
+    samples: int,
+    seed: int,
+    progress: bool = False,
+) -> Measured:
+    chosen = predictions.take(rows)
+    metrics = PART_METRICS if name else tuple(TITLES)
+    # The groups of these rows alone, numbered without gaps.
+    numbers = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+    values = bootstrap([chosen], numbers, metrics, samples, seed, progress)
+    return Measured(
+        name=name,
+        files=len(chosen),
+        fakes=int((chosen.labels == FAKE).sum()),
+        metrics=point(chosen, metrics),
+        intervals={metric: interval(values[metric][0]) for metric in metrics},
+    )
+
+
+def read_predictions(
+    path: Path, labels: Mapping[str, LabelledFile]
+) -> tuple[Predictions, dict[str, int]]:
+    """A result beside the true labels, and how many of its files failed, by status.
+
+    Raises:
+        UsageError: as `evaluate`.
+    """
+    return (_from_scores if path.suffix == ".jsonl" else _from_submission)(path, labels)
+
+
+def _from_scores(
+    path: Path, labels: Mapping[str, LabelledFile]
+) -> tuple[Predictions, dict[str, int]]:
+    results = {result.filename: result for result in read_scores(path)}
+    _check_names(path, labels, results)
+    chosen = [results[name] for name in labels]
+    scored = np.array([result.status is Status.OK for result in chosen])
+    p_fake = None
+    # After an early exit only bounds are known: the labels are exact, probabilities there are none.
+    if not any(result.frames_skipped for result in chosen):
+        p_fake = np.array(
+            [float(item.label) if item.p_fake is None else item.p_fake for item in chosen]
+        )
+    predictions = Predictions(
+        labels=np.array([row.label for row in labels.values()], dtype=np.int64),
+        predicted=np.array([result.label for result in chosen], dtype=np.int64),
+        p_fake=p_fake,
+        scored=scored if p_fake is not None else np.zeros(len(chosen), dtype=bool),
+    )
+    failures = [result for result in chosen if result.status is not Status.OK]
+    return predictions, dict(Counter(result.status.value for result in failures))
+
+
+def _from_submission(
+    path: Path, labels: Mapping[str, LabelledFile]
+) -> tuple[Predictions, dict[str, int]]:
+    said = _read_labels_given(path)
+    _check_names(path, labels, said)
+    return (
+        Predictions(
+            labels=np.array([row.label for row in labels.values()], dtype=np.int64),
+            predicted=np.array([said[name] for name in labels], dtype=np.int64),
+            p_fake=None,
+            scored=np.zeros(len(labels), dtype=bool),
+        ),
+        {},
+    )
+
+
+def _read_labels_given(path: Path) -> dict[str, int]:
+    """A submission's labels by filename.
+
+    Raises:
+        UsageError: not such a file; rows with a label that is not 0 or 1, or twice, are named.
+    """
+    said: dict[str, int] = {}
+    wrong = []
+    for name, label in read_submission(path):
+        if label not in ("0", "1"):
+            wrong.append(f"{name!r} has the label {label!r}")
+        elif name in said:
+            wrong.append(f"{name!r} stands in it twice")
+        else:
+            said[name] = int(label)
+    if wrong:
+        raise UsageError(f"{path}: {listing(wrong)}", "labels are 0 or 1")
+    return said
+
+
+def _check_names(path: Path, labels: Mapping[str, object], found: Mapping[str, object]) -> None:
+    """Exactly the labelled files, or an error that names the others."""
+    missing = [repr(name) for name in labels if name not in found]
+    if missing:
+        raise UsageError(
+            f"{path} has no row for {len(missing)} labelled file(s): {listing(missing)}"
+        )
+    unknown = [repr(name) for name in found if name not in labels]
+    if unknown:
+        raise UsageError(
+            f"{path} has {len(unknown)} file(s) without a label: {listing(unknown)}",
+            "label them, or use 'dfsubmit compare', which leaves them out",
+        )

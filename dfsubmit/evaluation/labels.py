@@ -1,0 +1,89 @@
+"""``LABELS.csv``: the true label of each file, read and checked.
+
+In: a CSV with the columns ``filename,label`` and, optionally, ``group`` (files that share a person
+or a source) and any others (dataset, method, compression, …). Out: a `LabelledFile` by filename.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.records import FAKE, REAL
+
+LABEL_NAMES = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """One row of the labels file.
+
+    Attributes:
+        filename: as in ``submission.csv``.
+        label: 0 real, 1 fake.
+        group: files of one group are resampled and split together; "" stands alone.
+        columns: the row's other columns by name.
+    """
+
+    filename: str
+    label: int
+    group: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+def read_labels(path: str | Path) -> dict[str, LabelledFile]:
+    """The labels by filename, in the order of the file.
+
+    Raises:
+        UsageError: the file cannot be read, lacks a column, holds no row, a row twice or a label
+            that is none of 0, 1, real and fake; the rows are named.
+    """
+    path = Path(path)
+    try:
+        # File names may hold any bytes; a byte order mark is what spreadsheets leave.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            header = [name.strip() for name in reader.fieldnames or ()]
+            _check_header(path, header)
+            reader.fieldnames = header
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{path}: {error}") from error
+    labels: dict[str, LabelledFile] = {}
+    wrong: list[str] = []
+    for line, row in rows:
+        if None in row or None in row.values():
+            wrong.append(f"line {line}: not {len(header)} columns")
+            continue
+        name, label = row.pop("filename"), row.pop("label").strip().casefold()
+        group = row.pop("group", "").strip()
+        if label not in LABEL_NAMES:
+            wrong.append(f"line {line}: {name!r} has the label {label!r}")
+        elif name in labels:
+            wrong.append(f"line {line}: {name!r} stands in it twice")
+        else:
+            labels[name] = LabelledFile(name, LABEL_NAMES[label], group, row)
+    if wrong:
+        raise UsageError(f"{path}: {listing(wrong)}", "labels are 0, 1, real or fake")
+    if not labels:
+        raise UsageError(f"{path}: no rows")
+    return labels
+
+
+def listing(items: Iterable[str]) -> str:
+    """The first ten items and the number of the others, for a message."""
+    items = list(items)
+    rest = len(items) - _SHOWN
+    return "; ".join(items[:_SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    for column in ("filename", "label"):
+        if column not in header:
+            raise UsageError(f"{path}: no column {column!r}", did_you_mean(column, header))
+    if len(set(header)) != len(header):
+        raise UsageError(f"{path}: a column name stands in the header twice")

@@ -1,0 +1,13 @@
+"""A model loader for Hugging Face folders that hold an ONNX model, through ONNX Runtime."""
+
+from __future__ import annotations
+
+from dfsubmit.hookspecs import hookimpl
+from dfsubmit.interfaces import RegisterModelLoader
+from dfsubmit_onnx.loader import OnnxLoader
+
+
+@hookimpl
+def register_model_loaders(register: RegisterModelLoader) -> None:
+    """Register the loader ``onnx``."""
+    register("onnx", OnnxLoader())

@@ -1,0 +1,163 @@
+"""Hugging Face folder → OpenVINO graph, made once and cached.
+
+In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`, and from
+that an int8 one for given calibration images. The cache's names hold everything that a graph
+depends on, so that nothing in it is ever out of date.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from dfsubmit.errors import ModelError, NotInstalled
+from dfsubmit.huggingface import load_network
+
+# Raised when this module converts differently than before.
+_FORMAT = 1
+
+
+def load_openvino() -> Any:
+    """The module ``openvino``, with its telemetry switched off for this process.
+
+    By default converting and quantising report to Google Analytics (`openvino_telemetry`). A run
+    talks to nobody, and on a machine without a network it must not wait for an answer either.
+    """
+    if "openvino_telemetry" not in sys.modules:
+        # What cannot be imported is replaced by OpenVINO's and NNCF's own stubs.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+def convert(folder: Path, model_hash: str, height: int, width: int) -> Any:
+    """The folder's classifier as an fp32 `openvino.Model`: float32 (n, 3, height, width) → logits.
+
+    Args:
+        folder: a Hugging Face folder with weights.
+        model_hash: of the folder's contents; "" converts without the cache.
+        height, width: of the model's input.
+
+    Raises:
+        ModelError: the weights cannot be loaded, or OpenVINO cannot convert the model.
+    """
+    return _cached(model_hash, "fp32", lambda: _convert(folder, height, width))
+
+
+def quantise(model: Any, model_hash: str, images: npt.NDArray[np.float32]) -> Any:
+    """An fp32 `openvino.Model` with int8 weights and activations.
+
+    Post-training quantisation by NNCF, with its settings for transformers (SmoothQuant, and
+    attention kept apart), calibrated on the images.
+
+    Args:
+        model: what `convert` gave.
+        model_hash: of the folder that it came from; "" quantises without the cache.
+        images: float32 (n, 3, height, width), normalised, n ≥ 1.
+
+    Raises:
+        NotInstalled: nncf is missing.
+    """
+    load_openvino()
+    try:
+        import nncf
+    except ImportError as error:
+        raise NotInstalled(
+            "--precision int8 needs the package 'nncf'", "pip install nncf"
+        ) from error
+
+    def make() -> Any:
+        dataset = nncf.Dataset([image[np.newaxis] for image in images])
+        # NNCF draws its progress on stdout, which belongs to the run's results.
+        with contextlib.redirect_stdout(sys.stderr):
+            return nncf.quantize(
+                model.clone(),
+                dataset,
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(images),
+            )
+
+    digest = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()[:16]
+    return _cached(model_hash, f"int8-{digest}-nncf{nncf.__version__}", make)
+
+
+def cache_folder() -> Path:
+    """Where converted graphs lie."""
+    return Path(platformdirs.user_cache_dir("dfsubmit")) / "openvino"
+
+
+def _cached(model_hash: str, variant: str, make: Callable[[], Any]) -> Any:
+    """The graph from the cache, or made now and put there."""
+    if not model_hash:
+        return make()
+    openvino = load_openvino()
+    release = openvino.__version__.split("-")[0]
+    name = f"{model_hash[:32]}-{variant}-openvino{release}-{_FORMAT}"
+    graph = cache_folder() / name / "model.xml"
+    if graph.is_file():
+        try:
+            return openvino.Core().read_model(graph)
+        except RuntimeError:
+            pass  # damaged: made anew below, beside it, and used from memory
+    model = make()
+    _store(model, graph.parent)
+    return model
+
+
+def _store(model: Any, folder: Path) -> None:
+    """Save a graph so that no other process ever sees half of it; a full disk costs only speed."""
+    scratch = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.mkdtemp(dir=folder.parent)
+        # Weights stay fp32: halved ones would move probabilities.
+        load_openvino().save_model(model, Path(scratch) / "model.xml", compress_to_fp16=False)
+        os.rename(scratch, folder)
+    except (OSError, RuntimeError):
+        # Another process was quicker, or the disk is full.
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _convert(folder: Path, height: int, width: int) -> Any:
+    import torch
+
+    openvino = load_openvino()
+
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is Any to mypy here
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = load_network(folder)
+
+        def forward(self, pixel_values: torch.Tensor) -> Any:
+            return self.network(pixel_values=pixel_values).logits
+
+    network = Logits().eval()
+    try:
+        with warnings.catch_warnings():
+            # Tracing warns of every shape check in the model; the shape is always the same.
+            warnings.simplefilter("ignore")
+            return openvino.convert_model(
+                network,
+                # Two images, so that tracing cannot take the batch for a constant 1.
+                example_input=torch.zeros(2, 3, height, width),
+                input=[("pixel_values", [-1, 3, height, width])],
+            )
+    except Exception as error:  # whatever the converter makes of an unknown architecture
+        reason = str(error).strip().split("\n")[0]
+        raise ModelError(
+            f"{folder}: OpenVINO cannot convert it: {reason}", "run it with --loader huggingface"
+        ) from error

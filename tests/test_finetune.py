@@ -1,0 +1,291 @@
+"""extract → finetune → model folder on a synthetic FaceForensics++ tree, killed and resumed too."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from dfsubmit.cli import main
+from dfsubmit.finetuning.index import read_index, write_index
+from dfsubmit.modelfolder import open_model
+from dfsubmit.recipe import Recipe, load_recipe
+
+# Pairs as the real data set has them: each fake shows the scene of one and the face of the other.
+PAIRS = [("000", "003"), ("010", "005"), ("024", "073"), ("033", "097"), ("044", "945")]
+FRAMES = 4
+TINY = ["--base", "scratch:tiny", "--image-size", "64", "--lr", "1e-3", "--no-progress"]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten originals; for each pair two Deepfakes and one FaceSwap, in the real folder layout.
+
+    The fakes' inner face is tinted, so that a network can learn them within seconds.
+    """
+    skimage = pytest.importorskip("skimage", reason="scikit-image brings the photograph")
+    portrait = skimage.data.astronaut()[0:320, 60:380]
+    root = tmp_path_factory.mktemp("FaceForensics++")
+    for first, second in PAIRS:
+        for name in (first, second):
+            _video(root / f"original_sequences/youtube/c40/videos/{name}.mp4", portrait)
+        for method, name in (
+            ("Deepfakes", f"{first}_{second}"),
+            ("Deepfakes", f"{second}_{first}"),
+            ("FaceSwap", f"{first}_{second}"),
+        ):
+            path = root / f"manipulated_sequences/{method}/c40/videos/{name}.mp4"
+            _video(path, _tinted(portrait))
+    (root / "original_sequences/youtube/c40/videos/999.mp4").write_bytes(b"not a video")
+    return root
+
+
+def _tinted(portrait: np.ndarray) -> np.ndarray:
+    mask = np.zeros(portrait.shape[:2], np.float32)
+    cv2.ellipse(mask, (160, 120), (55, 70), 0, 0, 360, 1.0, -1)
+    mask = cv2.GaussianBlur(mask, (0, 0), 6)[:, :, None]
+    tint = portrait * np.array([0.5, 1.0, 1.4])
+    return np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
+
+
+def _video(path: Path, portrait: np.ndarray) -> None:
+    """The portrait, warped and lit in a way that is its scene's own, moving a little."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    chance = np.random.default_rng(int(path.stem[:3]))
+    light, stretch, size = chance.uniform(0.8, 1.2, 3), chance.uniform(0.95, 1.08), len(portrait)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (size, size))
+    assert writer.isOpened()
+    for step in range(FRAMES + 2):
+        matrix = np.array([[stretch, 0, 2.0 * step - 5], [0, 1, step]], np.float32)
+        frame = cv2.warpAffine(portrait, matrix, (size, size), borderMode=cv2.BORDER_REFLECT)
+        lit = np.clip(frame * light, 0, 255).astype(np.uint8)
+        writer.write(np.ascontiguousarray(lit[:, :, ::-1]))
+    writer.release()
+
+
+@pytest.fixture(scope="module")
+def faces(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree's faces as ``dfsubmit extract`` leaves them."""
+    folder = tmp_path_factory.mktemp("faces")
+    dfsubmit("extract", tree, folder, "--frames", FRAMES, "--workers", 1, "--no-progress")
+    return folder
+
+
+def dfsubmit(*arguments: object, code: int = 0) -> str:
+    """Run a command in this process; its output."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exit_code != code and result.exception:
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def start(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """Run a command in a process of its own, on one thread, so that sums add up the same."""
+    python = [sys.executable, *launcher, "-m", "dfsubmit"]
+    return subprocess.Popen(
+        [*python, *(str(argument) for argument in arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Its output; it must have ended well."""
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+def figures(model: Path) -> dict[str, object]:
+    """What ``metrics.json`` says that must not depend on the clock."""
+    data = json.loads((model / "metrics.json").read_text())
+    for entry in data["history"]:
+        for key in ("runtime", "samples_per_second", "steps_per_second"):
+            entry.pop(key, None)
+    return {key: data[key] for key in ("history", "losses", "best_step", "validation", "methods")}
+
+
+def test_extract_keeps_videos_of_one_name_apart_and_counts_failures(faces: Path) -> None:
+    rows, recipe = read_index(faces)
+    assert recipe == Recipe()
+    videos = {row.video for row in rows}
+    assert len(videos) == 5 * len(PAIRS)
+    assert "manipulated_sequences/Deepfakes/c40/videos/000_003.mp4" in videos
+    assert "manipulated_sequences/FaceSwap/c40/videos/000_003.mp4" in videos
+    assert all((faces / row.crop).is_file() for row in rows)
+    assert len({row.crop for row in rows}) == len(rows) == 5 * len(PAIRS) * FRAMES
+    assert {row.group for row in rows} == {f"faceforensics:{min(pair)}" for pair in PAIRS}
+    journal = [json.loads(line) for line in (faces / "extracted.jsonl").read_text().splitlines()]
+    failed = [entry["name"] for entry in journal[1:] if entry["status"] != "ok"]
+    assert failed == ["original_sequences/youtube/c40/videos/999.mp4"]
+
+
+def test_extract_goes_on_where_it_was_and_refuses_another_recipe(
+    tree: Path, faces: Path, tmp_path: Path
+) -> None:
+    journal = (faces / "extracted.jsonl").read_text().splitlines(keepends=True)
+    # As a kill leaves it: some files done, the last line torn.
+    (tmp_path / "extracted.jsonl").write_text("".join(journal[:8]) + journal[8][:20])
+    options = ["--frames", FRAMES, "--workers", 1, "--no-progress"]
+    output = dfsubmit("extract", tree, tmp_path, *options)
+    assert "(7 before)" in output
+    assert (tmp_path / "faces.csv").read_text() == (faces / "faces.csv").read_text()
+    output = dfsubmit("extract", tree, tmp_path, *options, "--recipe", "organiser-baseline", code=2)
+    assert "cut in another way" in output
+
+
+def test_already_cropped_files_are_taken_whole(tmp_path: Path) -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    for name in ("real", "fake"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "set" / name / "a.png"), crop)
+    recipe = dataclasses.replace(Recipe(), name="tight", margin=0.0)
+    (tmp_path / "recipe.json").write_text(recipe.to_json())
+    dfsubmit("extract", tmp_path / "set", tmp_path / "faces", "--already-cropped",
+             "--recipe", tmp_path / "recipe.json", "--workers", 1, "--no-progress")  # fmt: skip
+    rows, kept = read_index(tmp_path / "faces")
+    assert kept == recipe
+    for row in rows:
+        assert (cv2.imread(str(tmp_path / "faces" / row.crop)) == crop).all()
+
+
+def test_finetune_makes_a_model_folder_that_can_be_run(faces: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    text = dfsubmit("finetune", faces, "--output", output, *TINY, "--epochs", 4, "--zip",
+                    "--workers", 0, "--augment", "standard", "--balance")  # fmt: skip
+    assert "0.2" not in text.splitlines()[0]
+    model = open_model(output)
+    assert model.recipe_known
+    assert model.recipe == load_recipe(faces / "dfsubmit_recipe.json")
+    assert model.id2label == {0: "Real", 1: "Fake"}
+    assert open_model(tmp_path / "model.zip").sha256 == model.sha256
+    with zipfile.ZipFile(tmp_path / "model.zip") as bundle:
+        names = {name.removeprefix("model/") for name in bundle.namelist()}
+    assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md",
+            "dfsubmit_recipe.json", "split.csv", "metrics.json", "curves.png"} == names  # fmt: skip
+    assert not (output / "checkpoints").exists()
+    # The tint is plain to see: a chain that works learns it.
+    assert figures(output)["validation"]["auc"] > 0.95  # type: ignore[index]
+    with (output / "split.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    sides = [{row["group"] for row in rows if row["split"] == side} for side in ("learn", "val")]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+    card = (output / "README.md").read_text()
+    assert "no identity group stands on both sides" in card
+    assert "FaceSwap" in card
+
+
+def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> None:
+    options = [*TINY, "--epochs", 6, "--batch-size", 8, "--eval-steps", 5, "--workers", 0,
+               "--augment", "strong", "--self-blend", 0.3, "--ema", 0.9]  # fmt: skip
+    finish(start("finetune", faces, "--output", tmp_path / "whole", *options))
+    killed = start("finetune", faces, "--output", tmp_path / "killed", *options)
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    while not list(checkpoints.glob("checkpoint-1?/complete.json")):
+        assert killed.poll() is None, killed.communicate()[0]
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "config.json").exists()
+    other = dfsubmit("finetune", faces, "--output", tmp_path / "killed", *options,
+                     "--seed", 1, code=2)  # fmt: skip
+    assert "another seed" in other
+    finish(start("finetune", faces, "--output", tmp_path / "killed", *options))
+    assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+
+
+def test_frame_split_is_possible_and_warned_of(faces: Path, tmp_path: Path) -> None:
+    output = dfsubmit("finetune", faces, "--output", tmp_path / "m", *TINY, "--split", "frame",
+                      "--dry-run")  # fmt: skip
+    assert "identity groups stand on both sides" in output
+    assert not (tmp_path / "m").exists()
+
+
+def test_unreadable_crops_are_left_out_and_counted(faces: Path, tmp_path: Path) -> None:
+    rows, recipe = read_index(faces)
+    rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
+    (tmp_path / "torn.png").write_bytes((faces / rows[0].crop).read_bytes()[:30])
+    rows[0] = dataclasses.replace(rows[0], crop="torn.png")
+    rows[1] = dataclasses.replace(rows[1], crop="missing.png")
+    write_index(tmp_path, rows, recipe)
+    output = dfsubmit("finetune", tmp_path, "--output", tmp_path / "m", *TINY, "--dry-run")
+    assert "2 unreadable crops are left out" in output
+
+
+def test_faces_cut_in_two_ways_do_not_mix(faces: Path, tmp_path: Path) -> None:
+    rows, recipe = read_index(faces)
+    write_index(tmp_path, rows, dataclasses.replace(recipe, margin=0.3))
+    output = dfsubmit("finetune", faces, tmp_path, "--output", tmp_path / "m", *TINY, code=2)
+    assert "margin 0.4 and 0.3" in output
+
+
+def test_dry_run_counts_exp_004s_steps(faces: Path, tmp_path: Path) -> None:
+    """4,800 + 1,200 crops, 3 epochs of batch 16: 900 steps, of which 90 warm up."""
+    rows, recipe = read_index(faces)
+    rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
+    reals, fakes = ([row for row in rows if row.label == label][:20] for label in (0, 1))
+    many = [
+        dataclasses.replace(row, video=f"{n}/{row.video}", identities=(f"{n}/{row.identities[0]}",))
+        for n in range(150)
+        for row in reals + fakes
+    ]
+    write_index(tmp_path, many, recipe)
+    for split in ("group", "frame"):
+        output = dfsubmit("finetune", tmp_path, "--output", tmp_path / "m", "--base",
+                          "scratch:tiny", "--dry-run", "--no-progress", "--split", split)  # fmt: skip
+        assert "learn: 4,800 faces (2,400 real, 2,400 fake)" in output
+        assert "validate: 1,200 faces (600 real, 600 fake)" in output
+        assert "steps: 900 (300 an epoch), warm-up 90, an evaluation every 200" in output
+
+
+@pytest.mark.slow
+def test_two_processes_through_torchrun(faces: Path, tmp_path: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    options = [*TINY, "--device", "cpu", "--epochs", 2, "--batch-size", 4, "--workers", 0,
+               "--ema", 0.9]  # fmt: skip
+    output = finish(
+        start("finetune", faces, "--output", tmp_path / "m", *options, launcher=launcher)
+    )
+    assert output.count("model: ") == 1
+    rows, _ = read_index(faces)
+    data = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    steps = -(-(-(-data["split"]["learn"] // 4)) // 2) * 2
+    assert f"steps: {steps}" in output
+    assert data["history"][-1]["step"] == steps
+    assert data["split"]["learn"] + data["split"]["validate"] == len(rows)
+    assert open_model(tmp_path / "m").id2label == {0: "Real", 1: "Fake"}
+
+
+@pytest.mark.slow
+def test_exp_004s_defaults_on_a_vit_base(faces: Path, tmp_path: Path) -> None:
+    """A ViT-Base with everything as EXP-004 had it, for the steps of two videos of each class."""
+    rows, recipe = read_index(faces)
+    rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
+    few = [row for row in rows if row.group in {"faceforensics:000", "faceforensics:005"}][:32]
+    write_index(tmp_path, few, recipe)
+    output = tmp_path / "m"
+    dfsubmit("finetune", tmp_path, "--output", output, "--base", "scratch:base", "--epochs", 1,
+             "--val", 0.5, "--no-progress")  # fmt: skip
+    data = json.loads((output / "metrics.json").read_text())
+    assert data["options"]["lr"] == 2e-5
+    assert data["options"]["batch_size"] == 16
+    assert data["options"]["schedule"] == "linear"
+    assert data["parameters"][1] > 85_000_000
+    assert np.isfinite(data["history"][-1]["loss"])

@@ -1,0 +1,69 @@
+"""Signals ask for a stop; only inside a guarded call do they break it off."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from dfsubmit.interrupt import SIGNALS, Interrupt, Interrupted
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_between_batches_is_noted(number):
+    with Interrupt() as interrupt:
+        assert not interrupt.requested
+        signal.raise_signal(number)
+        assert interrupt.requested
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_breaks_off_a_guarded_call(number):
+    reached = []
+    with Interrupt() as interrupt:
+
+        def forward(batch):
+            try:
+                signal.raise_signal(number)
+                reached.append(batch)
+            except Exception:  # what a plugin might do
+                reached.append("swallowed")
+
+        with pytest.raises(Interrupted):
+            interrupt.guard(forward)([1])
+        assert interrupt.requested
+        # Once the call is over, a second signal is only noted again.
+        signal.raise_signal(number)
+    assert reached == []
+
+
+def test_a_guarded_call_gives_its_answer():
+    with Interrupt() as interrupt:
+        assert interrupt.guard(lambda a, b: a + b)(2, 3) == 5
+        with pytest.raises(ZeroDivisionError):
+            interrupt.guard(lambda: 1 / 0)()
+        signal.raise_signal(signal.SIGINT)  # would raise if the guard were still up
+        assert interrupt.requested
+
+
+def test_earlier_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Interrupt():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_other_threads_may_run_without_it():
+    asked = []
+
+    def run():
+        with Interrupt() as interrupt:
+            asked.append(interrupt.requested)
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert asked == [False]
+    assert signal.getsignal(signal.SIGINT) is before
