@@ -32,7 +32,7 @@ def command(
     Every extra column of the labels (dataset, method, …) gives a breakdown, the worst part first.
     """
     from dfsubmit.atomic import write_atomically
-    from dfsubmit.evaluation import report
+    from dfsubmit.evaluation import evaluate_report as report
     from dfsubmit.evaluation.evaluate import evaluate
     from dfsubmit.evaluation.labels import read_labels
 

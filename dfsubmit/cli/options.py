@@ -79,7 +79,10 @@ class _Span(click.ParamType[float]):
             hours, minutes, seconds = (float(part or 0) for part in match.groups())
         except ValueError:
             self.fail(f"{text!r} is no span of time such as 3h, 90m or 600", param, ctx)
-        return hours * 3600 + minutes * 60 + seconds
+        span = hours * 3600 + minutes * 60 + seconds
+        if not span:
+            self.fail("a span of time has to be more than 0", param, ctx)
+        return span
 
 
 SHARE, SPAN = _Share(), _Span()
