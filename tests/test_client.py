@@ -340,7 +340,7 @@ def test_a_rehearsed_bundle_goes_with_what_is_expected_of_it(
     passed_report(bundle, bundle_hash(bundle))
     result = submit(bundle, server, "--yes", "--id", "EXP-004")
     assert result.exit_code == 0, result.output
-    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 files" in result.output
+    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 labelled files" in result.output
     assert "worst of stress: not measured" in result.output
     assert ledger.find("EXP-004").rehearsal["macro_f1"] == 0.61
     (bundle / "requirements.txt").write_text("")

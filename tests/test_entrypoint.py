@@ -40,9 +40,9 @@ def test_the_defaults_are_the_contracts(competition: Path) -> None:
 def test_the_environment_sets_what_the_cell_does_not(
     competition: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DFSUBMIT_RUN_TIME_LIMIT", "10m")
-    monkeypatch.setenv("DFSUBMIT_RUN_TTA", "none")
-    monkeypatch.setenv("DFSUBMIT_RUN_FALLBACK", "model/demo")
+    monkeypatch.setenv("DFSUBMIT_TIME_LIMIT", "10m")
+    monkeypatch.setenv("DFSUBMIT_TTA", "none")
+    monkeypatch.setenv("DFSUBMIT_FALLBACK", "model/demo")
     summary = main(tta="flip")
     assert summary.meta["time_limit"] == 600
     assert summary.meta["tta"] == "flip"
@@ -51,7 +51,7 @@ def test_the_environment_sets_what_the_cell_does_not(
 def test_a_model_that_is_not_there_raises_and_nothing_else_is_loaded(
     competition: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DFSUBMIT_RUN_FALLBACK", str(competition / "model" / "demo"))
+    monkeypatch.setenv("DFSUBMIT_FALLBACK", str(competition / "model" / "demo"))
     with pytest.raises(ModelError, match="there is no model"):
         main(model="./model/other")
     assert not Path("submission.csv").exists()

@@ -31,8 +31,7 @@ def test_everything_measured() -> None:
     rehearsal.figures = {"macro_f1": 0.62, "macro_f1_ci": [0.52, 0.71], "labelled": 58}
     lines = expectations(Evidence(rehearsal, COMPARISON, STRESS), "max")
     assert lines == [
-        "macro F1 on labelled data: 0.6200, 95 % interval 0.5200 to 0.7100, 58 files of the"
-        " rehearsal",
+        "macro F1 on labelled data: 0.6200, 95 % interval 0.5200 to 0.7100, 58 labelled files",
         "macro F1 in the comparison: 0.5000, 95 % interval 0.4000 to 0.6000",
         "worst of stress: 0.3100 under x264-c40; 0.6000 on the clean files",
     ]

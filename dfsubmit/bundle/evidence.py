@@ -60,7 +60,7 @@ def _rehearsed(rehearsal: Report | None) -> str:
         return "not measured (dfsubmit rehearse … --labels LABELS.csv)"
     low, high = figures["macro_f1_ci"]
     value, count = figures["macro_f1"], figures["labelled"]
-    return f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} files of the rehearsal"
+    return f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} labelled files"
 
 
 def _compared(comparison: dict[str, Any] | None, aggregator: str) -> str:
