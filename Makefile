@@ -25,6 +25,10 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
+# Damaged media, killed runs, full disks, short clocks: seeded and counted. Takes long.
+faults: $(VENV)/.dev
+	$(BIN)/python tests/faults
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -55,7 +55,6 @@ class LoadRequest:
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         threads: CPU threads that the model may use; 0 leaves it to the library.
         model_hash: SHA-256 of the folder's weights and configuration: the key for caches.
-        batch_size: the largest batch that `logits` will be given.
         calibration: a folder of face crops for loaders that quantise, or None.
     """
 
@@ -64,7 +63,6 @@ class LoadRequest:
     precision: str = "auto"
     threads: int = 0
     model_hash: str = ""
-    batch_size: int = 32
     calibration: Path | None = None
 
 

@@ -95,7 +95,6 @@ def _load(
         device=options.device,
         precision=options.precision,
         model_hash=folder.sha256,
-        batch_size=options.batch_size,
         calibration=Path(options.calibration) if options.calibration else None,
     )
     name, loader = _pick_loader(request, options.loader, plugins)

@@ -148,12 +148,33 @@ def _read_config(folder: Path) -> dict[str, Any]:
             data = json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue  # the preprocessor's own reader reports it
-        if isinstance(data, dict) and "auto_map" in data:
+        culprit = _asks_for_code(data)
+        if culprit:
             raise ModelError(
-                f"{folder / name} wants to run code of its own (auto_map); dfsubmit never does",
+                f"{folder / name} wants to run code of its own ({culprit}); dfsubmit never does",
                 "use a model whose architecture is part of transformers",
             )
     return config
+
+
+def _asks_for_code(data: Any) -> str:
+    """The key by which a configuration names code to fetch and run, at any depth; "" for none.
+
+    ``auto_map`` names Python files; an ``attn_implementation`` (or another one's) with a slash
+    names a repository of compiled kernels, which transformers fetches where it can.
+    """
+    waiting = [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        if not isinstance(item, dict):
+            continue
+        for key, value in item.items():
+            if key == "auto_map" or (key.endswith("_implementation") and "/" in str(value)):
+                return str(key)
+            waiting.append(value)
+    return ""
 
 
 def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:

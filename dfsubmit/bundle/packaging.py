@@ -187,7 +187,6 @@ def _pins(plugin_wheels: list[Path]) -> tuple[str, ...]:
     Raises:
         UsageError: a plugin needs a package for which there is no pin.
     """
-    known = {project(pin): pin for pin in PLUGIN_PINS}
     given = {project(pin) for pin in (*PINS, *SERVER, TORCH, "dfsubmit", "opencv-python")}
     bundled = {project(wheel.name.split("-")[0]) for wheel in plugin_wheels}
     extra: list[str] = []
@@ -196,11 +195,10 @@ def _pins(plugin_wheels: list[Path]) -> tuple[str, ...]:
             name = project(requirement)
             if name in given | bundled:
                 continue
-            if name not in known:
+            if name not in PLUGIN_PINS:
                 raise UsageError(
                     f"{wheel.name} needs {requirement!r}, which the bundle does not install",
                     "make it part of the plugin, or do without it",
                 )
-            # A pin's own requirements carry its name: openvino needs openvino-telemetry.
-            extra += [pin for key, pin in known.items() if key.startswith(name)]
+            extra += PLUGIN_PINS[name]
     return (*PINS, *dict.fromkeys(extra))

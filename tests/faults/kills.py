@@ -18,7 +18,7 @@ from setting import Tally, finish, make_model, run_command, start
 from dfsubmit.samples import make_samples
 from dfsubmit.submission import validate_submission
 
-COPIES = 3
+COPIES = 2
 RUN_SECONDS = 300
 ORPHAN_SECONDS = 5
 

@@ -16,7 +16,7 @@ from dfsubmit.samples import make_samples
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-LARGEST_SOURCE = 1_500_000
+LARGEST_SOURCE = 500_000
 # Small pictures for the detector: what is tested is not how well it sees.
 RECIPE = Recipe(name="faults", frames=4, detection_width=160, upsampling=0)
 
