@@ -25,11 +25,15 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
+# Damaged media, killed runs, full disks, short clocks: seeded and counted. Takes long.
+faults: $(VENV)/.dev
+	$(BIN)/python tests/faults
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(wildcard $(plugin)dfsubmit_*/) &&) true
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -71,7 +71,7 @@ class Journal:
                     same = file and [file.size, file.mtime_ns] == entry["file"]
                     if valid and same and result.status in _FINAL:
                         kept[result.filename] = result
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                     continue  # a line that an interruption cut short
         self._unwritten = conditions
         return kept

@@ -24,6 +24,7 @@ from dfsubmit.errors import ModelError
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 
 MAX_UNPACKED_BYTES = 8 * 2**30
+MAX_CLASSES = 100_000
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".onnx", ".onnx_data")
 UNTRAINED_KEY = "dfsubmit_untrained"
 _CHUNK = 2**20
@@ -148,21 +149,45 @@ def _read_config(folder: Path) -> dict[str, Any]:
             data = json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue  # the preprocessor's own reader reports it
-        if isinstance(data, dict) and "auto_map" in data:
+        culprit = _asks_for_code(data)
+        if culprit:
             raise ModelError(
-                f"{folder / name} wants to run code of its own (auto_map); dfsubmit never does",
+                f"{folder / name} wants to run code of its own ({culprit}); dfsubmit never does",
                 "use a model whose architecture is part of transformers",
             )
     return config
+
+
+def _asks_for_code(data: Any) -> str:
+    """The key by which a configuration names code to fetch and run, at any depth; "" for none.
+
+    ``auto_map`` names Python files; an ``attn_implementation`` (or another one's) with a slash
+    names a repository of compiled kernels, which transformers fetches where it can.
+    """
+    waiting = [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        if not isinstance(item, dict):
+            continue
+        for key, value in item.items():
+            if key == "auto_map" or (key.endswith("_implementation") and "/" in str(value)):
+                return str(key)
+            waiting.append(value)
+    return ""
 
 
 def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
     labels = config.get("id2label")
     try:
         if labels is None:  # transformers' own default when a config names no classes
-            return {index: f"LABEL_{index}" for index in range(int(config.get("num_labels", 2)))}
+            count = int(config.get("num_labels", 2))
+            if count > MAX_CLASSES:
+                raise ValueError(f"num_labels {count} is over {MAX_CLASSES}")
+            return {index: f"LABEL_{index}" for index in range(count)}
         return {int(index): str(name) for index, name in labels.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder / 'config.json'}: id2label: {error}") from error
 
 

@@ -99,7 +99,9 @@ class RunOptions:
             raise UsageError("--time-limit has to be more than 0 seconds")
         if self.per_file_timeout <= 0:
             raise UsageError("--per-file-timeout has to be more than 0 seconds")
-        if self.output and Path(self.output).is_dir():
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UsageError(f"--threshold {self.threshold} is not from 0 to 1")
+        if Path(self.output).is_dir():  # as is "", which stands for the current one
             raise UsageError(f"--output {self.output} is a folder", "give the CSV's own name")
         if Path(self.output).resolve().parent == Path(self.data).resolve():
             raise UsageError(

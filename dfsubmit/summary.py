@@ -7,14 +7,14 @@ from typing import Any
 
 from dfsubmit.pipeline import RunSummary
 from dfsubmit.records import FAKE, REAL, Status
-from dfsubmit.text import duration, printable, table
+from dfsubmit.text import duration, printable, printable_text, table
 
 _SHOWN = 10
 
 
 def format_summary(summary: RunSummary) -> str:
     """The text that `dfsubmit run` prints on stdout."""
-    return "\n".join(_lines(summary))
+    return printable_text("\n".join(_lines(summary)))
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:

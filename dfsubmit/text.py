@@ -14,6 +14,11 @@ def printable(name: str) -> str:
     )
 
 
+def printable_text(text: str) -> str:
+    """`printable` for a text of several lines: its line feeds stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def table(rows: Sequence[Sequence[object]], indent: str = "  ") -> str:
     """Rows of equal length as aligned columns. A column of numbers (its first row, a header
     perhaps, left out of account) is set to the right."""

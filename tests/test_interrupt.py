@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 
 import pytest
 
 from dfsubmit.interrupt import SIGNALS, Interrupt, Interrupted
 
+ASKING = (signal.SIGINT, signal.SIGTERM)
 
-@pytest.mark.parametrize("number", SIGNALS)
+
+@pytest.mark.parametrize("number", ASKING)
 def test_a_signal_between_batches_is_noted(number):
     with Interrupt() as interrupt:
         assert not interrupt.requested
@@ -18,7 +21,7 @@ def test_a_signal_between_batches_is_noted(number):
         assert interrupt.requested
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", ASKING)
 def test_a_signal_breaks_off_a_guarded_call(number):
     reached = []
     with Interrupt() as interrupt:
@@ -67,3 +70,25 @@ def test_other_threads_may_run_without_it():
     thread.join()
     assert asked == [False]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_clock_breaks_off_a_guarded_call_without_asking_for_a_stop():
+    with Interrupt(time.monotonic() + 0.05) as interrupt:
+        with pytest.raises(Interrupted):
+            interrupt.guard(time.sleep)(30)
+        assert not interrupt.requested
+        # Again and again: a call that begins after the end is broken off as well.
+        with pytest.raises(Interrupted):
+            interrupt.guard(time.sleep)(30)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_clock_leaves_unguarded_work_alone():
+    with Interrupt(time.monotonic()) as interrupt:
+        time.sleep(0.5)
+        assert not interrupt.requested
+
+
+def test_without_an_end_no_alarm_is_set():
+    with Interrupt():
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

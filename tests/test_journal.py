@@ -32,8 +32,8 @@ def files(tmp_path):
 @pytest.fixture
 def interrupted(path, files, make_result):
     """A journal with all three files finished, its process gone."""
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     results = {file.name: make_result(file.name, 0.25, 0.5) for file in files}
     for file in files:
         journal.append(file, results[file.name])
@@ -42,8 +42,8 @@ def interrupted(path, files, make_result):
 
 
 def resumed(path, files, conditions=CONDITIONS):
-    journal = Journal(path, conditions)
-    kept = journal.resume(files)
+    journal = Journal(path)
+    kept = journal.resume(files, conditions)
     journal.close(finished=False)
     return kept
 
@@ -61,8 +61,6 @@ def test_a_changed_file_is_not(path, files, interrupted):
     larger = dataclasses.replace(files[0], size=999)
     newer = dataclasses.replace(files[1], mtime_ns=999)
     assert set(resumed(path, [larger, newer, files[2]])) == {"c"}
-    # Nor later on, when it looks as it did before.
-    assert set(resumed(path, files)) == {"c"}
 
 
 def test_a_vanished_file_is_not(path, files, interrupted):
@@ -74,20 +72,31 @@ def test_a_vanished_file_is_not(path, files, interrupted):
 )
 def test_other_conditions_leave_nothing(path, files, interrupted, changed):
     assert resumed(path, files, {**CONDITIONS, **changed}) == {}
-    assert resumed(path, files) == {}
+
+
+def test_results_hold_for_the_conditions_above_them(path, files, interrupted, make_result):
+    other = {**CONDITIONS, "model": "other"}
+    journal = Journal(path)
+    journal.resume(files, other)
+    journal.append(files[0], make_result("a", 1.0))
+    journal.close(finished=False)
+    assert {name: result.p_fake for name, result in resumed(path, files, other).items()} == {
+        "a": 1.0
+    }
+    assert resumed(path, files) == interrupted
 
 
 def test_starting_over_forgets(path, files, interrupted):
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     journal.close(finished=False)
     assert resumed(path, files) == {}
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_what_may_have_been_the_machines_fault_is_tried_again(path, files, make_result, status):
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", status=status))
     journal.close(finished=False)
     final = {Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED}
@@ -95,8 +104,8 @@ def test_what_may_have_been_the_machines_fault_is_tried_again(path, files, make_
 
 
 def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
-    journal = Journal(path, CONDITIONS)
-    journal.resume(files)
+    journal = Journal(path)
+    journal.resume(files, CONDITIONS)
     journal.append(files[0], make_result("a", 1.0))
     journal.close(finished=False)
     assert resumed(path, files)["a"].p_fake == 1.0
@@ -104,20 +113,26 @@ def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
 
 def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
     whole = path.read_bytes()
-    last = whole.rstrip(b"\n").rindex(b"\n") + 1
-    for cut in range(last, len(whole) - 1, 40):
+    last = whole.rindex(b"\n")
+    for cut in range(last, len(whole), 40):
         path.write_bytes(whole[:cut])
         assert set(resumed(path, files)) == {"a", "b"}
+        # What is appended now must not be glued to the torn line.
+        journal = Journal(path)
+        journal.resume(files, CONDITIONS)
+        journal.append(files[2], interrupted["c"])
+        journal.close(finished=False)
+        assert resumed(path, files) == interrupted
 
 
 @given(st.binary(), st.sampled_from([b"", b"\n"]))
 def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_result, noise, end):
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", 0.5))
     journal.close(finished=False)
     with path.open("ab") as stream:
-        stream.write(noise + end)
+        stream.write(b"\n" + noise + end)
     assert set(resumed(path, files)) == {"a"}
 
 
@@ -134,50 +149,58 @@ def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_resu
 )
 def test_lines_that_are_something_else_are_passed_over(path, files, interrupted, line):
     with path.open("a") as stream:
-        stream.write(line + "\n")
+        stream.write("\n" + line)
     assert {"a", "c"} <= set(resumed(path, files))
 
 
 def test_a_second_run_on_the_same_output_is_refused(path):
-    journal = Journal(path, CONDITIONS)
+    journal = Journal(path)
     with pytest.raises(UsageError, match=r"another run is writing to .*submission") as caught:
-        Journal(path, CONDITIONS)
+        Journal(path)
     assert "--output" in caught.value.hint
     journal.close(finished=False)
-    Journal(path, CONDITIONS).close(finished=True)
+    Journal(path).close(finished=True)
 
 
 def test_a_killed_run_leaves_no_lock(path):
     code = (
         "import os, signal, sys; from pathlib import Path; from dfsubmit.journal import Journal\n"
-        "journal = Journal(Path(sys.argv[1]), {}); print('locked', flush=True)\n"
+        "journal = Journal(Path(sys.argv[1])); print('locked', flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, check=False)
     assert done.stdout == b"locked\n"
     assert path.exists()
-    Journal(path, CONDITIONS).close(finished=False)
+    Journal(path).close(finished=False)
 
 
-def test_a_finished_run_leaves_no_journal(path):
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+def test_a_finished_run_leaves_no_journal(path, files, make_result):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", 0.5))
     assert path.exists()
     journal.close(finished=True)
     assert not path.exists()
 
 
+def test_a_run_that_never_began_leaves_no_journal(path, files):
+    journal = Journal(path)
+    journal.resume(files, CONDITIONS)
+    journal.close(finished=False)
+    assert not path.exists()
+
+
 def test_a_folder_that_is_not_there_is_the_users_error(tmp_path):
     with pytest.raises(UsageError, match="nothing can be written") as caught:
-        Journal(tmp_path / "gone" / "s.journal.jsonl", {})
+        Journal(tmp_path / "gone" / "s.journal.jsonl")
     assert "--output" in caught.value.hint
 
 
 def test_lines_are_on_disk_as_soon_as_they_are_noted(path, files, make_result):
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", 0.5))
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text().split()]
     assert lines[0]["conditions"]["tta"] == ["none"]
     assert lines[1]["result"]["filename"] == "a"
     journal.close(finished=True)
@@ -186,8 +209,8 @@ def test_lines_are_on_disk_as_soon_as_they_are_noted(path, files, make_result):
 def test_names_keep_their_bytes(path, tmp_path, make_result):
     name = os.fsdecode(b"caf\xe9\n.mp4")
     file = MediaFile(tmp_path / name, name, 5, 6)
-    journal = Journal(path, CONDITIONS)
-    journal.start_over()
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
     journal.append(file, make_result(name, 0.5))
     journal.close(finished=False)
     assert set(resumed(path, [file])) == {name}

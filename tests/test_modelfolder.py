@@ -143,6 +143,20 @@ def test_code_of_its_own_is_refused(folder, edit_json, name):
         open_model(folder)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"attn_implementation": "somebody/kernel"},
+        {"_attn_implementation": {"": "somebody/kernel@v1"}},
+        {"vision_config": {"auto_map": {"AutoConfig": "configuration.Evil"}}},
+    ],
+)
+def test_code_of_others_is_refused_at_any_depth(folder, edit_json, more):
+    edit_json(folder / "config.json", **more)
+    with pytest.raises(ModelError, match=r"code of its own \((auto_map|_?attn_implementation)\)"):
+        open_model(folder)
+
+
 @pytest.mark.parametrize("text", ["5", "null", pytest.param("[" * 100_000, id="deep")])
 def test_an_odd_preprocessor_file_is_left_to_its_own_reader(folder, text):
     (folder / "preprocessor_config.json").write_text(text)

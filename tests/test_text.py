@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfsubmit.text import duration, printable, table
+from dfsubmit.text import duration, printable, printable_text, table
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,10 @@ def test_what_is_not_printable_is_escaped(name, shown):
 @given(st.text(st.characters()))
 def test_anything_becomes_one_printable_line(name):
     assert printable(name).isprintable()
+
+
+def test_a_text_keeps_its_lines():
+    assert printable_text("one\n\x1b[2Jtwo\rthree\n") == "one\n\\x1b[2Jtwo\\rthree\n"
 
 
 def test_words_stand_left_and_numbers_right():

@@ -1,7 +1,7 @@
 """The command line: a group whose commands are imported only when they are called.
 
-``dfsubmit --help`` must answer at once, so this module imports nothing but click. A command's
-module imports its heavy libraries inside the command.
+``dfsubmit --help`` must answer at once, so this module imports nothing heavier than click. A
+command's module imports its heavy libraries inside the command.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 
 from dfsubmit._version import __version__
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
+from dfsubmit.text import printable_text
 
 # command: (module, one line for the group's help), in the order in which a project meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -77,9 +78,9 @@ def _debugging() -> bool:
 
 def report(error: DfsubmitError) -> None:
     """Print a deliberate error and its hint on stderr."""
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {printable_text(error.message)}", err=True)
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        click.echo(f"  hint: {printable_text(error.hint)}", err=True)
 
 
 @click.group(

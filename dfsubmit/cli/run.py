@@ -105,10 +105,11 @@ def command(
     from dfsubmit.options import RunOptions
     from dfsubmit.pipeline import run
     from dfsubmit.summary import format_summary
+    from dfsubmit.text import printable_text
 
     summary = run(
         RunOptions(fallback=None if no_fallback else fallback, **options),
-        say=lambda line: click.echo(line, err=True),
+        say=lambda line: click.echo(printable_text(line), err=True),
     )
     click.echo(json.dumps(summary.meta, indent=2) if as_json else format_summary(summary))
     context.exit(summary.exit_code)

@@ -1,0 +1,73 @@
+"""``python tests/faults``: break everything that a run may meet, and count what is lost.
+
+Seeded; prints cases, survived, rows lost and hangs for each part, and exits with 1 unless every
+case survived and nothing was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from clock import short_clocks
+from disk import full_disks
+from kills import killed_runs
+from media import damaged_media
+from setting import Tally
+
+from dfsubmit.text import table
+
+
+def main() -> int:
+    arguments = _arguments()
+    size = (60, 6) if arguments.short else (1000, 50)
+    parts = {
+        "media": partial(damaged_media, cases=arguments.media or size[0], seed=arguments.seed),
+        "kills": partial(killed_runs, cases=arguments.kills or size[1], seed=arguments.seed),
+        "disk": full_disks,
+        "clock": short_clocks,
+    }
+    work = Path(tempfile.mkdtemp(prefix="dfsubmit-faults-"))
+    tallies = []
+    try:
+        for name, part in parts.items():
+            if arguments.only and name not in arguments.only:
+                continue
+            (work / name).mkdir()
+            began = time.monotonic()
+            tally = part(work / name)
+            tally.notes.append(f"{time.monotonic() - began:.0f} s")
+            tallies.append(tally)
+            print(f"{tally.name}: {_described(tally)}", flush=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    rows = [("part", "cases", "survived", "rows lost", "hangs")]
+    rows += [(t.name, t.cases, t.survived, t.rows_lost, t.hangs) for t in tallies if not t.skipped]
+    print(f"seed {arguments.seed}\n{table(rows)}")
+    return 0 if all(tally.good for tally in tallies) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true", help="the size that CI runs")
+    parser.add_argument("--media", type=int, help="how many damaged files")
+    parser.add_argument("--kills", type=int, help="how many killed runs")
+    parser.add_argument("--only", nargs="*", choices=["media", "kills", "disk", "clock"])
+    return parser.parse_args()
+
+
+def _described(tally: Tally) -> str:
+    if tally.skipped:
+        return f"SKIPPED: {tally.skipped}"
+    counts = ", ".join(f"{count} {name}" for name, count in tally.counts.most_common())
+    return "\n    ".join([counts, *tally.notes])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
