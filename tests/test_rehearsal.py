@@ -178,9 +178,7 @@ def test_the_network_is_closed_where_namespaces_are_not_allowed(
     assert "CalledProcessError" in detail(report, "notebook")
 
 
-def test_over_the_time_limit_everything_is_ended(
-    edited: Callable[..., Path], data: Path
-) -> None:
+def test_over_the_time_limit_everything_is_ended(edited: Callable[..., Path], data: Path) -> None:
     bundle = edited("import subprocess\nsubprocess.run(['sleep', '613.25'])")
     started = time.monotonic()
     report = run(bundle, data, limits=Limits(seconds=6))
@@ -255,9 +253,7 @@ def test_the_command_passes_a_bundle_as_it_was_built(
     assert checks["as built"] == checks["notebook"] == checks["submission"] == PASS
 
 
-def test_exit_code_1_when_a_check_fails(
-    edited: Callable[..., Path], data: Path
-) -> None:
+def test_exit_code_1_when_a_check_fails(edited: Callable[..., Path], data: Path) -> None:
     bundle = edited("pass")
     result = CliRunner().invoke(main, ["rehearse", str(bundle), "--data", str(data), "--no-venv"])
     assert result.exit_code == 1
