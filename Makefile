@@ -25,6 +25,11 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
+# Some 20 minutes on two free cores. CI runs its short form (tests/test_reliability.py).
+faults: $(VENV)/.dev
+	$(BIN)/python tests/faults
+	$(BIN)/python tests/faults/soak.py
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
