@@ -25,7 +25,8 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
-# Some 20 minutes on two free cores. CI runs its short form (tests/test_reliability.py).
+# Damaged media, killed runs, full disks, short clocks, a soak: seeded and counted. Takes long; CI
+# runs a short form (tests/test_reliability.py).
 faults: $(VENV)/.dev
 	$(BIN)/python tests/faults
 	$(BIN)/python tests/faults/soak.py
@@ -34,7 +35,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(wildcard $(plugin)dfsubmit_*/) &&) true
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -55,7 +55,6 @@ class LoadRequest:
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         threads: CPU threads that the model may use; 0 leaves it to the library.
         model_hash: SHA-256 of the folder's weights and configuration: the key for caches.
-        batch_size: the largest batch that `logits` will be given.
         calibration: a folder of face crops for loaders that quantise, or None.
     """
 
@@ -64,12 +63,15 @@ class LoadRequest:
     precision: str = "auto"
     threads: int = 0
     model_hash: str = ""
-    batch_size: int = 32
     calibration: Path | None = None
 
 
 class FrameModel(Protocol):
     """A loaded model: faces in, logits out.
+
+    A model that has to see faces before it can score (to quantise itself) may offer two things
+    more: ``calibration_images: int``, how many it would like (0 for none), and
+    ``calibrate(pixels)``, called once with at most so many, before the first `logits`.
 
     Attributes:
         id2label: the model's own class names by index.

@@ -173,7 +173,7 @@ def _asks_for_code(data: Any) -> str:
             continue
         for key, value in item.items():
             if key == "auto_map" or (key.endswith("_implementation") and "/" in str(value)):
-                return key
+                return str(key)
             waiting.append(value)
     return ""
 

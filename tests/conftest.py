@@ -140,3 +140,25 @@ def edit_json() -> Callable[..., None]:
         path.write_text(json.dumps({key: item for key, item in data.items() if item is not None}))
 
     return edit
+
+
+def _package(model: Path, target: str, folder: Path) -> Path:
+    pytest.importorskip("nbformat", reason="needs the bundle extra")
+    from dfsubmit.bundle.packaging import PackageOptions, package
+
+    output = folder / f"{target}-bundle"
+    # The fixture's own name, "untrained", is one that the 2025 client would drop.
+    package(PackageOptions(model, target, output, name="tiny-vit-demo"))
+    return output
+
+
+@pytest.fixture(scope="session")
+def task_bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for the 2025 contract. Read it; copy what you change."""
+    return _package(tiny_model, "task", tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="session")
+def predict_bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for aifactory 3.x. Read it; copy what you change."""
+    return _package(tiny_model, "predict", tmp_path_factory.mktemp("bundles"))

@@ -22,8 +22,9 @@ HEAVY = "torch transformers cv2 dlib sklearn matplotlib PIL tqdm av openvino onn
 
 @pytest.fixture
 def invoke(monkeypatch, tmp_path):
-    """Run dfsubmit in an empty folder."""
+    """Run dfsubmit in a folder that holds nothing but an empty ./data."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
 
     def invoke(*arguments, **options):
         return CliRunner().invoke(main, list(arguments), **options)
@@ -93,7 +94,7 @@ def test_a_missing_model_is_usage_with_a_hint(invoke):
     result = invoke("run", "--model", "gone")
     assert result.exit_code == 2
     assert "error: " in result.stderr
-    result = invoke("run", ".", "--model", "gone", "--no-fallback")
+    result = invoke("run", "--model", "gone", "--no-fallback")
     assert result.exit_code == 2
     assert "there is no model at gone" in result.stderr
     assert "Traceback" not in result.output
@@ -127,7 +128,7 @@ def test_deliberate_errors_are_printed_with_their_hint_and_code(invoke, monkeypa
 
 
 def test_errors_cannot_move_the_cursor(invoke):
-    result = invoke("run", ".", "--no-fallback", "--model", "gone\x1b[2J\udcff")
+    result = invoke("run", "--no-fallback", "--model", "gone\x1b[2J\udcff")
     assert "\x1b" not in result.output
     assert r"gone\x1b[2J\udcff" in result.stderr
 
@@ -135,10 +136,10 @@ def test_errors_cannot_move_the_cursor(invoke):
 def test_options_come_from_the_environment_too(invoke, monkeypatch):
     monkeypatch.setenv("DFSUBMIT_MODEL", "from-the-environment")
     monkeypatch.setenv("DFSUBMIT_NO_FALLBACK", "1")
-    result = invoke("run", ".")
+    result = invoke("run")
     assert "there is no model at from-the-environment" in result.stderr
     monkeypatch.setenv("DFSUBMIT_MAX_FAILURES", "many")
-    assert "'many' is no share" in invoke("run", ".").output
+    assert "'many' is no share" in invoke("run").output
 
 
 def test_another_commands_variables_carry_its_name(invoke, monkeypatch):
@@ -198,6 +199,7 @@ def test_what_is_no_span_is_refused(text):
         ["--per-file-timeout", "0"],
         ["--frames", "0"],
         ["--output", ""],
+        ["--output", "data/submission.csv"],
         ["--precision", "fp8"],
         ["--recipe", "dfsubmti"],
         ["--aggregator", "meen"],
@@ -209,7 +211,6 @@ def test_what_is_no_span_is_refused(text):
     ],
 )
 def test_options_that_make_no_sense_are_usage(invoke, tiny_model, tmp_path, arguments):
-    (tmp_path / "data").mkdir()
     result = invoke("run", "--model", str(tiny_model), "--no-fallback", *arguments)
     assert result.exit_code == 2, result.output
     assert not isinstance(result.exception, (ValueError, TypeError))
@@ -236,7 +237,6 @@ def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
     invoke, samples, tiny_model, tmp_path
 ):
     data = tmp_path / "data"
-    data.mkdir()
     (data / "face.jpg").write_bytes((samples / "face.jpg").read_bytes())
     run = ["run", "--model", str(tiny_model), "--no-fallback", "--workers", "1"]
     result = invoke(*run)

@@ -240,6 +240,16 @@ class TestClient3:
         assert not answer.accepted
         assert answer.text
 
+    def test_the_client_leaves_out_what_uploaded_says(
+        self, predict_bundle: Path, server: Server, tmp_path: Path
+    ) -> None:
+        bundle = Path(shutil.copytree(predict_bundle, tmp_path / "bundle"))
+        (bundle / "notes.txt").write_text("beside the assets")
+        (bundle / "assets" / "linked").symlink_to(tmp_path)
+        assert client.send(bundle, "predict", "m", KEY, server=server.url).accepted
+        assert_upload_equals(bundle, "predict", server.upload())
+        assert len(server.upload().namelist()) == len(uploaded(predict_bundle, "predict"))
+
     def test_nothing_is_sent_without_a_rehearsal(
         self, predict_bundle: Path, server: Server
     ) -> None:
@@ -266,6 +276,20 @@ class TestClient2025:
         assert server.registered[0]["modelname"] == "my model"
         assert bundle_hash(task_bundle) == before, "aif.zip was left in the bundle"
         assert KEY not in result.output
+
+    def test_the_client_leaves_out_what_uploaded_says(
+        self, task_bundle: Path, server: Server, tmp_path: Path
+    ) -> None:
+        bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
+        for folder in ("pretrained_vit", "a/training", "test_drive", "sample_data", "kept"):
+            (bundle / folder).mkdir(parents=True)
+            (bundle / folder / "file.txt").write_text(folder)
+        (bundle / "train.txt").write_text("a file may be called so")
+        (bundle / "my-aif.zip.txt").write_text("but not so")
+        assert client.send(bundle, "task", "m", KEY, server=server.url).accepted
+        assert_upload_equals(bundle, "task", server.upload())
+        extra = set(uploaded(bundle, "task")) - set(uploaded(task_bundle, "task"))
+        assert extra == {"kept/file.txt", "train.txt"}
 
     @pytest.mark.parametrize("trouble", ["size", "cut", "queue"])
     def test_a_refusal_is_an_error_although_the_client_returns_none(
@@ -316,10 +340,53 @@ def test_a_rehearsed_bundle_goes_with_what_is_expected_of_it(
     passed_report(bundle, bundle_hash(bundle))
     result = submit(bundle, server, "--yes", "--id", "EXP-004")
     assert result.exit_code == 0, result.output
-    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 files" in result.output
+    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 labelled files" in result.output
     assert "worst of stress: not measured" in result.output
     assert ledger.find("EXP-004").rehearsal["macro_f1"] == 0.61
     (bundle / "requirements.txt").write_text("")
     result = submit(bundle, server, "--yes")
     assert result.exit_code == 1
     assert "was changed since its rehearsal" in result.output
+
+
+def from_model_to_ledger(
+    model: Path, target: str, samples: Path, folder: Path, server: Server
+) -> tuple[Path, ledger.Entry]:
+    """package → rehearse → submit, as a user types them."""
+    media = folder / "media"
+    media.mkdir()
+    shutil.copy(samples / "face.jpg", media)
+    bundle = folder / "build" / "demo"
+    for arguments in (
+        [
+            *("package", "--model", str(model), "--name", "tiny-vit-demo"),
+            *("--target", target, "--output", str(bundle)),
+        ],
+        ["rehearse", str(bundle), "--data", str(media), "--no-venv"],
+        ["submit", str(bundle), "--model-name", "demo", "--server", server.url, "--yes"],
+    ):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+    return bundle, ledger.read()[0]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("client_3")
+def test_from_model_to_ledger_with_predict(
+    tiny_model: Path, samples: Path, tmp_path: Path, server: Server
+) -> None:
+    bundle, entry = from_model_to_ledger(tiny_model, "predict", samples, tmp_path, server)
+    assert_upload_equals(bundle, "predict", server.upload())
+    assert entry.bundle_hash == bundle_hash(bundle)
+    assert entry.rehearsal["files"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("client_2025")
+def test_from_model_to_ledger_with_task(
+    tiny_model: Path, samples: Path, tmp_path: Path, server: Server
+) -> None:
+    bundle, entry = from_model_to_ledger(tiny_model, "task", samples, tmp_path, server)
+    assert_upload_equals(bundle, "task", server.upload())
+    assert entry.accepted
+    assert entry.rehearsal["files"] == 1

@@ -219,6 +219,17 @@ def test_mistakes_are_errors_of_use(tmp_path):
     invoke(scores, "--labels", labels, "--frames", "4,x", code=2)
     invoke(scores, "--labels", labels, "--frames", "0", code=2)
     invoke(tmp_path / "nothing.jsonl", "--labels", labels, code=2)
+    nowhere = tmp_path / "nowhere" / "table.csv"
+    result = invoke(scores, "--labels", labels, "--csv", nowhere, code=2)
+    assert f"{nowhere} cannot be written" in result.output
+
+
+def test_options_have_environment_variables(tmp_path, monkeypatch):
+    scores, labels = make_run(tmp_path)
+    monkeypatch.setenv("DFSUBMIT_COMPARE_LABELS", str(labels))
+    monkeypatch.setenv("DFSUBMIT_COMPARE_AGGREGATOR", "mean")
+    data = json.loads(invoke(scores, "--json").stdout)
+    assert [entry["aggregator"] for entry in data["aggregators"]] == ["mean"]
 
 
 @pytest.mark.parametrize("name", ["compare", "evaluate"])

@@ -1,4 +1,4 @@
-"""The faster road of fp32 products: as exact as the other, given back, and refused where it rounds."""
+"""The faster road of fp32 products: exact, given back, and refused where it rounds."""
 
 from __future__ import annotations
 

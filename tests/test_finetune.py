@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,8 @@ from click.testing import CliRunner
 from dfsubmit.cli import main
 from dfsubmit.finetuning.index import read_index, write_index
 from dfsubmit.modelfolder import open_model
+from dfsubmit.options import RunOptions
+from dfsubmit.pipeline import run
 from dfsubmit.recipe import Recipe, load_recipe
 
 # Pairs as the real data set has them: each fake shows the scene of one and the face of the other.
@@ -149,26 +153,26 @@ def test_extract_goes_on_where_it_was_and_refuses_another_recipe(
     assert "cut in another way" in output
 
 
-def test_already_cropped_files_are_taken_whole(tmp_path: Path) -> None:
-    crop = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
-    for name in ("real", "fake"):
-        (tmp_path / "set" / name).mkdir(parents=True)
-        cv2.imwrite(str(tmp_path / "set" / name / "a.png"), crop)
-    recipe = dataclasses.replace(Recipe(), name="tight", margin=0.0)
-    (tmp_path / "recipe.json").write_text(recipe.to_json())
-    dfsubmit("extract", tmp_path / "set", tmp_path / "faces", "--already-cropped",
-             "--recipe", tmp_path / "recipe.json", "--workers", 1, "--no-progress")  # fmt: skip
-    rows, kept = read_index(tmp_path / "faces")
-    assert kept == recipe
-    for row in rows:
-        assert (cv2.imread(str(tmp_path / "faces" / row.crop)) == crop).all()
-
-
-def test_finetune_makes_a_model_folder_that_can_be_run(faces: Path, tmp_path: Path) -> None:
+def test_finetune_makes_a_model_folder_that_can_be_run(
+    tree: Path, faces: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "model"
-    text = dfsubmit("finetune", faces, "--output", output, *TINY, "--epochs", 4, "--zip",
-                    "--workers", 0, "--augment", "standard", "--balance")  # fmt: skip
-    assert "0.2" not in text.splitlines()[0]
+    text = dfsubmit(
+        "finetune",
+        faces,
+        "--output",
+        output,
+        *TINY,
+        "--epochs",
+        4,
+        "--zip",
+        "--workers",
+        0,
+        "--augment",
+        "standard",
+        "--balance",
+    )
+    assert "kept: step" in text
     model = open_model(output)
     assert model.recipe_known
     assert model.recipe == load_recipe(faces / "dfsubmit_recipe.json")
@@ -176,23 +180,79 @@ def test_finetune_makes_a_model_folder_that_can_be_run(faces: Path, tmp_path: Pa
     assert open_model(tmp_path / "model.zip").sha256 == model.sha256
     with zipfile.ZipFile(tmp_path / "model.zip") as bundle:
         names = {name.removeprefix("model/") for name in bundle.namelist()}
-    assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md",
-            "dfsubmit_recipe.json", "split.csv", "metrics.json", "curves.png"} == names  # fmt: skip
+    assert {
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+        "README.md",
+        "dfsubmit_recipe.json",
+        "split.csv",
+        "metrics.json",
+        "curves.png",
+    } == names
     assert not (output / "checkpoints").exists()
     # The tint is plain to see: a chain that works learns it.
     assert figures(output)["validation"]["auc"] > 0.95  # type: ignore[index]
     with (output / "split.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     sides = [{row["group"] for row in rows if row["split"] == side} for side in ("learn", "val")]
-    assert sides[0] and sides[1] and not sides[0] & sides[1]
+    assert sides[0]
+    assert sides[1]
+    assert not sides[0] & sides[1]
     card = (output / "README.md").read_text()
     assert "no identity group stands on both sides" in card
     assert "FaceSwap" in card
+    _run_obeys_the_recipe(output, tree, tmp_path)
+
+
+def _run_obeys_the_recipe(model: Path, tree: Path, scratch: Path) -> None:
+    """Without flags the recipes are equal by construction; another flag is warned of."""
+    data = scratch / "data"
+    data.mkdir()
+    for kind in ("original_sequences/youtube", "manipulated_sequences/FaceSwap"):
+        for path in (tree / kind / "c40/videos").glob("0[01]*.mp4"):
+            shutil.copy(path, data / f"{kind.split('/')[1]}_{path.name}")
+    options = RunOptions(
+        model=model,
+        data=data,
+        output=scratch / "submission.csv",
+        loader="huggingface",
+        workers=1,
+        fallback=None,
+        progress=False,
+    )
+    said: list[str] = []
+    summary = run(options, said.append)
+    assert summary.meta["recipe"] == dataclasses.asdict(load_recipe(model))
+    assert not [line for line in said if "not made for" in line]
+    assert summary.failed == 0
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for result in summary.results:
+        scores[result.filename.startswith("FaceSwap")].append(result.p_fake or 0.0)
+    assert min(scores[True]) > max(scores[False])
+    run(dataclasses.replace(options, recipe="organiser-baseline"), said.append)
+    warning = next(line for line in said if "not made for" in line)
+    assert "margin" in warning
 
 
 def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> None:
-    options = [*TINY, "--epochs", 6, "--batch-size", 8, "--eval-steps", 5, "--workers", 0,
-               "--augment", "strong", "--self-blend", 0.3, "--ema", 0.9]  # fmt: skip
+    options = [
+        *TINY,
+        "--epochs",
+        6,
+        "--batch-size",
+        8,
+        "--eval-steps",
+        5,
+        "--workers",
+        0,
+        "--augment",
+        "strong",
+        "--self-blend",
+        0.3,
+        "--ema",
+        0.9,
+    ]
     finish(start("finetune", faces, "--output", tmp_path / "whole", *options))
     killed = start("finetune", faces, "--output", tmp_path / "killed", *options)
     checkpoints = tmp_path / "killed" / "checkpoints"
@@ -202,8 +262,9 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not (tmp_path / "killed" / "config.json").exists()
-    other = dfsubmit("finetune", faces, "--output", tmp_path / "killed", *options,
-                     "--seed", 1, code=2)  # fmt: skip
+    other = dfsubmit(
+        "finetune", faces, "--output", tmp_path / "killed", *options, "--seed", 1, code=2
+    )
     assert "another seed" in other
     finish(start("finetune", faces, "--output", tmp_path / "killed", *options))
     assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
@@ -211,62 +272,29 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
     assert weights[0] == weights[1]
 
 
-def test_frame_split_is_possible_and_warned_of(faces: Path, tmp_path: Path) -> None:
-    output = dfsubmit("finetune", faces, "--output", tmp_path / "m", *TINY, "--split", "frame",
-                      "--dry-run")  # fmt: skip
-    assert "identity groups stand on both sides" in output
-    assert not (tmp_path / "m").exists()
-
-
-def test_unreadable_crops_are_left_out_and_counted(faces: Path, tmp_path: Path) -> None:
-    rows, recipe = read_index(faces)
-    rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
-    (tmp_path / "torn.png").write_bytes((faces / rows[0].crop).read_bytes()[:30])
-    rows[0] = dataclasses.replace(rows[0], crop="torn.png")
-    rows[1] = dataclasses.replace(rows[1], crop="missing.png")
-    write_index(tmp_path, rows, recipe)
-    output = dfsubmit("finetune", tmp_path, "--output", tmp_path / "m", *TINY, "--dry-run")
-    assert "2 unreadable crops are left out" in output
-
-
-def test_faces_cut_in_two_ways_do_not_mix(faces: Path, tmp_path: Path) -> None:
-    rows, recipe = read_index(faces)
-    write_index(tmp_path, rows, dataclasses.replace(recipe, margin=0.3))
-    output = dfsubmit("finetune", faces, tmp_path, "--output", tmp_path / "m", *TINY, code=2)
-    assert "margin 0.4 and 0.3" in output
-
-
-def test_dry_run_counts_exp_004s_steps(faces: Path, tmp_path: Path) -> None:
-    """4,800 + 1,200 crops, 3 epochs of batch 16: 900 steps, of which 90 warm up."""
-    rows, recipe = read_index(faces)
-    rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
-    reals, fakes = ([row for row in rows if row.label == label][:20] for label in (0, 1))
-    many = [
-        dataclasses.replace(row, video=f"{n}/{row.video}", identities=(f"{n}/{row.identities[0]}",))
-        for n in range(150)
-        for row in reals + fakes
-    ]
-    write_index(tmp_path, many, recipe)
-    for split in ("group", "frame"):
-        output = dfsubmit("finetune", tmp_path, "--output", tmp_path / "m", "--base",
-                          "scratch:tiny", "--dry-run", "--no-progress", "--split", split)  # fmt: skip
-        assert "learn: 4,800 faces (2,400 real, 2,400 fake)" in output
-        assert "validate: 1,200 faces (600 real, 600 fake)" in output
-        assert "steps: 900 (300 an epoch), warm-up 90, an evaluation every 200" in output
-
-
 @pytest.mark.slow
 def test_two_processes_through_torchrun(faces: Path, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    options = [*TINY, "--device", "cpu", "--epochs", 2, "--batch-size", 4, "--workers", 0,
-               "--ema", 0.9]  # fmt: skip
+    options = [
+        *TINY,
+        "--device",
+        "cpu",
+        "--epochs",
+        2,
+        "--batch-size",
+        4,
+        "--workers",
+        0,
+        "--ema",
+        0.9,
+    ]
     output = finish(
         start("finetune", faces, "--output", tmp_path / "m", *options, launcher=launcher)
     )
     assert output.count("model: ") == 1
     rows, _ = read_index(faces)
     data = json.loads((tmp_path / "m" / "metrics.json").read_text())
-    steps = -(-(-(-data["split"]["learn"] // 4)) // 2) * 2
+    steps = 2 * math.ceil(math.ceil(data["split"]["learn"] / 4) / 2)
     assert f"steps: {steps}" in output
     assert data["history"][-1]["step"] == steps
     assert data["split"]["learn"] + data["split"]["validate"] == len(rows)
@@ -278,14 +306,26 @@ def test_exp_004s_defaults_on_a_vit_base(faces: Path, tmp_path: Path) -> None:
     """A ViT-Base with everything as EXP-004 had it, for the steps of two videos of each class."""
     rows, recipe = read_index(faces)
     rows = [dataclasses.replace(row, crop=str(faces / row.crop)) for row in rows]
-    few = [row for row in rows if row.group in {"faceforensics:000", "faceforensics:005"}][:32]
+    few = [row for row in rows if row.group in {"faceforensics:000", "faceforensics:005"}]
     write_index(tmp_path, few, recipe)
     output = tmp_path / "m"
-    dfsubmit("finetune", tmp_path, "--output", output, "--base", "scratch:base", "--epochs", 1,
-             "--val", 0.5, "--no-progress")  # fmt: skip
+    dfsubmit(
+        "finetune",
+        tmp_path,
+        "--output",
+        output,
+        "--base",
+        "scratch:base",
+        "--epochs",
+        1,
+        "--val",
+        0.5,
+        "--no-progress",
+    )
     data = json.loads((output / "metrics.json").read_text())
     assert data["options"]["lr"] == 2e-5
     assert data["options"]["batch_size"] == 16
     assert data["options"]["schedule"] == "linear"
     assert data["parameters"][1] > 85_000_000
+    assert data["history"][-1]["step"] == 2
     assert np.isfinite(data["history"][-1]["loss"])

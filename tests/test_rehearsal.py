@@ -97,7 +97,7 @@ def test_the_scratch_folder_holds_only_what_is_uploaded_and_no_secret(
     edited: Callable[..., Path], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIF_API_KEY", "nothing-for-the-notebook")
-    monkeypatch.setenv("DFSUBMIT_RUN_FRAMES", "3")
+    monkeypatch.setenv("DFSUBMIT_FRAMES", "3")
     bundle = edited(
         WRITES
         + "import os\n"
@@ -105,7 +105,7 @@ def test_the_scratch_folder_holds_only_what_is_uploaded_and_no_secret(
         + "found = sorted(path.name for path in Path('.').iterdir())\n"
         + "assert found == ['bundle.json', 'data', 'model', 'requirements.txt',"
         + " 'submission.csv', 'task.ipynb', 'wheels'], found\n"
-        + "assert not list(Path.home().iterdir())\n"
+        + "assert not (Path.home() / '.cache').exists()\n"
     )
     report = run(bundle, data)
     assert report.passed, report.checks

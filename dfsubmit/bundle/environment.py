@@ -65,13 +65,14 @@ def present_environment() -> Environment:
 def find_python(version: str) -> Path | None:
     """A working interpreter of that version ("3.10"), or None.
 
-    A shim that is on the path but leads nowhere does not count.
+    Looked for on the path and among pyenv's. A shim that leads nowhere does not count.
     """
-    candidate = shutil.which(f"python{version}")
-    if candidate is None:
-        return None
+    on_path = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    candidates = [Path(on_path)] if on_path else []
+    candidates += sorted(pyenv.glob(f"{version}.*/bin/python"))
     wanted = tuple(int(part) for part in version.split("."))
-    return Path(candidate) if _version(Path(candidate)) == wanted else None
+    return next((path for path in candidates if _version(path) == wanted), None)
 
 
 def _version(python: Path) -> tuple[int, ...]:

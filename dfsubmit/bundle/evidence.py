@@ -60,18 +60,21 @@ def _rehearsed(rehearsal: Report | None) -> str:
         return "not measured (dfsubmit rehearse … --labels LABELS.csv)"
     low, high = figures["macro_f1_ci"]
     value, count = figures["macro_f1"], figures["labelled"]
-    return f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} files of the rehearsal"
+    return f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} labelled files"
 
 
 def _compared(comparison: dict[str, Any] | None, aggregator: str) -> str:
     if comparison is None:
         return "not given (dfsubmit compare … --json, then --comparison FILE)"
     try:
-        rows = {row["aggregator"]: row for row in comparison["aggregators"]}
-        if aggregator not in rows:
-            return f"{aggregator} is not in it"
-        low, high = rows[aggregator]["ci"]
-        return f"{rows[aggregator]['macro_f1']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        rows = [row for row in comparison["aggregators"] if row["aggregator"] == aggregator]
+        texts = []
+        for row in rows:
+            low, high = row["ci"]
+            texts.append(f"{row['macro_f1']:.4f}, 95 % interval {low:.4f} to {high:.4f}")
+            if len(rows) > 1:
+                texts[-1] += f" ({row['source']}, {row['frames'] or 'all'} frames)"
+        return "; ".join(texts) or f"{aggregator} is not in it"
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"--comparison: not the output of compare --json: {error!r}") from error
 
@@ -81,6 +84,7 @@ def _stressed(stress: dict[str, Any] | None) -> str:
         return "not measured (dfsubmit stress … --json, then --stress FILE)"
     try:
         worst = min(stress["variants"], key=lambda row: row["macro_f1"])
-        return f"{worst['macro_f1']:.4f} under {worst['variant']}"
+        clean = stress["clean"]["macro_f1"]
+        return f"{worst['macro_f1']:.4f} under {worst['variant']}; {clean:.4f} on the clean files"
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"--stress: not the output of stress --json: {error!r}") from error

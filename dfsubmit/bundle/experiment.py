@@ -75,7 +75,8 @@ def _stress(data: dict[str, Any] | None) -> str:
     if data is None:
         return "Not measured."
     lines = ["| variant | macro F1 |", "|---|---|"]
-    lines += [f"| {row['variant']} | {row['macro_f1']:.4f} |" for row in data["variants"]]
+    rows = [data["clean"], *data["variants"]]
+    lines += [f"| {row['variant']} | {row['macro_f1']:.4f} |" for row in rows]
     return "\n".join(lines)
 
 

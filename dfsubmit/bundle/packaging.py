@@ -18,13 +18,14 @@ from dfsubmit.bundle import checks, manifest, notebooks, wheels
 from dfsubmit.bundle.manifest import Manifest
 from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, SERVER, TORCH, project
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.interfaces import RegisteredAggregator
 from dfsubmit.modelfolder import ModelFolder, hash_model, open_model
-from dfsubmit.plugins import load_plugins
+from dfsubmit.plugins import BUILT_IN_PLUGINS, load_plugins
 from dfsubmit.recipe import RECIPE_FILE
 
 GENERATED = "dfsubmit package"
 _WEIGHTS = ("model.safetensors", "model-*.safetensors")
-_ONNX = ("model.onnx", "onnx/model.onnx")
+_ONNX = ("model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data")
 _DESCRIBING = (
     "config.json",
     "preprocessor_config.json",
@@ -74,8 +75,7 @@ def package(options: PackageOptions) -> Manifest:
     output = options.output
     if output.exists() and not (output / manifest.MANIFEST_FILE).is_file():
         raise UsageError(f"{output} exists and is not a bundle", "choose another --output")
-    # The spec is checked with what is installed here; the rehearsal checks it with the bundle's.
-    load_plugins().aggregator(options.aggregator)
+    aggregator = load_plugins().aggregator(options.aggregator).registered
     model = open_model(options.model)
     _refuse_several_models(model)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +83,7 @@ def package(options: PackageOptions) -> Manifest:
         folder = Path(scratch, "bundle")
         folder.mkdir()
         built = _fill(folder, options, model)
+        _require_plugin(built, aggregator)
         reasons = checks.problems(folder, options.target, options.max_size)
         if reasons:
             raise DfsubmitError(
@@ -144,6 +145,22 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     return built
 
 
+def _require_plugin(built: Manifest, aggregator: RegisteredAggregator) -> None:
+    """The aggregator's plugin is installed here; the server has only what the bundle brings.
+
+    Raises:
+        UsageError: names the plugin that is missing.
+    """
+    wheels_in = {
+        project(Path(f.path).name.split("-")[0]) for f in built.files if f.path.endswith(".whl")
+    }
+    if aggregator.plugin not in BUILT_IN_PLUGINS and project(aggregator.plugin) not in wheels_in:
+        raise UsageError(
+            f"the aggregator {aggregator.name!r} comes from {aggregator.plugin}",
+            f"bring it along: --plugin {aggregator.plugin}",
+        )
+
+
 def _plugin_maker(origin: str) -> Callable[[Path], tuple[Path, str]]:
     return lambda folder: wheels.make_wheel(origin, folder)
 
@@ -187,7 +204,6 @@ def _pins(plugin_wheels: list[Path]) -> tuple[str, ...]:
     Raises:
         UsageError: a plugin needs a package for which there is no pin.
     """
-    known = {project(pin): pin for pin in PLUGIN_PINS}
     given = {project(pin) for pin in (*PINS, *SERVER, TORCH, "dfsubmit", "opencv-python")}
     bundled = {project(wheel.name.split("-")[0]) for wheel in plugin_wheels}
     extra: list[str] = []
@@ -196,11 +212,10 @@ def _pins(plugin_wheels: list[Path]) -> tuple[str, ...]:
             name = project(requirement)
             if name in given | bundled:
                 continue
-            if name not in known:
+            if name not in PLUGIN_PINS:
                 raise UsageError(
                     f"{wheel.name} needs {requirement!r}, which the bundle does not install",
                     "make it part of the plugin, or do without it",
                 )
-            # A pin's own requirements carry its name: openvino needs openvino-telemetry.
-            extra += [pin for key, pin in known.items() if key.startswith(name)]
+            extra += PLUGIN_PINS[name]
     return (*PINS, *dict.fromkeys(extra))

@@ -65,8 +65,18 @@ PINS = (
 )
 """Exact versions, each with a wheel for Python 3.10 (a slow test installs them there)."""
 
-PLUGIN_PINS = ("onnxruntime==1.23.2", "openvino==2026.4.1", "openvino-telemetry==2025.2.0")
-"""What this project's own loader plugins need, added only where a bundled plugin asks for it."""
+PLUGIN_PINS = {
+    "onnxruntime": (
+        "onnxruntime==1.23.2",
+        "coloredlogs==15.0.1",
+        "flatbuffers==25.12.19",
+        "humanfriendly==10.0",
+        "protobuf==7.36.2",
+    ),
+    "openvino": ("openvino==2026.4.1", "openvino-telemetry==2025.2.0"),
+}
+"""What this project's own loader plugins need, added only where a bundled plugin asks for it.
+(onnxruntime's sympy is on the server: torch needs it too.)"""
 
 
 def project(requirement: str) -> str:

@@ -59,9 +59,13 @@ def make_wheel(origin: str, output: Path) -> tuple[Path, str]:
         wheel, produced = _build(path, output), f"built from {path.resolve().name}/"
     else:
         wheel, produced = _from_installed(origin, output)
-    if not wheel.name.endswith("-none-any.whl"):
-        raise UsageError(f"{wheel.name} is not pure Python: it may not install on the server")
+    _require_pure(wheel.name)
     return wheel, produced
+
+
+def _require_pure(wheel_name: str) -> None:
+    if not wheel_name.endswith("-none-any.whl"):
+        raise UsageError(f"{wheel_name} is not pure Python: it may not install on the server")
 
 
 def own_wheel(output: Path) -> tuple[Path, str]:
@@ -173,6 +177,7 @@ def _repack(distribution: importlib.metadata.Distribution, output: Path) -> Path
     stem = f"{name}-{distribution.version}"
     tag = "py3-none-any" if "py3-none-any" in tags else (tags or ["py3-none-any"])[0]
     wheel = output / f"{stem}-{tag}.whl"
+    _require_pure(wheel.name)
     record = []
     with zipfile.ZipFile(wheel, "w") as archive:
         for item in sorted(distribution.files or [], key=str):

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, metavar="DIR", help="The model that made the scores.")
 @click.option(
     "--aggregator",
-    "spec",
     metavar="SPEC",
     help="Fit for this aggregator. Default: the run's own.",
 )
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 @debug_option
 def command(
     scores: str,
-    labels_path: str,
+    labels: str,
     model: str,
-    spec: str | None,
+    aggregator: str | None,
     seed: int,
     as_json: bool,
     plugins_dir: tuple[str, ...],
@@ -55,12 +54,12 @@ def command(
     from dfsubmit.plugins import load_plugins
 
     plugins = load_plugins(plugins_dir, strict)
-    labels = read_labels(labels_path)
-    run = read_cached_run(scores, labels)
+    labelled = read_labels(labels)
+    run = read_cached_run(scores, labelled)
     folder = _model_folder(model, run)
-    aggregator = plugins.aggregator(spec or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
-    groups = group_numbers([row.group for row in labels.values()])
-    found = calibrate(run, aggregator, groups, seed, progress=not as_json)
+    chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
+    groups = group_numbers([row.group for row in labelled.values()])
+    found = calibrate(run, chosen, groups, seed, progress=not as_json)
     path = write_decision(folder, found.decision)
     if as_json:
         click.echo(json.dumps(jsonable(_as_json(found, path)), indent=2))

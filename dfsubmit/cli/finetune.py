@@ -93,6 +93,7 @@ def command(faces: tuple[Path, ...], dry_run: bool, no_progress: bool, **values:
         _require(package)
     from dfsubmit.finetuning.options import TuneOptions
     from dfsubmit.finetuning.plan import make_plan, world
+    from dfsubmit.text import duration
 
     options = TuneOptions(faces=faces, progress=not no_progress, **values)
     first = world()[0] == 0
@@ -107,7 +108,7 @@ def command(faces: tuple[Path, ...], dry_run: bool, no_progress: bool, **values:
     if dry_run:
         backbone, seconds = tuning.estimate(plan, options)
         click.echo(f"base: {backbone.origin}, classes {backbone.model.config.id2label}")
-        click.echo(f"time: about {_duration(seconds)} on this machine")
+        click.echo(f"time: about {duration(seconds)} on this machine")
         return
     backbone, outcome = tuning.finetune(plan, options)
     if not first:
@@ -129,8 +130,3 @@ def _require(package: str) -> None:
 
     if importlib.util.find_spec(package) is None:
         raise NotInstalled.extra("finetune", "finetune", package)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(1, minutes)} min"

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how what they ask for is written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from dfsubmit.atomic import write_atomically
+from dfsubmit.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,7 +41,6 @@ def labels_option(function: Command) -> Command:
     """``--labels LABELS.csv``, required."""
     return click.option(
         "--labels",
-        "labels_path",
         required=True,
         metavar="LABELS.csv",
         help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
@@ -86,3 +88,15 @@ class _Span(click.ParamType[float]):
 
 
 SHARE, SPAN = _Share(), _Span()
+
+
+def write_file(path: str, data: str | bytes) -> None:
+    """Write a file that the user asked for by option.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Plots of comparisons, evaluations and stress tests, as PNG bytes.
+"""The plots that comparisons, evaluations and stress tests are made of, and a figure as PNG.
 
 matplotlib is imported when a figure is drawn; its figures are used directly, so that neither a
 display nor a global backend is involved.
@@ -13,42 +13,9 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.errors import NotInstalled
-from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.metrics import Predictions, cumulative_counts
-from dfsubmit.evaluation.stress import StressReport
 from dfsubmit.records import FAKE
 from dfsubmit.text import printable
-
-# Curves of more rules than this cannot be told apart.
-_MOST_CURVES = 6
-
-
-def comparison_png(comparison: Comparison) -> bytes:
-    """A forest plot of macro F1, ROC curves and reliability of the best rows and the reference."""
-    rows = comparison.rows
-    figure = new_figure("compare", 15, max(5.0, 1.5 + 0.28 * len(rows)))
-    forest, roc, reliability = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
-    draw_forest(
-        forest,
-        [_name(comparison, row) for row in rows],
-        [row.metrics["macro_f1"] for row in rows],
-        [row.intervals["macro_f1"] for row in rows],
-        comparison.reference.metrics["macro_f1"],
-    )
-    chosen = rows[:_MOST_CURVES]
-    if comparison.reference not in chosen:
-        chosen = [*chosen[:-1], comparison.reference]
-    curves = {_name(comparison, row): row.predictions for row in chosen}
-    draw_roc(roc, curves)
-    draw_reliability(reliability, curves)
-    return png(figure)
-
-
-def _name(comparison: Comparison, row: Row) -> str:
-    name = row.aggregator
-    if len(comparison.runs) > 1:
-        name = f"{row.source}: {name}"
-    return name if row.frames is None else f"{name}, {row.frames} frames"
 
 
 def draw_forest(
@@ -66,6 +33,7 @@ def draw_forest(
         axis.plot([low, high], [place, place], color="tab:blue", linewidth=1.5)
         axis.plot([value], [place], "o", color="tab:blue", markersize=5)
     axis.set_yticks(places, [plain(name) for name in names])
+    axis.set_ylim(-0.6, len(names) - 0.4)
     axis.set_xlabel(f"{title}, 95 % interval")
     axis.grid(axis="x", alpha=0.3)
 
@@ -141,23 +109,3 @@ def png(figure: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110)
     return stream.getvalue()
-
-
-def stress_png(report: StressReport) -> bytes:
-    """Macro F1 with its interval, and the share of files with a face, for every variant."""
-    rows = [report.clean, *report.variants]
-    figure = new_figure("stress", 11, 1.5 + 0.3 * len(rows))
-    forest, faces = figure.subplots(1, 2, width_ratios=[1.6, 1])
-    names = [row.variant for row in rows]
-    draw_forest(
-        forest,
-        names,
-        [row.metrics["macro_f1"] for row in rows],
-        [row.intervals["macro_f1"] for row in rows],
-        report.clean.metrics["macro_f1"],
-    )
-    places = np.arange(len(rows))[::-1]
-    faces.barh(places, [row.face_rate for row in rows], color="tab:blue", alpha=0.6)
-    faces.set_yticks(places, [])
-    faces.set(xlabel="files with a face", xlim=(0, 1))
-    return png(figure)

@@ -19,6 +19,7 @@ from dfsubmit.finetuning.augment import Strength, degrade, reframe
 from dfsubmit.finetuning.sampling import Draw
 from dfsubmit.finetuning.selfblend import self_blend
 from dfsubmit.preprocess import Preprocessor
+from dfsubmit.progress import progress_bar
 from dfsubmit.records import FAKE, Pixels
 
 
@@ -42,7 +43,6 @@ def read_crop(path: Path) -> Pixels:
 
 def unreadable_crops(paths: Sequence[Path], progress: bool) -> set[Path]:
     """Those that cannot be read. Each is decoded once: better here than in hour three."""
-    from tqdm import tqdm
 
     def fails(path: Path) -> bool:
         try:
@@ -52,15 +52,13 @@ def unreadable_crops(paths: Sequence[Path], progress: bool) -> set[Path]:
         return False
 
     unique = sorted(set(paths))
-    with ThreadPoolExecutor() as pool:
-        results = tqdm(
-            pool.map(fails, unique),
-            total=len(unique),
-            desc="check crops",
-            unit="crop",
-            disable=not progress,
-        )
-        return {path for path, failed in zip(unique, results, strict=True) if failed}
+    broken = set()
+    with ThreadPoolExecutor() as pool, progress_bar(len(unique), "crops", progress) as bar:
+        for path, failed in zip(unique, pool.map(fails, unique), strict=True):
+            bar.update()
+            if failed:
+                broken.add(path)
+    return broken
 
 
 class ValidationFaces:

@@ -150,8 +150,7 @@ def _scan(
     todo: Sequence[MediaFile], folder: Path, options: ExtractOptions
 ) -> Iterator[dict[str, Any]]:
     """Yield one journal entry for every file as it is finished."""
-    from tqdm import tqdm
-
+    from dfsubmit.progress import progress_bar
     from dfsubmit.settings import ScanSettings
     from dfsubmit.workers import FaceEvent, FileEvent, WorkerPool
 
@@ -163,7 +162,7 @@ def _scan(
     settings = ScanSettings(recipe=recipe, resize=None, no_face="fail")
     # By frame, since a file whose worker died is scanned once more from its first frame on.
     faces: dict[str, dict[int, tuple[float, Box, str]]] = collections.defaultdict(dict)
-    bar = tqdm(total=len(todo), desc="extract", unit="file", disable=not options.progress)
+    bar = progress_bar(len(todo), "files", options.progress)
     failed = 0
     with bar, WorkerPool(settings, options.workers, options.per_file_timeout) as pool:
         for event in pool.events(todo):

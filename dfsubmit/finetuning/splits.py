@@ -121,7 +121,8 @@ def _by_group(
     """Whole groups, until each class has its share as nearly as may be.
 
     Groups are visited from the largest to the smallest, at random among equals, and taken
-    whenever that brings the counts of both classes nearer to the share.
+    whenever that brings the counts of both classes nearer to the share. A class of which even
+    the smallest group would be too much gets that one all the same, as long as another is left.
     """
     members: dict[str, list[int]] = {}
     for i in own:
@@ -133,13 +134,17 @@ def _by_group(
     missing = share * sum(counts.values(), np.zeros(2))
     names = sorted(members)
     names = [names[position] for position in chance.permutation(len(names))]
-    chosen: set[int] = set()
+    chosen: set[str] = set()
     for name in sorted(names, key=lambda name: -len(members[name])):
         after = missing - counts[name]
         if np.abs(after).sum() < np.abs(missing).sum():
             missing = after
-            chosen.update(members[name])
-    return chosen
+            chosen.add(name)
+    for label in (REAL, FAKE):
+        having = [name for name in names if counts[name][label]]
+        if len(having) > 1 and not chosen.intersection(having):
+            chosen.add(min(having, key=lambda name: len(members[name])))
+    return {i for name in chosen for i in members[name]}
 
 
 def _check(rows: Sequence[FaceRow], split: Split) -> None:

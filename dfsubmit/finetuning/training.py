@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 from transformers import EvalPrediction, Trainer, TrainerCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
@@ -30,6 +29,7 @@ from dfsubmit.finetuning.dataset import single_threaded
 from dfsubmit.finetuning.index import FaceRow
 from dfsubmit.finetuning.metrics import face_metrics
 from dfsubmit.finetuning.sampling import FaceSampler
+from dfsubmit.progress import progress_bar
 from dfsubmit.records import FloatArray
 
 BEST_BY = "macro_f1"
@@ -202,14 +202,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Show where it starts."""
-        self.bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc="finetune",
-            unit="step",
-            disable=not self.progress,
-            file=sys.stderr,
-        )
+        self.bar = progress_bar(state.max_steps, "steps", self.progress, state.global_step)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Counted from the steps, since accelerate's own count restarts when a run resumes."""

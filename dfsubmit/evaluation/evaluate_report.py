@@ -61,8 +61,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
             for column, parts in evaluation.parts.items()
         },
     }
-    plain: dict[str, Any] = jsonable(result)
-    return plain
+    return dict(jsonable(result))
 
 
 def as_png(evaluation: Evaluation) -> bytes:

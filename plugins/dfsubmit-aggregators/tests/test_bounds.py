@@ -1,0 +1,67 @@
+"""With early exit every bounded rule gives the label of the full run, from fewer frames."""
+
+from __future__ import annotations
+
+import dfsubmit_aggregators
+import numpy as np
+import pytest
+
+from dfsubmit.aggregate import label_for
+from dfsubmit.earlyexit import next_grant
+from dfsubmit.frames import coarse_to_fine
+from dfsubmit.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.records import FrameScores
+
+BOUNDED: dict[str, BoundAggregator] = {}
+
+
+def _collect(name, function, *, properties=(), bounds=None):
+    if bounds is not None:
+        item = RegisteredAggregator(name, function, "tests", frozenset(properties), bounds)
+        BOUNDED[name] = BoundAggregator(name, item, {})
+
+
+dfsubmit_aggregators.register_aggregators(_collect)
+
+
+def frames(p_fake):
+    n = len(p_fake)
+    return FrameScores(
+        np.asarray(p_fake, float), np.arange(n) * 1.0, np.zeros((n, 4), np.int64), np.ones(n)
+    )
+
+
+def early(rule, p_fake, has_face, threshold):
+    """The label, and how many frames it took to be sure of it."""
+    order = coarse_to_fine(len(p_fake))
+    visited = 0
+    while True:
+        seen = sorted(place for place in order[:visited] if has_face[place])
+        scores = frames(p_fake[seen])
+        grant = next_grant(rule, scores, len(order) - visited, threshold)
+        if grant == 0:
+            return label_for(rule(scores), threshold), visited
+        visited += grant
+
+
+def test_the_rules_that_are_bounded():
+    assert set(BOUNDED) == {
+        "median", "logit-mean", "trimmed-mean", "topk", "max", "quantile", "mean-max", "vote",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDED))
+def test_the_label_is_that_of_all_frames(name):
+    rule, random = BOUNDED[name], np.random.default_rng(7)
+    saved = 0
+    for trial in range(60):
+        n = int(random.integers(1, 41))
+        centre = random.uniform()
+        p_fake = np.clip(random.normal(centre, 0.2, n), 0, 1)
+        has_face = random.uniform(size=n) < 0.8
+        has_face[0] = True
+        threshold = (0.5, 0.3, 0.8)[trial % 3]
+        label, visited = early(rule, p_fake, has_face, threshold)
+        assert label == label_for(rule(frames(p_fake[has_face])), threshold)
+        saved += n - visited
+    assert saved > 0
