@@ -25,9 +25,11 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
-# Damaged media, killed runs, full disks, short clocks: seeded and counted. Takes long.
+# Damaged media, killed runs, full disks, short clocks, a soak: seeded and counted. Takes long; CI
+# runs a short form (tests/test_reliability.py).
 faults: $(VENV)/.dev
 	$(BIN)/python tests/faults
+	$(BIN)/python tests/faults/soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -128,6 +128,10 @@ class WorkerProcess:
         """Whether its file, or its start, has used up its seconds and nothing of it is unread."""
         return time.monotonic() > self._deadline and not self.connection.poll()
 
+    def kill(self) -> None:
+        """Let it die, and do not wait for it; `end` follows."""
+        self._process.kill()
+
     def end(self) -> int:
         """Kill it, if it is still there; its exit code, negative for a signal."""
         self._process.kill()

@@ -133,6 +133,8 @@ class WorkerPool:
     def close(self) -> None:
         """End all workers at once."""
         self._stopped = True
+        for member in self._workers:
+            member.kill()
         while self._workers:
             self._workers.pop().end()
 
