@@ -33,7 +33,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(wildcard $(plugin)dfsubmit_*/) &&) true
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.calibration import calibrate
 from dfsubmit.classify import Classifier
 from dfsubmit.cpumath import let_threads_sleep
 from dfsubmit.decision import Decision, decision_for
@@ -157,6 +158,7 @@ class _Run:
             "loader": self.chosen.loader,
             "device": self.chosen.model.device,
             "precision": self.chosen.model.precision,
+            "calibration": str(self.options.calibration or ""),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
         }
@@ -189,6 +191,7 @@ def _score(
     todo = [file for file in files if file.name not in done]
     try:
         if todo:
+            interrupt.guard(_calibrate)(run, files)
             _score_files(run, todo, len(files), output, meta, interrupt)
     except Interrupted:
         pass  # a signal, or the end of the time limit: what is known is written
@@ -218,6 +221,14 @@ def _resume(run: _Run, output: RunOutput, files: list[MediaFile]) -> set[str]:
         run.rows.decide(result)
         output.put(result)
     return {result.filename for result in results}
+
+
+def _calibrate(run: _Run, files: list[MediaFile]) -> None:
+    """Show a model that has to see faces first some of all files, so that a resumed run's model
+    is the same as the interrupted one's."""
+    chosen, options = run.chosen, run.options
+    settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
+    calibrate(chosen.model, files, settings, options.workers, options.per_file_timeout)
 
 
 def _score_files(

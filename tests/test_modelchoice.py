@@ -179,6 +179,22 @@ def test_the_highest_rank_loads_unless_one_is_named(make_folder, plugins, fake_m
     assert "'better'" in caught.value.hint
 
 
+@pytest.mark.parametrize("refusal", [ModelError("unknown layers"), KeyError("layer")])
+def test_a_loader_that_fails_gives_way_to_the_next(make_folder, plugins, fake_model, refusal):
+    class Refuses(FakeLoader):
+        def load(self, request):
+            raise refusal
+
+    plugins.loaders["better"] = Refuses(fake_model(), rank=20)
+    plugins.loaders["never"] = FakeLoader(fake_model(), rank=0)
+    folder = make_folder("first", MINE)
+    chosen = choose(plugins, folder)
+    assert chosen.loader == "fake"
+    assert any("'better'" in warning and "layer" in warning for warning in chosen.warnings)
+    with pytest.raises(ModelError, match="layer"):
+        choose(plugins, folder, loader="better")
+
+
 def test_a_folder_that_no_loader_takes_is_an_error(make_folder, plugins):
     folder = make_folder("first", MINE)
     (folder / "model.safetensors").unlink()

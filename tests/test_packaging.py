@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -235,3 +236,22 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(tiny_model: Path, tmp_pat
 def test_an_unknown_aggregator_is_refused_with_a_hint(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="maen"):
         package(PackageOptions(tiny_model, "task", tmp_path / "b", name="m", aggregator="maen"))
+
+
+def test_an_aggregator_without_its_plugin_is_refused(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = write_plugin(tmp_path / "secondhighest", AGGREGATOR)
+    installed = tmp_path / "secondhighest-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: secondhighest\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[dfsubmit]\nown = secondhighest\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(project)
+    options = PackageOptions(
+        tiny_model, "task", tmp_path / "b", name="m", aggregator="second-highest"
+    )
+    with pytest.raises(UsageError, match="comes from secondhighest"):
+        package(options)
+    package(dataclasses.replace(options, plugins=(str(project),)))
+    assert read_manifest(tmp_path / "b").aggregator == "second-highest"

@@ -23,7 +23,18 @@ from dfsubmit.errors import UsageError
 
 KEY_VARIABLE = "AIF_API_KEY"
 
-WEIGHTS = (".safetensors", ".onnx", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".pkl", ".msgpack")
+WEIGHTS = (
+    ".safetensors",
+    ".onnx",
+    ".onnx_data",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".h5",
+    ".pkl",
+    ".msgpack",
+)
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 _TEXT = (".ipynb", ".json", ".txt", ".py", ".md", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".env")
 _MODEL_FOLDERS = {"task": "model", "predict": "assets/model"}
@@ -104,7 +115,7 @@ def _models(paths: list[str], target: str) -> list[str]:
     folders = {_weights_home(path) for path in weights}
     if len(folders) > 1:
         found.append(f"more than one model: {', '.join(sorted(folders))}")
-    kinds = {"safetensors" if path.endswith(".safetensors") else path for path in weights}
+    kinds = {_set_of(path) for path in weights}
     if len(folders) == 1 and len(kinds) > 1:
         found.append(f"more than one set of weights: {', '.join(weights)}")
     if all(path.endswith(_PICKLES) for path in weights):
@@ -112,6 +123,11 @@ def _models(paths: list[str], target: str) -> list[str]:
             f"weights that only load by unpickling: {', '.join(weights)}; save safetensors"
         )
     return found
+
+
+def _set_of(path: str) -> str:
+    """Shards of one format are one set; ``x.onnx_data`` is a part of ``x.onnx``."""
+    return "safetensors" if path.endswith(".safetensors") else path.removesuffix("_data")
 
 
 def _weights_home(path: str) -> str:

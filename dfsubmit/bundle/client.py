@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.bundle.checks import KEY_VARIABLE
-from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
+from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
-from dfsubmit.bundle.upload import lay_out
 from dfsubmit.errors import NotInstalled, UsageError
 
 MODEL_NAME_LIMIT = 128
@@ -91,7 +90,7 @@ def send(
     if target == "task":
         script = Path(__file__).with_name("client2025.py")
         # -I keeps this project's folder and PYTHONPATH, with their other aifactory, off sys.path.
-        command = [str(client_2025_python()), "-I", "-X", "utf8", str(script)]
+        command = [str(client_2025_python(echo)), "-I", "-X", "utf8", str(script)]
         message = json.dumps({"model_name": model_name, "key": key, "server": server or ""})
         successes: tuple[str, ...] = (SUCCESS_2025,)
     else:
@@ -103,7 +102,7 @@ def send(
         environment[KEY_VARIABLE] = key
         message, successes = "", SUCCESS_3
     with tempfile.TemporaryDirectory(prefix="dfsubmit-send-") as folder:
-        lay_out(bundle, relative_files(bundle), Path(folder))
+        shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
         code, lines = _talk(command, message, Path(folder), environment, key, echo)
     told = [line for line in lines if line.strip() and "\r" not in line]
     # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.
@@ -156,10 +155,13 @@ def _require_client_3() -> None:
         )
 
 
-def client_2025_python() -> Path:
+def client_2025_python(echo: Callable[[str], None] = lambda line: None) -> Path:
     """The Python of the environment that holds the 2025 client, which is made on first use.
 
     It has the import name of the 3.x client, so the two cannot share an environment.
+
+    Args:
+        echo: is told when it has to be made.
 
     Raises:
         NotInstalled: it cannot be made, for example without a network.
@@ -172,6 +174,7 @@ def client_2025_python() -> Path:
     if complete.is_file() and python.is_file():
         return python
     shutil.rmtree(home, ignore_errors=True)
+    echo(f"making an environment for {CLIENT_2025}, once: {home}")
     try:
         venv.create(home, with_pip=True)
         done = subprocess.run(

@@ -19,13 +19,23 @@ from dfsubmit.text import printable
 
 if TYPE_CHECKING:
     from dfsubmit.bundle.rehearsal import RehearsalOptions
+    from dfsubmit.evaluation.labels import LabelledFile
 
 SUBMISSION = "submission.csv"
 _NAMED = 5
 
 
-def check_outcome(found: Report, work: Path, options: RehearsalOptions) -> None:
-    """Check ``submission.csv`` against the data, count failures, forecast the time, score."""
+def check_outcome(
+    found: Report, work: Path, options: RehearsalOptions, known: dict[str, LabelledFile]
+) -> None:
+    """Check ``submission.csv`` against the data, count failures, forecast the time, score.
+
+    Args:
+        found: takes the checks and figures.
+        work: the notebook's working folder after its run.
+        options: of the rehearsal.
+        known: the true labels by filename; empty for no scoring.
+    """
     from dfsubmit.submission import read_submission, validate_submission
 
     submission = work / SUBMISSION
@@ -44,8 +54,8 @@ def check_outcome(found: Report, work: Path, options: RehearsalOptions) -> None:
     _check_failures(found, submission, options.max_failures)
     _check_run(found, submission)
     _check_forecast(found, submission, options)
-    if options.labels is not None:
-        _score(found, labels, options.labels)
+    if known:
+        _score(found, labels, known)
 
 
 def keep(work: Path, folder: Path) -> None:
@@ -104,22 +114,16 @@ def _check_forecast(found: Report, submission: Path, options: RehearsalOptions) 
     found.add("forecast", [text] if forecast > limit else [], text, bad=report.WARN)
 
 
-def _score(found: Report, predicted: dict[str, int], labels: Path) -> None:
+def _score(found: Report, predicted: dict[str, int], known: dict[str, LabelledFile]) -> None:
     """Macro F1 with its interval, over the files that have a label."""
     import numpy as np
 
     from dfsubmit.evaluation.bootstrap import bootstrap, group_numbers, interval
-    from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.metrics import Predictions, point
 
-    try:
-        known = read_labels(labels)
-    except UsageError as error:
-        found.add("macro F1", [error.message], "")
-        return
     rows = [known[name] for name in predicted if name in known]
     if not rows:
-        found.add("macro F1", [f"{labels} names none of the files"], "")
+        found.add("macro F1", ["the labels name none of the files"], "")
         return
     truth = np.array([row.label for row in rows], dtype=np.int64)
     said = np.array([predicted[row.filename] for row in rows], dtype=np.int64)

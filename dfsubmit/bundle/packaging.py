@@ -18,13 +18,14 @@ from dfsubmit.bundle import checks, manifest, notebooks, wheels
 from dfsubmit.bundle.manifest import Manifest
 from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, SERVER, TORCH, project
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.interfaces import RegisteredAggregator
 from dfsubmit.modelfolder import ModelFolder, hash_model, open_model
-from dfsubmit.plugins import load_plugins
+from dfsubmit.plugins import BUILT_IN_PLUGINS, load_plugins
 from dfsubmit.recipe import RECIPE_FILE
 
 GENERATED = "dfsubmit package"
 _WEIGHTS = ("model.safetensors", "model-*.safetensors")
-_ONNX = ("model.onnx", "onnx/model.onnx")
+_ONNX = ("model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data")
 _DESCRIBING = (
     "config.json",
     "preprocessor_config.json",
@@ -74,8 +75,7 @@ def package(options: PackageOptions) -> Manifest:
     output = options.output
     if output.exists() and not (output / manifest.MANIFEST_FILE).is_file():
         raise UsageError(f"{output} exists and is not a bundle", "choose another --output")
-    # The spec is checked with what is installed here; the rehearsal checks it with the bundle's.
-    load_plugins().aggregator(options.aggregator)
+    aggregator = load_plugins().aggregator(options.aggregator).registered
     model = open_model(options.model)
     _refuse_several_models(model)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +83,7 @@ def package(options: PackageOptions) -> Manifest:
         folder = Path(scratch, "bundle")
         folder.mkdir()
         built = _fill(folder, options, model)
+        _require_plugin(built, aggregator)
         reasons = checks.problems(folder, options.target, options.max_size)
         if reasons:
             raise DfsubmitError(
@@ -142,6 +143,22 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     )
     manifest.write_manifest(folder, built)
     return built
+
+
+def _require_plugin(built: Manifest, aggregator: RegisteredAggregator) -> None:
+    """The aggregator's plugin is installed here; the server has only what the bundle brings.
+
+    Raises:
+        UsageError: names the plugin that is missing.
+    """
+    wheels_in = {
+        project(Path(f.path).name.split("-")[0]) for f in built.files if f.path.endswith(".whl")
+    }
+    if aggregator.plugin not in BUILT_IN_PLUGINS and project(aggregator.plugin) not in wheels_in:
+        raise UsageError(
+            f"the aggregator {aggregator.name!r} comes from {aggregator.plugin}",
+            f"bring it along: --plugin {aggregator.plugin}",
+        )
 
 
 def _plugin_maker(origin: str) -> Callable[[Path], tuple[Path, str]]:

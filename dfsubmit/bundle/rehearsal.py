@@ -37,6 +37,8 @@ from dfsubmit.bundle.report import Report
 from dfsubmit.bundle.sandbox import Limits, Run, Sandbox
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.evaluation.labels import read_labels
+from dfsubmit.workers import available_cpus
 
 EXPECTED_FILES = 1500
 """About what a hidden test set holds; the true number is not published."""
@@ -76,11 +78,13 @@ def rehearse(options: RehearsalOptions, tell: Callable[[str], None] = lambda lin
         tell: called with a line at the start of each step.
 
     Raises:
-        UsageError: no bundle, no media, or two media files of one name.
+        UsageError: no bundle, no media, two media files of one name, or labels that cannot be read.
         NotInstalled: nbclient, ipykernel or psutil is missing.
     """
     bundle = options.bundle
     built = read_manifest(bundle)
+    # Read at once: a wrong labels file is better found before the hours than after them.
+    labels = read_labels(options.labels) if options.labels is not None else {}
     found = Report(
         bundle=bundle.absolute().name,
         bundle_hash=bundle_hash(bundle),
@@ -97,7 +101,7 @@ def rehearse(options: RehearsalOptions, tell: Callable[[str], None] = lambda lin
         _check_files(found, options, built.target, changes(bundle, built), work)
         if (work / NOTEBOOKS[built.target]).is_file():
             _run(found, options, built.target, Path(scratch), work, folder, tell)
-            outcome.check_outcome(found, work, options)
+            outcome.check_outcome(found, work, options, labels)
             outcome.keep(work, folder)
     report.write(found, folder)
     return found
@@ -217,7 +221,7 @@ def _add_run(found: Report, run: Run, options: RehearsalOptions) -> None:
     gigabytes = f"{run.peak_memory / 1e9:.2f} GB at most, all processes together"
     over = [f"over the limit of {limits.memory / 1e9:.1f} GB"] if run.over_memory else []
     found.add("memory", over, gigabytes)
-    cpus = min(limits.cpus, len(os.sched_getaffinity(0)))
+    cpus = min(limits.cpus, available_cpus())
     slower = [f"{cpus} CPUs; the server has {CPUS}"] if cpus < CPUS else []
     found.add("CPUs", slower, str(cpus), bad=report.WARN)
 

@@ -85,8 +85,9 @@ def jpeg(face: Pixels, quality: int) -> Pixels:
     import cv2
 
     _, data = cv2.imencode(".jpg", face[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded: Pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1]
-    return decoded
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    rgb: Pixels = np.ascontiguousarray(decoded[:, :, ::-1])
+    return rgb
 
 
 def _recolour(face: Pixels, amount: float, chance: np.random.Generator) -> Pixels:
