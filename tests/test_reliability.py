@@ -26,6 +26,7 @@ from dfsubmit.workers import FileEvent, WorkerPool
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WHOLE_FRAMES = Recipe(name="whole", frames=4, detector="none")
+QUICK = Recipe(name="quick", frames=4, upsampling=0)
 NOBODY = 65534
 
 
@@ -175,7 +176,7 @@ def test_labels_depend_on_nothing_but_the_media(
     for new, old in new_names.items():
         (reversed_order / new).symlink_to(samples / old)
     runs = [
-        by_name(score(tiny_model, samples, tmp_path / "a.csv", **changes))
+        by_name(score(tiny_model, samples, tmp_path / "a.csv", recipe=QUICK, **changes))
         for changes in (
             {"workers": 1, "batch_size": 1},
             {"workers": 4, "batch_size": 7},
@@ -183,7 +184,9 @@ def test_labels_depend_on_nothing_but_the_media(
             {"workers": 1, "batch_size": 64, "time_limit": 3600.0},  # which has its own order
         )
     ]
-    turned = by_name(score(tiny_model, reversed_order, tmp_path / "a.csv", batch_size=7))
+    turned = by_name(
+        score(tiny_model, reversed_order, tmp_path / "a.csv", recipe=QUICK, batch_size=7)
+    )
     runs.append({new_names[new]: result for new, result in turned.items()})
     first, *others = runs
     assert {result.label for result in first.values()} == {0, 1}

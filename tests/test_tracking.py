@@ -68,9 +68,7 @@ def test_boxes_depend_on_neither_order_nor_thinning(samples: Path) -> None:
         assert boxes(scan(path, FAST, keep, coarse=True)) == kept
 
 
-def test_a_lying_frame_count_changes_no_box(
-    samples: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lying_frame_count_changes_no_box(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Liar(Video):
         def __init__(self, path: Path, limits: Limits) -> None:
             super().__init__(path, limits)

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.bundle.checks import KEY_VARIABLE
-from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
+from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
-from dfsubmit.bundle.upload import lay_out
 from dfsubmit.errors import NotInstalled, UsageError
 
 MODEL_NAME_LIMIT = 128
@@ -103,7 +102,7 @@ def send(
         environment[KEY_VARIABLE] = key
         message, successes = "", SUCCESS_3
     with tempfile.TemporaryDirectory(prefix="dfsubmit-send-") as folder:
-        lay_out(bundle, relative_files(bundle), Path(folder))
+        shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
         code, lines = _talk(command, message, Path(folder), environment, key, echo)
     told = [line for line in lines if line.strip() and "\r" not in line]
     # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.

@@ -121,6 +121,7 @@ def bundle_hash(folder: Path) -> str:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``bundle.json``, atomically."""
     write_atomically(folder / MANIFEST_FILE, manifest.to_json())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from dfsubmit.atomic import write_atomically
 from dfsubmit.bundle import checks, client, ledger, report
-from dfsubmit.bundle.evidence import Evidence, expectations
+from dfsubmit.bundle.evidence import Evidence, expectations, read_json
 from dfsubmit.bundle.ledger import Entry
 from dfsubmit.bundle.manifest import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
 from dfsubmit.bundle.upload import uploaded
@@ -66,8 +66,9 @@ class Plan:
 def plan(
     bundle: Path,
     model_name: str,
-    evidence: Callable[[report.Report | None], Evidence],
     *,
+    comparison: Path | None = None,
+    stress: Path | None = None,
     trial: bool = False,
     server: str | None = None,
     force: bool = False,
@@ -79,7 +80,7 @@ def plan(
     Args:
         bundle: its folder.
         model_name: 1 to 128 characters.
-        evidence: makes the evidence from the rehearsal's report.
+        comparison, stress: JSON files of those commands, or None where they were not run.
         trial: the 3.x client's debug submission.
         server: another server than the client's own.
         force: send what was not rehearsed, failed, or was changed since.
@@ -119,8 +120,12 @@ def plan(
         entry_id=ledger.check_id(entry_id, entries) if entry_id else ledger.next_id(entries),
         trial=trial,
         server=server,
-        # What was rehearsed is not this bundle when it was changed since.
-        evidence=evidence(rehearsal if rehearsal and rehearsal.bundle_hash == digest else None),
+        evidence=Evidence(
+            # What was rehearsed is not this bundle when it was changed since.
+            rehearsal if rehearsal and rehearsal.bundle_hash == digest else None,
+            read_json(comparison),
+            read_json(stress),
+        ),
         warnings=tuple(warnings),
     )
 

@@ -40,13 +40,13 @@ def command(
     The key comes from AIF_API_KEY, or is asked for without being shown. It is stored nowhere.
     """
     from dfsubmit.bundle.checks import KEY_VARIABLE
-    from dfsubmit.bundle.evidence import Evidence, read_json
     from dfsubmit.bundle.sending import plan, send
 
     ready = plan(
         bundle,
         model_name,
-        lambda rehearsal: Evidence(rehearsal, read_json(comparison), read_json(stress)),
+        comparison=comparison,
+        stress=stress,
         trial=trial,
         server=server,
         force=force,
