@@ -13,7 +13,7 @@ METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
 TRAINED := $(wildcard models/tiny-vit-demo/model.safetensors)
 DEMO_MODEL := $(if $(TRAINED),$(dir $(TRAINED)),demo/untrained-model)
 
-.PHONY: demo test lint bench faults clean
+.PHONY: demo test lint faults clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
@@ -25,15 +25,17 @@ demo: $(VENV)/.demo
 test: lint
 	$(BIN)/python -m pytest
 
-# Damaged media, killed runs, full disks, short clocks: seeded and counted. Takes long.
+# Damaged media, killed runs, full disks, short clocks, a soak: seeded and counted. Takes long; CI
+# runs a short form (tests/test_reliability.py).
 faults: $(VENV)/.dev
 	$(BIN)/python tests/faults
+	$(BIN)/python tests/faults/soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(wildcard $(plugin)dfsubmit_*/) &&) true
+	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -10,6 +10,8 @@ Imports torch inside its functions: `dfsubmit doctor` and the model loader call 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,9 +44,19 @@ class Arithmetic:
         return f"fp32 matrix products by torch's own road: oneDNN's rounds here ({found})"
 
 
+def let_threads_sleep() -> None:
+    """Before torch is imported: make threads that wait for one another sleep, not spin.
+
+    A thread that spins takes from the workers the core that they could use. Has no effect once
+    torch, with its OpenMP library, is loaded, nor where the user has chosen.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @cache
 def examine() -> Arithmetic:
-    """Try both roads on layers of the shapes that a ViT has; some hundredths of a second."""
+    """Try both roads on products such as a ViT's; some hundredths of a second."""
     with allow_onednn():
         error = _largest_error()
     return Arithmetic(error <= LARGEST_ERROR, error, _largest_error())
@@ -97,9 +109,9 @@ def _largest_error() -> float:
     multiply: Callable[[Any, Any], Any] = torch.matmul
     with torch.inference_mode():
         return max(
-            _error(torch.nn.functional.linear, normal(197, 768), normal(768, 768)),
+            _error(torch.nn.functional.linear, normal(64, 768), normal(768, 768)),
             _error(torch.nn.functional.linear, normal(8, 768), normal(2, 768)),
-            _error(multiply, normal(12, 197, 64), normal(12, 64, 197)),
+            _error(multiply, normal(4, 197, 64), normal(4, 64, 197)),
         )
 
 

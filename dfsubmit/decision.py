@@ -83,7 +83,7 @@ def read_decision(folder: Path) -> Decision | None:
         return Decision(**data)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{path}: {error}", "write it anew with 'dfsubmit calibrate', or remove it"
         ) from error

@@ -50,7 +50,7 @@ class FaceDetector:
         if self.recipe.detector == "none":
             return Detection((0, 0, width, height), 1.0)
         small, scale = self.detection_image(frame)
-        return self._search(small, scale, self.recipe.upsampling, 0, 0)
+        return self.search(small, scale, self.recipe.upsampling)
 
     def detection_image(self, frame: Pixels) -> tuple[Pixels, float]:
         """The frame as the detector sees it, and its scale (1.0 where it was not reduced)."""
@@ -61,10 +61,17 @@ class FaceDetector:
         size = (self.recipe.detection_width, max(1, int(height * scale)))
         return cv2.resize(frame, size, interpolation=cv2.INTER_AREA), scale
 
-    def _search(
-        self, image: Pixels, scale: float, upsampling: int, left: int, top: int
+    def search(
+        self, image: Pixels, scale: float, upsampling: int, left: int = 0, top: int = 0
     ) -> Detection | None:
-        """The largest face of a detection image that begins at (left, top) of the whole one."""
+        """The largest face in a part of a detection image that begins at (left, top) of it.
+
+        Args:
+            image: RGB uint8 (h, w, 3), the part.
+            scale: of the detection image.
+            upsampling: how often dlib doubles the part before it searches.
+            left, top: where the part begins.
+        """
         found, scores, _ = self._detector.run(np.ascontiguousarray(image), upsampling, 0.0)
         if not found:
             return None

@@ -71,11 +71,10 @@ def coarse_to_fine(count: int) -> list[int]:
     return list(order)
 
 
-def thin(indices: list[int], keep: int | None) -> list[int]:
-    """At most `keep` of the indices, evenly spread, in their order; all of them for None."""
-    if keep is None or keep >= len(indices):
-        return indices
-    return [indices[position] for position in sorted(coarse_to_fine(len(indices))[: max(keep, 1)])]
+def visiting_order(sample: list[int], keep: int | None = None) -> list[int]:
+    """The sample's frame numbers coarse to fine, at most `keep` of them (at least one)."""
+    order = [sample[position] for position in coarse_to_fine(len(sample))]
+    return order if keep is None else order[: max(keep, 1)]
 
 
 def read_image(path: Path, limits: Limits) -> Frame:

@@ -196,7 +196,8 @@ def load_network(folder: Path) -> Any:
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
     for name, weight in network.named_parameters():
-        if not torch.isfinite(weight).all():
+        # A finite sum has finite terms; it takes a fraction of the time of looking at each.
+        if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
             raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
     return network.float().eval()
 

@@ -69,6 +69,10 @@ class LoadRequest:
 class FrameModel(Protocol):
     """A loaded model: faces in, logits out.
 
+    A model that has to see faces before it can score (to quantise itself) may offer two things
+    more: ``calibration_images: int``, how many it would like (0 for none), and
+    ``calibrate(pixels)``, called once with at most so many, before the first `logits`.
+
     Attributes:
         id2label: the model's own class names by index.
         preprocessor: how crops become its input; its `resize` part runs in the workers.

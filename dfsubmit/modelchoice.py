@@ -97,13 +97,7 @@ def _load(
         model_hash=folder.sha256,
         calibration=Path(options.calibration) if options.calibration else None,
     )
-    name, loader = _pick_loader(request, options.loader, plugins)
-    try:
-        model = loader.load(request)
-    except DfsubmitError:
-        raise
-    except Exception as error:  # whatever a loader makes of a damaged folder
-        raise ModelError(f"the model loader {name!r}: {type(error).__name__}: {error}") from error
+    name, model = _load_first(request, _loaders(request, options.loader, plugins), warnings)
     on_gpu = model.device.startswith("cuda")
     batch_size = options.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH)
     return ChosenModel(folder, model, name, fake_index, recipe, batch_size, warnings=warnings)
@@ -130,14 +124,36 @@ def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, 
     return recipe, warnings
 
 
-def _pick_loader(
-    request: LoadRequest, wanted: str | None, plugins: Plugins
-) -> tuple[str, ModelLoader]:
+def _load_first(
+    request: LoadRequest, loaders: dict[str, ModelLoader], warnings: list[str]
+) -> tuple[str, FrameModel]:
+    """The first of the loaders that can load it; a loader that was passed over is warned of."""
+    failure = None
+    for name, loader in loaders.items():
+        try:
+            model = loader.load(request)
+        except ModelError as error:
+            failure = failure or error
+            warnings.append(f"the model loader {name!r} was passed over: {error.message}")
+        except DfsubmitError:
+            raise
+        except Exception as error:  # whatever a loader makes of a damaged folder
+            reason = f"the model loader {name!r}: {type(error).__name__}: {error}"
+            failure = failure or ModelError(reason)
+            warnings.append(reason)
+        else:
+            return name, model
+    assert failure is not None  # `_loaders` gives at least one
+    raise failure
+
+
+def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict[str, ModelLoader]:
+    """The loaders that may load it, the best first: those that rank above 0, or the one wanted."""
     if wanted is not None:
         if wanted not in plugins.loaders:
             hint = did_you_mean(wanted, plugins.loaders)
             raise UsageError(f"there is no model loader {wanted!r}", hint)
-        return wanted, plugins.loaders[wanted]
+        return {wanted: plugins.loaders[wanted]}
     ranks: dict[str, int] = {}
     for name, loader in plugins.loaders.items():
         try:
@@ -146,8 +162,8 @@ def _pick_loader(
             raise
         except Exception as error:  # a plugin's mistake must not hide the other loaders
             raise ModelError(f"the model loader {name!r} failed: {error!r}") from error
-    best = max(ranks, key=lambda name: ranks[name])
-    if ranks[best] == 0:
+    able = sorted((name for name in ranks if ranks[name] > 0), key=lambda name: -ranks[name])
+    if not able:
         if request.precision == "int8":
             raise UsageError(
                 "no installed model loader offers --precision int8",
@@ -157,4 +173,4 @@ def _pick_loader(
             f"{request.folder} holds no weights that an installed loader can read",
             "expected model.safetensors (or, with the ONNX plugin, model.onnx)",
         )
-    return best, plugins.loaders[best]
+    return {name: plugins.loaders[name] for name in able}

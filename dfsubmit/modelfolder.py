@@ -24,6 +24,7 @@ from dfsubmit.errors import ModelError
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 
 MAX_UNPACKED_BYTES = 8 * 2**30
+MAX_CLASSES = 100_000
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".onnx", ".onnx_data")
 UNTRAINED_KEY = "dfsubmit_untrained"
 _CHUNK = 2**20
@@ -181,9 +182,12 @@ def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
     labels = config.get("id2label")
     try:
         if labels is None:  # transformers' own default when a config names no classes
-            return {index: f"LABEL_{index}" for index in range(int(config.get("num_labels", 2)))}
+            count = int(config.get("num_labels", 2))
+            if count > MAX_CLASSES:
+                raise ValueError(f"num_labels {count} is over {MAX_CLASSES}")
+            return {index: f"LABEL_{index}" for index in range(count)}
         return {int(index): str(name) for index, name in labels.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder / 'config.json'}: id2label: {error}") from error
 
 

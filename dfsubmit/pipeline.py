@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.calibration import calibrate
 from dfsubmit.classify import Classifier
+from dfsubmit.cpumath import let_threads_sleep
 from dfsubmit.decision import Decision, decision_for
 from dfsubmit.engine import Engine, ScoredFile, Waiting
 from dfsubmit.errors import DfsubmitError, Exit
@@ -31,7 +33,7 @@ from dfsubmit.records import FileResult, MediaFile, Status
 from dfsubmit.rows import RowMaker
 from dfsubmit.settings import ScanSettings
 from dfsubmit.timelimit import TimePlan, deadline
-from dfsubmit.workers import Visit, WorkerPool
+from dfsubmit.workers import Visit, WorkerPool, available_cpus
 
 
 @dataclass
@@ -75,8 +77,15 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
     files, passed_over = list_folder(options.data)
     output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
     end = None if options.time_limit is None else deadline(options.time_limit, started)
-    with contextlib.closing(output), Interrupt(end) as interrupt:
+    workers = min(options.workers or available_cpus(), max(len(files), 1))
+    with (
+        contextlib.closing(output),
+        Interrupt(end) as interrupt,
+        WorkerPool(None, workers, options.per_file_timeout) as pool,
+    ):
         output.provide(Path(options.data))
+        let_threads_sleep()
+        pool.start()
         try:
             chosen = interrupt.guard(choose_model)(options, plugins)
         except Interrupted:
@@ -94,7 +103,9 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
             f"{chosen.model.device}, {chosen.model.precision}"
         )
         meta = describe_run(options, chosen, plugins, aggregator, decision, passed_over)
-        return _score(_Run(options, chosen, rows, started, end), files, output, meta, interrupt)
+        return _score(
+            _Run(options, chosen, rows, pool, started, end), files, output, meta, interrupt
+        )
 
 
 def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
@@ -123,6 +134,7 @@ class _Run:
     options: RunOptions
     chosen: ChosenModel
     rows: RowMaker
+    pool: WorkerPool
     started: float
     end: float | None
     waiting: Waiting = field(default_factory=Waiting)
@@ -146,6 +158,7 @@ class _Run:
             "loader": self.chosen.loader,
             "device": self.chosen.model.device,
             "precision": self.chosen.model.precision,
+            "calibration": str(self.options.calibration or ""),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
         }
@@ -178,6 +191,7 @@ def _score(
     todo = [file for file in files if file.name not in done]
     try:
         if todo:
+            interrupt.guard(_calibrate)(run, files)
             _score_files(run, todo, len(files), output, meta, interrupt)
     except Interrupted:
         pass  # a signal, or the end of the time limit: what is known is written
@@ -209,6 +223,14 @@ def _resume(run: _Run, output: RunOutput, files: list[MediaFile]) -> set[str]:
     return {result.filename for result in results}
 
 
+def _calibrate(run: _Run, files: list[MediaFile]) -> None:
+    """Show a model that has to see faces first some of all files, so that a resumed run's model
+    is the same as the interrupted one's."""
+    chosen, options = run.chosen, run.options
+    settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
+    calibrate(chosen.model, files, settings, options.workers, options.per_file_timeout)
+
+
 def _score_files(
     run: _Run,
     files: list[MediaFile],
@@ -220,15 +242,13 @@ def _score_files(
     options, chosen = run.options, run.chosen
     if run.plan is not None:
         files = run.plan.order(files)
-    settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
+    preprocessor = chosen.model.preprocessor
+    run.pool.settings = ScanSettings(chosen.recipe, preprocessor, options.no_face)
     classifier = Classifier(
         chosen.model, chosen.fake_index, chosen.batch_size, options.tta, chosen.folder.name
     )
     failed = 0
-    with (
-        WorkerPool(settings, options.workers, options.per_file_timeout) as pool,
-        progress_bar(total, "files", options.progress, done=total - len(files)) as bar,
-    ):
+    with progress_bar(total, "files", options.progress, done=total - len(files)) as bar:
 
         def done(scored: ScoredFile) -> None:
             nonlocal failed
@@ -245,7 +265,7 @@ def _score_files(
             return interrupt.requested or run.out_of_time()
 
         engine = Engine(
-            pool,
+            run.pool,
             interrupt.guard(classifier.p_fake),
             chosen.batch_size,
             run.visit,

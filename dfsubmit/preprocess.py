@@ -19,6 +19,7 @@ from dfsubmit.errors import ModelError
 from dfsubmit.records import Pixels
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+LARGEST_SIDE = 10_000
 
 # Pillow's own numbering (PIL.Image.Resampling), which preprocessor_config.json uses.
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
@@ -113,7 +114,7 @@ def load_preprocessor(folder: Path) -> Preprocessor:
         raise ModelError(f"{path}: {error}") from error
     try:
         return parse_preprocessor(config)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"{path}: {error}") from error
 
 
@@ -147,6 +148,9 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
         raise ValueError("size has only shortest_edge and there is no centre crop")
     else:
         height, width = resize_to
+    sides = (height, width, *(resize_to if isinstance(resize_to, tuple) else (resize_to,)))
+    if not all(1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"size {size!r} is not from 1 to {LARGEST_SIDE}")
     # MobileViT's processor knows no normalisation, so its files do not mention one.
     normalise = config.get("do_normalize", not kind.startswith("MobileViT"))
     rescale = float(config.get("rescale_factor", 1 / 255))

@@ -114,7 +114,7 @@ class FrameScores:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a run keeps those of all files in memory
 class FrameRecord:
     """One scored frame as ``scores.jsonl`` keeps it."""
 

@@ -17,15 +17,15 @@ from dfsubmit.frames import (
     Frame,
     Unreadable,
     Video,
-    coarse_to_fine,
     read_image,
     sample_indices,
-    thin,
+    visiting_order,
 )
 from dfsubmit.media import sniff
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, Kind, MediaFile, Status
 from dfsubmit.settings import FileScan, ScanSettings
+from dfsubmit.tracking import Tracker
 
 Emit = Callable[[Face], None]
 Proceed = Callable[[int], bool]
@@ -89,54 +89,65 @@ class Scanner:
         where a lie costs a second pass for the frames that it made us miss."""
         video = Video(path, self.settings.limits)
         decodable = video.claimed_frames or self._count(video, visit.scan)
-        wanted = self._wanted(decodable, keep)
+        wanted = visit.plan(decodable, keep)
 
         def note(frames: int) -> None:
             nonlocal decodable
             decodable = frames
 
-        for frame in _timed_iterator(visit.scan, video.decode(wanted, on_end=note)):
+        for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(wanted, note))):
             visit.look(frame)
-        true_wanted = self._wanted(decodable, keep)
-        missed = [index for index in true_wanted if index not in visit.looked]
+        wanted = visit.plan(decodable, keep)
+        missed = [index for index in wanted if index not in visit.looked]
         if missed:
-            for frame in _timed_iterator(visit.scan, video.decode(missed)):
+            for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(missed))):
                 visit.look(frame)
-        visit.finish(true_wanted)
+        visit.finish(sorted(wanted))
 
     def _coarse_to_fine(
         self, path: Path, visit: _Visit, keep: int | None, proceed: Proceed
     ) -> None:
         """Frames are held, as many as the byte budget allows, and visited out of order; what the
-        budget does not hold takes further passes."""
+        budget does not hold takes further passes, as does a lie about the number of frames."""
         video = Video(path, self.settings.limits)
         visit.streaming = True
-        decodable = self._count(video, visit.scan)
-        wanted = self._wanted(decodable, keep)
-        order = [wanted[position] for position in coarse_to_fine(len(wanted))]
         hold = max(1, self.settings.limits.held_bytes // video.frame_bytes)
+        decodable = 0
+
+        def note(frames: int) -> None:
+            nonlocal decodable
+            decodable = frames
+
+        believed = visit.plan(video.claimed_frames, keep)
+        held = self._hold(video, visit.scan, believed[:hold], note)
+        order = visit.plan(decodable, keep)
         for start in range(0, len(order), hold):
             chunk = order[start : start + hold]
-            held = {
-                frame.index: frame
-                for frame in _timed_iterator(visit.scan, video.decode(sorted(chunk)))
-            }
+            if start or order != believed:
+                held = self._hold(video, visit.scan, chunk)
             for index in chunk:
                 if index not in held:
                     continue
-                if not proceed(len(wanted) - visit.scan.frames_decoded):
-                    visit.scan.frames_skipped = len(wanted) - visit.scan.frames_decoded
+                if not proceed(len(order) - visit.scan.frames_decoded):
+                    visit.scan.frames_skipped = len(order) - visit.scan.frames_decoded
                     visit.finish(sorted(visit.looked))
                     return
                 visit.look(held.pop(index))
-        visit.finish(wanted)
+        visit.finish(sorted(order))
+
+    def _hold(
+        self,
+        video: Video,
+        scan: FileScan,
+        wanted: list[int],
+        on_end: Callable[[int], None] | None = None,
+    ) -> dict[int, Frame]:
+        frames = _timed_iterator(scan, video.decode(wanted, on_end))
+        return {frame.index: frame for frame in frames}
 
     def _count(self, video: Video, scan: FileScan) -> int:
         with _timed(scan, "decode"):
             return video.count()
-
-    def _wanted(self, decodable: int, keep: int | None) -> list[int]:
-        return thin(sample_indices(decodable, self.recipe.frames), keep)
 
 
 class _Visit:
@@ -152,12 +163,32 @@ class _Visit:
         self.streaming = False
         self.looked: dict[int, Face | None] = {}
         self.whole: dict[int, Face] = {}
+        self.sample: list[int] = []
+        self.tracker: Tracker | None = None
+
+    def plan(self, decodable: int, keep: int | None) -> list[int]:
+        """The frames of a video to visit, coarse to fine; `decodable` is how many decode.
+
+        A second call with another number takes back what tracking found by the first one's anchors.
+        """
+        recipe = self.scanner.recipe
+        sample = sample_indices(decodable, recipe.frames)
+        if recipe.tracking == "anchored" and recipe.detector != "none" and sample != self.sample:
+            self.tracker = Tracker(self.scanner.detector, sample)
+            self.looked.clear()
+            self.whole.clear()
+        self.sample = sample
+        return visiting_order(sample, keep)
+
+    def in_order(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames in the order in which to look at them."""
+        return self.tracker.in_order(frames) if self.tracker else frames
 
     def look(self, frame: Frame) -> None:
         """Find a frame's face and cut it out."""
         settings = self.scanner.settings
         with _timed(self.scan, "detect"):
-            detection = self.scanner.detector.largest(frame.pixels)
+            detection = self._search(frame)
             face = self._cut(frame, detection, settings.recipe) if detection else None
             if settings.no_face == "whole-frame" and face is None:
                 height, width = frame.pixels.shape[:2]
@@ -187,6 +218,11 @@ class _Visit:
         elif not self.streaming:
             for face in faces:
                 self.emit(face)
+
+    def _search(self, frame: Frame) -> Detection | None:
+        if self.tracker is not None:
+            return self.tracker.largest(frame)
+        return self.scanner.detector.largest(frame.pixels)
 
     def _cut(self, frame: Frame, detection: Detection, recipe: Recipe) -> Face | None:
         crop = crop_face(frame.pixels, detection.box, recipe)

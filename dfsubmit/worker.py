@@ -1,9 +1,10 @@
 """The inside of a worker process: scan files as they are handed over, until the pool goes away.
 
-Started by `workers.WorkerPool` with one socket. Messages are pickled tuples:
+Started by `workers.WorkerPool` with one socket. Messages are pickled:
 
 | from the pool | |
 |---|---|
+| `ScanSettings` | the first message: what holds for every file |
 | `(FILE, file, keep, granted)` | scan this file; `granted` frames may be visited, None for all |
 | `(GRANT, number)` | so many more frames of the file in hand may be visited; 0: stop there |
 
@@ -29,8 +30,6 @@ from typing import Any
 FILE, GRANT = "file", "grant"
 READY, FACE, WAITING, DONE, BROKEN = "ready", "face", "waiting", "done", "broken"
 
-PRIORITY_BELOW_MODEL = 10
-
 
 def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
     """Serve the pool at the other end of the socket until it closes it.
@@ -47,26 +46,31 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
     _volunteer_for_the_oom_killer()
     # A crash costs one file; a core dump of each would cost the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _yield_to_the_model()
     connection = Connection(pool_descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(connection)
 
 
 def _serve(connection: Any) -> None:
-    from dfsubmit.errors import DfsubmitError
+    from dfsubmit.errors import DfsubmitError, NotInstalled
     from dfsubmit.opencv import load_cv2
     from dfsubmit.records import Face
 
-    settings = connection.recv()
     try:
+        # All that takes time comes before the settings, which are known when the model is loaded.
         load_cv2().setNumThreads(1)
+        from dfsubmit.faces import load_dlib
         from dfsubmit.scan import Scanner
 
+        with contextlib.suppress(NotInstalled):  # not every recipe needs it
+            load_dlib()
+        settings = connection.recv()
         scanner = Scanner(settings)
     except DfsubmitError as error:
         connection.send((BROKEN, error.message, error.hint))
         return
+    except EOFError:  # the pool has gone
+        raise
     except Exception as error:
         connection.send((BROKEN, f"a worker cannot start: {type(error).__name__}: {error}", ""))
         return
@@ -108,11 +112,3 @@ def _volunteer_for_the_oom_killer() -> None:
     """Better a worker, which costs one file, than the parent, which costs the run."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
         stream.write("500")
-
-
-def _yield_to_the_model() -> None:
-    """Where the model runs on the same cores, let it have them whenever it has a batch: workers
-    that push one of its threads aside leave the others waiting for it. They get every core while
-    it waits for faces, and so all cores stay busy."""
-    with contextlib.suppress(OSError):
-        os.nice(PRIORITY_BELOW_MODEL)

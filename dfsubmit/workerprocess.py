@@ -1,8 +1,8 @@
 """One worker process as the pool sees it: started, spoken to, timed, ended.
 
-In: `ScanSettings`. Out: a subprocess that runs `worker.main` at the other end of a socket. It
-imports dfsubmit's scanner and nothing else: no fork of a process that has touched CUDA, no second
-run of the user's script or notebook, no torch in its memory.
+In: `ScanSettings`, once they are known. Out: a subprocess that runs `worker.main` at the other
+end of a socket. It imports dfsubmit's scanner and nothing else: no fork of a process that has
+touched CUDA, no second run of the user's script or notebook, no torch in its memory.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class WorkerProcess:
         file: the file in hand; None when idle.
     """
 
-    def __init__(self, settings: ScanSettings) -> None:
+    def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         # '' stands for the current folder.
@@ -77,15 +77,19 @@ class WorkerProcess:
         self.connection: Connection[object, object] = Connection(ours.detach())
         self.ready = False
         self.file: MediaFile | None = None
-        self._deadline = time.monotonic() + START_SECONDS
+        self._deadline = float("inf")
         self._left = 0.0
         self._sending = threading.Lock()
-        self._send(settings)
 
     @property
     def pid(self) -> int:
         """The process number."""
         return self._process.pid
+
+    def settle(self, settings: ScanSettings) -> None:
+        """Tell it what holds for every file; it answers that it is ready."""
+        self._deadline = time.monotonic() + START_SECONDS
+        self._send(settings)
 
     def started(self) -> None:
         """Note that it is ready."""
@@ -123,6 +127,10 @@ class WorkerProcess:
     def late(self) -> bool:
         """Whether its file, or its start, has used up its seconds and nothing of it is unread."""
         return time.monotonic() > self._deadline and not self.connection.poll()
+
+    def kill(self) -> None:
+        """Let it die, and do not wait for it; `end` follows."""
+        self._process.kill()
 
     def end(self) -> int:
         """Kill it, if it is still there; its exit code, negative for a signal."""

@@ -92,7 +92,8 @@ class WorkerPool:
     """Worker processes for one run; a context manager.
 
     Args:
-        settings: what holds for every file.
+        settings: what holds for every file. None where they are not known yet: `start` may go
+            ahead without them, and they have to be set before `events`.
         workers: how many processes; 0 means the CPUs available.
         per_file_timeout: seconds that a worker may take for one file. Time in which the worker
             waits for the consumer of `events` does not count.
@@ -102,7 +103,7 @@ class WorkerPool:
     """
 
     def __init__(
-        self, settings: ScanSettings, workers: int = 0, per_file_timeout: float = 120.0
+        self, settings: ScanSettings | None, workers: int = 0, per_file_timeout: float = 120.0
     ) -> None:
         self.settings = settings
         self.size = workers or available_cpus()
@@ -124,9 +125,16 @@ class WorkerPool:
     ) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Start the workers now, so that they import their libraries while others load a model."""
+        while len(self._workers) < self.size:
+            self._workers.append(WorkerProcess())
+
     def close(self) -> None:
         """End all workers at once."""
         self._stopped = True
+        for member in self._workers:
+            member.kill()
         while self._workers:
             self._workers.pop().end()
 
@@ -158,11 +166,15 @@ class WorkerPool:
         A file whose worker was killed from outside (the kernel's OOM killer, most likely) is tried
         once more, alone, at the end.
         """
+        assert self.settings is not None
         waiting = iter(files)
         exhausted = False
+        for member in self._workers:
+            member.settle(self.settings)
         while not self._stopped:
             while len(self._workers) < self.size:
-                self._workers.append(WorkerProcess(self.settings))
+                self._workers.append(WorkerProcess())
+                self._workers[-1].settle(self.settings)
             for member in self._workers:
                 if exhausted or not member.ready or member.file is not None:
                     continue

@@ -18,7 +18,7 @@ from dfsubmit.frames import (
     coarse_to_fine,
     read_image,
     sample_indices,
-    thin,
+    visiting_order,
 )
 from dfsubmit.settings import Limits
 
@@ -59,13 +59,14 @@ def test_every_beginning_of_coarse_to_fine_is_spread(count: int, data: st.DataOb
     assert gaps.max() <= 2 * count / seen + 1
 
 
-def test_thinning_keeps_order_and_count() -> None:
-    indices = sample_indices(300, 40)
-    thinned = thin(indices, 8)
-    assert thinned == sorted(thinned)
-    assert len(thinned) == 8
-    assert set(thinned) <= set(indices)
-    assert thin(indices, None) == thin(indices, 99) == indices
+def test_fewer_frames_are_the_beginning_of_the_visiting_order() -> None:
+    sample = list(range(0, 400, 10))
+    order = visiting_order(sample)
+    assert sorted(order) == sample
+    assert visiting_order(sample, 8) == order[:8]
+    assert visiting_order(sample, 0) == order[:1]
+    assert visiting_order(sample, 99) == order
+    assert max(np.diff(sorted(order[:8]))) == 50
 
 
 def test_one_pass_gives_the_frames_that_were_written(tmp_path: Path) -> None:

@@ -179,6 +179,22 @@ def test_the_highest_rank_loads_unless_one_is_named(make_folder, plugins, fake_m
     assert "'better'" in caught.value.hint
 
 
+@pytest.mark.parametrize("refusal", [ModelError("unknown layers"), KeyError("layer")])
+def test_a_loader_that_fails_gives_way_to_the_next(make_folder, plugins, fake_model, refusal):
+    class Refuses(FakeLoader):
+        def load(self, request):
+            raise refusal
+
+    plugins.loaders["better"] = Refuses(fake_model(), rank=20)
+    plugins.loaders["never"] = FakeLoader(fake_model(), rank=0)
+    folder = make_folder("first", MINE)
+    chosen = choose(plugins, folder)
+    assert chosen.loader == "fake"
+    assert any("'better'" in warning and "layer" in warning for warning in chosen.warnings)
+    with pytest.raises(ModelError, match="layer"):
+        choose(plugins, folder, loader="better")
+
+
 def test_a_folder_that_no_loader_takes_is_an_error(make_folder, plugins):
     folder = make_folder("first", MINE)
     (folder / "model.safetensors").unlink()
@@ -202,8 +218,8 @@ def test_a_loader_that_fails_to_rank_is_named(make_folder, plugins, loader):
 def test_the_request_carries_what_was_asked_for(make_folder, plugins, loader, tmp_path):
     choose(
         plugins, make_folder("first", MINE),
-        device="cpu", precision="bf16", batch_size=3, calibration=str(tmp_path),
+        device="cpu", precision="bf16", calibration=str(tmp_path),
     )  # fmt: skip
     (request,) = loader.requests
-    asked = (request.device, request.precision, request.batch_size, request.calibration)
-    assert asked == ("cpu", "bf16", 3, tmp_path)
+    asked = (request.device, request.precision, request.calibration)
+    assert asked == ("cpu", "bf16", tmp_path)

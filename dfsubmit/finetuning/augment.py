@@ -85,8 +85,9 @@ def jpeg(face: Pixels, quality: int) -> Pixels:
     import cv2
 
     _, data = cv2.imencode(".jpg", face[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded: Pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1]
-    return decoded
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    rgb: Pixels = np.ascontiguousarray(decoded[:, :, ::-1])
+    return rgb
 
 
 def _recolour(face: Pixels, amount: float, chance: np.random.Generator) -> Pixels:
@@ -96,4 +97,5 @@ def _recolour(face: Pixels, amount: float, chance: np.random.Generator) -> Pixel
     changed = face * chance.uniform(1 - 0.25 * amount, 1 + 0.25 * amount) + offset
     if chance.random() < 0.5:
         changed = changed * (1 + chance.uniform(-0.08, 0.08, 3) * amount)
-    return np.clip(changed, 0, 255).astype(np.uint8)
+    recoloured: Pixels = np.clip(changed, 0, 255).astype(np.uint8)
+    return recoloured

@@ -19,6 +19,7 @@ from dfsubmit.recipe import Recipe
 
 HUB_BASE = "google/vit-base-patch16-224-in21k"
 NEW_HEAD = {0: "Real", 1: "Fake"}
+_NEW_HEAD_HINT = "--new-head replaces them by Real and Fake"
 
 # A plain vision transformer by width, depth and heads (Dosovitskiy et al., ICLR 2021; the widths
 # of DeiT, Touvron et al., ICML 2021). The tiny one has half of DeiT-Ti's twelve layers.
@@ -120,19 +121,26 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
         names = NEW_HEAD
     else:
         names = {int(index): str(name) for index, name in opened.id2label.items()}
+        listing = ", ".join(list(names.values())[:5])
         if len(names) != 2:
-            raise ModelError(
-                f"{origin} has {len(names)} classes: {', '.join(list(names.values())[:5])}, …",
-                "--new-head replaces them by Real and Fake",
-            )
-    fake = resolve_fake_class(names)
-    model = AutoModelForImageClassification.from_pretrained(
+            raise ModelError(f"{origin} has {len(names)} classes: {listing}, …", _NEW_HEAD_HINT)
+    try:
+        fake = resolve_fake_class(names)
+    except UsageError as error:
+        raise ModelError(f"{origin}: {error.message}", _NEW_HEAD_HINT) from error
+    model, info = AutoModelForImageClassification.from_pretrained(
         folder,
         id2label=names,
         label2id={name: index for index, name in names.items()},
         ignore_mismatched_sizes=headless or new_head,
         trust_remote_code=False,
-    ).float()
+        output_loading_info=True,
+    )
+    # transformers fills what is missing with random values and goes on; a new head may be so.
+    inner = f"{model.base_model_prefix}." if headless or new_head else ""
+    missing = sorted(name for name in info["missing_keys"] if name.startswith(inner))
+    if missing:
+        raise ModelError(f"{origin}: {len(missing)} weights are missing: {missing[0]}, …")
     config_file = folder / PREPROCESSOR_FILE
     try:
         preprocessor_config = json.loads(config_file.read_text(encoding="utf-8"))
@@ -140,7 +148,7 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{config_file}: {error}") from error
     return Backbone(
-        model,
+        model.float(),
         preprocessor,
         preprocessor_config,
         (1 - fake, fake),

@@ -134,7 +134,7 @@ def _by_group(
     missing = share * sum(counts.values(), np.zeros(2))
     names = sorted(members)
     names = [names[position] for position in chance.permutation(len(names))]
-    chosen: set[int] = set()
+    chosen: set[str] = set()
     for name in sorted(names, key=lambda name: -len(members[name])):
         after = missing - counts[name]
         if np.abs(after).sum() < np.abs(missing).sum():
