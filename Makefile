@@ -13,7 +13,7 @@ METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
 TRAINED := $(wildcard models/tiny-vit-demo/model.safetensors)
 DEMO_MODEL := $(if $(TRAINED),$(dir $(TRAINED)),demo/untrained-model)
 
-.PHONY: demo test lint bench faults clean
+.PHONY: demo test lint faults clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo

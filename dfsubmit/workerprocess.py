@@ -1,6 +1,6 @@
 """One worker process as the pool sees it: started, spoken to, timed, ended.
 
-In: `ScanSettings`, as soon as they are known. Out: a subprocess that runs `worker.main` at the other
+In: `ScanSettings`, once they are known. Out: a subprocess that runs `worker.main` at the other
 end of a socket. It imports dfsubmit's scanner and nothing else: no fork of a process that has
 touched CUDA, no second run of the user's script or notebook, no torch in its memory.
 """

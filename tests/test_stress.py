@@ -21,6 +21,7 @@ from dfsubmit.samples import make_untrained_model
 from dfsubmit.scores import read_scores
 
 pytest.importorskip("av")
+pytestmark = pytest.mark.slow
 LABELS = {
     name: LabelledFile(name, label)
     for name, label in {

@@ -3,7 +3,7 @@
 | command | begins in | which uses |
 |---|---|---|
 | package | `packaging` | `wheels`, `notebooks`, `pins`, `checks` (`plugincode`), `manifest` |
-| rehearse | `rehearsal` | `upload`, `environment`, `sandbox` (`kernelrun`, `network`), `outcome`, `report` |
+| rehearse | `rehearsal` | `upload`, `environment`, `sandbox` (`kernelrun`), `outcome`, `report` |
 | submit | `sending` | `evidence`, `client` (`client2025`), `ledger` |
 | ledger | `ledger` | `experiment` |
 

@@ -97,4 +97,5 @@ def _recolour(face: Pixels, amount: float, chance: np.random.Generator) -> Pixel
     changed = face * chance.uniform(1 - 0.25 * amount, 1 + 0.25 * amount) + offset
     if chance.random() < 0.5:
         changed = changed * (1 + chance.uniform(-0.08, 0.08, 3) * amount)
-    return np.clip(changed, 0, 255).astype(np.uint8)
+    recoloured: Pixels = np.clip(changed, 0, 255).astype(np.uint8)
+    return recoloured

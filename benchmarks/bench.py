@@ -1,0 +1,142 @@
+"""``make bench``: every way to run, in turn, on the same files, in one run.
+
+    python -m benchmarks.bench MEDIA --out DIR [--files 12] [--rounds 3] [--modes b,c,…]
+
+Each mode is a process of its own, and each round runs every mode once, so that what else the
+machine does falls on all of them. Ratios are made within a round, then their median is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import measure
+from benchmarks.model import make_model
+from benchmarks.report import write_report
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NAIVE = "b naive loop"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to run.
+
+    Attributes:
+        module: of benchmarks, called with model, folder and output; "" is `dfsubmit run`.
+        options: of `dfsubmit run`.
+        needs: a module without which it is left out.
+    """
+
+    module: str = ""
+    options: tuple[str, ...] = ()
+    needs: str = ""
+
+
+_OPENVINO = ("--loader", "openvino", "--precision")
+MODES: dict[str, Mode] = {
+    "a organiser's notebook": Mode("benchmarks.organiser"),
+    NAIVE: Mode("benchmarks.naive"),
+    "c exact, torch": Mode(options=("--loader", "huggingface")),
+    "c torch bf16": Mode(options=("--loader", "huggingface", "--precision", "bf16")),
+    "d OpenVINO fp32": Mode(options=(*_OPENVINO, "fp32"), needs="dfsubmit_openvino"),
+    "d OpenVINO bf16": Mode(options=(*_OPENVINO, "bf16"), needs="dfsubmit_openvino"),
+    "d OpenVINO int8": Mode(options=(*_OPENVINO, "int8"), needs="nncf"),
+    "e fast, OpenVINO bf16": Mode(
+        options=(*_OPENVINO, "bf16", "--recipe", "dfsubmit-fast"), needs="dfsubmit_openvino"
+    ),
+    "e fast, OpenVINO int8": Mode(
+        options=(*_OPENVINO, "int8", "--recipe", "dfsubmit-fast"), needs="nncf"
+    ),
+    "f fast, bf16, early exit": Mode(
+        options=(*_OPENVINO, "bf16", "--recipe", "dfsubmit-fast", "--early-exit"),
+        needs="dfsubmit_openvino",
+    ),
+}
+
+
+def run_mode(name: str, model: Path, media: Path, out: Path) -> dict[str, Any]:
+    """Run one mode once; what it cost, and what it said of each file."""
+    mode = MODES[name]
+    environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
+    log = out / "log.txt"
+    if mode.module:
+        answer = out / "answer.json"
+        command = [sys.executable, "-m", mode.module, str(model), str(media), str(answer)]
+        cost = measure(command, log, environment)
+        return {"mode": name, **asdict(cost), "files": json.loads(answer.read_text())}
+    submission = out / "submission.csv"
+    command = [sys.executable, "-m", "dfsubmit", "run", str(media), "--model", str(model)]
+    command += ["--no-fallback", "--no-resume", "--max-failures", "1", "--output", str(submission)]
+    cost = measure([*command, *mode.options], log, environment)
+    meta = json.loads((out / "submission.meta.json").read_text())
+    files = {}
+    for line in (out / "submission.scores.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        files[row["filename"]] = {
+            "p_fake": row["p_fake"],
+            "label": row["label"],
+            "boxes": [frame["box"] for frame in row["frames"]],
+            "indices": [frame["index"] for frame in row["frames"]],
+        }
+    kept = {key: meta[key] for key in ("seconds", "frames_classified", "frames_skipped")}
+    return {"mode": name, **asdict(cost), **kept, "files": files}
+
+
+def choose_files(source: Path, target: Path, count: int) -> None:
+    """Copy `count` videos, evenly chosen by name from those that show faces."""
+    videos = sorted(path for path in source.glob("*.mp4") if not path.name.startswith("noface"))
+    step = max(len(videos) / count, 1.0)
+    target.mkdir(parents=True)
+    for number in range(min(count, len(videos))):
+        shutil.copy(videos[int(number * step)], target)
+
+
+def available(names: list[str]) -> list[str]:
+    """The modes whose packages are installed."""
+    from importlib.util import find_spec
+
+    return [name for name in names if not MODES[name].needs or find_spec(MODES[name].needs)]
+
+
+def main() -> None:
+    """Run everything and write the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench")
+    parser.add_argument("media", type=Path, help="a folder of videos")
+    parser.add_argument("--out", type=Path, default=Path("bench-results"))
+    parser.add_argument("--files", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--modes", help="their first letters, such as b,c,d; default: all")
+    options = parser.parse_args()
+    letters = set(options.modes.split(",")) if options.modes else {name[0] for name in MODES}
+    names = available([name for name in MODES if name[0] in letters])
+    shutil.rmtree(options.out, ignore_errors=True)
+    media, model = options.out / "media", options.out / "model"
+    choose_files(options.media, media, options.files)
+    make_model(model, media)
+    results: list[dict[str, Any]] = []
+    for number in range(options.rounds):
+        for name in names:
+            folder = options.out / f"round{number}-{names.index(name)}"
+            folder.mkdir()
+            load = os.getloadavg()[0]
+            result = {"round": number, "load": load, **run_mode(name, model, media, folder)}
+            results.append(result)
+            print(
+                f"round {number + 1}: {name}: {result['wall']:.1f} s, CPU {result['cpu']:.1f} s, "
+                f"peak {result['peak'] / 2**20:.0f} MiB, load before {load:.1f}",
+                flush=True,
+            )
+            (options.out / "results.json").write_text(json.dumps(results))
+    print(write_report(results, NAIVE, options.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""A command → its wall seconds, CPU seconds and peak memory, of all its processes together."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+SAMPLE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes:
+        wall: seconds.
+        cpu: user and system seconds of the command and of every process that it waited for.
+        peak: bytes: the largest sum of its processes' proportional set sizes (PSS), sampled.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+def measure(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> Cost:
+    """Run a command to its end.
+
+    Args:
+        command: its words.
+        log: receives stdout and stderr.
+        environment: added to this process's own.
+
+    Raises:
+        RuntimeError: it fails; names the log.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=stream, env={**os.environ, **(environment or {})}
+        )
+        watch = _Watch(process.pid)
+        watch.start()
+        code = process.wait()
+    wall = perf_counter() - start
+    watch.stop()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if code:
+        raise RuntimeError(f"{' '.join(command)}: exit code {code}: see {log}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(wall, cpu, watch.peak)
+
+
+class _Watch(threading.Thread):
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root = root
+        self.peak = 0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(SAMPLE_SECONDS):
+            self.peak = max(self.peak, sum(map(_pss, _tree(self.root))))
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def _tree(root: int) -> list[int]:
+    """A process and all its descendants."""
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                waiting += map(int, task.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # it has just ended
+        pass
+    return 0

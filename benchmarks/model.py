@@ -1,0 +1,45 @@
+"""A ViT-Base with random weights whose probabilities spread over the faces of given files.
+
+An untrained head answers nearly the same for every face, and then every way to compute it seems to
+agree. Its head is scaled on the files of the benchmark, so that labels can flip.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dfsubmit.media import list_media
+from dfsubmit.preprocess import load_preprocessor
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import Face
+from dfsubmit.samples import make_untrained_model
+from dfsubmit.scan import Scanner
+from dfsubmit.settings import ScanSettings
+
+FRAMES_A_FILE = 3
+
+
+def make_model(folder: Path, media: Path) -> None:
+    """Write the model folder: fake − real has mean 0 and deviation 1 over faces of the media."""
+    import torch
+    from transformers import AutoModelForImageClassification
+
+    make_untrained_model(folder, size="base")
+    preprocessor = load_preprocessor(folder)
+    scanner = Scanner(ScanSettings(Recipe(frames=FRAMES_A_FILE), preprocessor))
+    faces: list[Face] = []
+    for file in list_media(media):
+        scanner.scan(file, faces.append)
+    network = AutoModelForImageClassification.from_pretrained(folder).eval()
+    pixels = preprocessor.normalise(np.stack([face.crop for face in faces]))
+    with torch.inference_mode():
+        batches = torch.from_numpy(pixels).split(8)
+        logits = torch.cat([network(pixel_values=batch).logits for batch in batches])
+    margin = logits[:, 1] - logits[:, 0]
+    with torch.no_grad():
+        network.classifier.weight.div_(margin.std())
+        network.classifier.bias.div_(margin.std())
+        network.classifier.bias[1] -= margin.mean() / margin.std()
+    network.save_pretrained(folder)

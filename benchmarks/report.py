@@ -1,0 +1,121 @@
+"""Results of `bench` → a Markdown table and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Result = dict[str, Any]
+
+COLUMNS = (
+    "mode", "files/min", "CPU s/file", "× (b), wall", "× (b), CPU", "peak MiB",
+    "labels equal", "largest Δp", "mean IoU", "faces lost",
+)  # fmt: skip
+
+
+def write_report(results: list[Result], baseline: str, out: Path) -> str:
+    """Write ``table.md`` and ``ratios.png`` into `out`; the table's text."""
+    names = list(dict.fromkeys(result["mode"] for result in results))
+    lines = [
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+    ]
+    for name in names:
+        runs = [result for result in results if result["mode"] == name]
+        speed = [60 * len(run["files"]) / run["wall"] for run in runs]
+        cpu = [run["cpu"] / len(run["files"]) for run in runs]
+        peak = max(run["peak"] for run in runs) / 2**20
+        row = [name, _spread(speed, 1), _spread(cpu, 2)]
+        row += [_spread(ratios(results, name, baseline, of), 2) for of in ("wall", "cpu")]
+        row += [f"{peak:.0f}", *_agreement(runs[0], _first(results, baseline))]
+        lines.append("| " + " | ".join(row) + " |")
+    table = "\n".join(lines) + "\n"
+    (out / "table.md").write_text(table, encoding="utf-8")
+    _plot(results, names, baseline, out / "ratios.png")
+    return table
+
+
+def ratios(results: list[Result], name: str, baseline: str, of: str) -> list[float]:
+    """The baseline's cost over the mode's, round by round."""
+    cost = {(run["round"], run["mode"]): run[of] for run in results}
+    rounds = sorted({run["round"] for run in results})
+    return [
+        cost[number, baseline] / cost[number, name]
+        for number in rounds
+        if (number, baseline) in cost and (number, name) in cost
+    ]
+
+
+def overlap(one: list[int], other: list[int]) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    common = max(width, 0) * max(height, 0)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return common / (areas - common)
+
+
+def _first(results: list[Result], name: str) -> Result | None:
+    return next((result for result in results if result["mode"] == name), None)
+
+
+def _agreement(run: Result, naive: Result | None) -> list[str]:
+    """Labels, largest Δp and boxes against (b), whose boxes have no frame numbers: they are
+    compared where both found as many."""
+    if naive is None or run is naive or "frames_classified" not in run:
+        return ["", "", "", ""]
+    equal, deltas, overlaps, lost = 0, [], [], 0
+    for name, ours in run["files"].items():
+        theirs = naive["files"][name]
+        if theirs["p_fake"] is None:
+            equal += ours["p_fake"] is None
+            continue
+        equal += ours["label"] == int(theirs["p_fake"] > 0.5)
+        if ours["p_fake"] is None:  # an early exit left bounds
+            continue
+        deltas.append(abs(ours["p_fake"] - theirs["p_fake"]))
+        lost += max(len(theirs["boxes"]) - len(ours["boxes"]), 0)
+        if len(theirs["boxes"]) == len(ours["boxes"]):
+            pairs = zip(ours["boxes"], theirs["boxes"], strict=True)
+            overlaps += [overlap(one, other) for one, other in pairs]
+    total = len(run["files"])
+    return [
+        f"{equal}/{total}",
+        f"{max(deltas):.1e}" if deltas else "",
+        f"{sum(overlaps) / len(overlaps):.3f}" if overlaps else "",
+        str(lost) if deltas else "",
+    ]
+
+
+def _spread(values: Iterable[float], digits: int) -> str:
+    """The median, with the smallest and largest where there are several."""
+    found = sorted(values)
+    if not found:
+        return ""
+    text = f"{median(found):.{digits}f}"
+    if len(found) > 1:
+        text += f" ({found[0]:.{digits}f} to {found[-1]:.{digits}f})"
+    return text
+
+
+def _plot(results: list[Result], names: list[str], baseline: str, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 0.45 * len(names) + 1))
+    for of, shift, colour in (("wall", -0.2, "tab:blue"), ("cpu", 0.2, "tab:orange")):
+        found = [ratios(results, name, baseline, of) for name in names]
+        heights = [median(values) if values else 0.0 for values in found]
+        places = [number + shift for number in range(len(names))]
+        axes.barh(places, heights, height=0.38, color=colour, label=f"{of} time")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"times as fast as ({baseline})")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
