@@ -130,10 +130,3 @@ class Collator:
             "pixel_values": values.contiguous(memory_format=torch.channels_last),
             "labels": torch.tensor([item["label"] for item in items]),
         }
-
-
-def single_threaded(worker: int) -> None:
-    """For a loader's worker: OpenCV's own threads would fight with the model's."""
-    import cv2
-
-    cv2.setNumThreads(1)
