@@ -130,3 +130,15 @@ class Collator:
             "pixel_values": values.contiguous(memory_format=torch.channels_last),
             "labels": torch.tensor([item["label"] for item in items]),
         }
+
+
+def single_threaded(worker: int = 0) -> None:
+    """Take OpenCV's own threads away, which would fight with the model's.
+
+    To be called before a loader's workers are forked, and again in each of them for where they are
+    spawned: OpenCV's pool does not survive a fork, and a worker that is the first to change its
+    size waits for ever for threads that are not there. After the parent's call it has none.
+    """
+    import cv2
+
+    cv2.setNumThreads(1)

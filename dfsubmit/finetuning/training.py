@@ -25,6 +25,7 @@ from dfsubmit.atomic import write_atomically
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.finetuning.averaging import WeightAverage
 from dfsubmit.finetuning.checkpoints import AVERAGE, Checkpoints
+from dfsubmit.finetuning.dataset import single_threaded
 from dfsubmit.finetuning.index import FaceRow
 from dfsubmit.finetuning.metrics import face_metrics
 from dfsubmit.finetuning.sampling import FaceSampler
@@ -64,13 +65,17 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> Any:
         """Batches of the sampler's draws."""
+        workers = self.args.dataloader_num_workers
+        if workers:
+            single_threaded()
         loader = DataLoader(
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,
             sampler=self.sampler,
             collate_fn=self.data_collator,
-            num_workers=self.args.dataloader_num_workers,
+            num_workers=workers,
             pin_memory=self.args.dataloader_pin_memory,
+            worker_init_fn=single_threaded if workers else None,
         )
         return self.accelerator.prepare(loader)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
@@ -72,9 +71,6 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
     logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
     disable_progress_bar()  # transformers' own, one for every file that it writes
     set_seed(options.seed)
-    # Here, before the loader's workers are forked: in a fork, OpenCV would wait for ever for the
-    # threads that it had before.
-    cv2.setNumThreads(1)
     backbone = load_backbone(options.base, options.image_size, options.new_head)
     parameters = tune_only(backbone.model, options.tune)
     # The convolutions of a network in this layout run about twice as fast on CPUs.
