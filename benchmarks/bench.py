@@ -3,8 +3,9 @@
     python -m benchmarks.bench MEDIA --out DIR [--files 12] [--rounds 3] [--modes b,c,…]
 
 Each mode is a process of its own, and each round runs every mode once, so that what else the
-machine does falls on all of them. Converting a model for OpenVINO, which is done once and cached, is
-not counted (int8, which depends on the files too, is converted anew for them). Ratios are made within a round, then their median is taken.
+machine does falls on all of them. Ratios are made within a round, then their median is taken.
+Converting a model for OpenVINO, done once and cached, is not counted; calibrating int8, which
+depends on the files too, is.
 """
 
 from __future__ import annotations
