@@ -13,7 +13,7 @@ METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
 TRAINED := $(wildcard models/tiny-vit-demo/model.safetensors)
 DEMO_MODEL := $(if $(TRAINED),$(dir $(TRAINED)),demo/untrained-model)
 
-.PHONY: demo test lint faults clean
+.PHONY: demo test lint faults bench clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
@@ -36,6 +36,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
+
+# Every way to run, in turn, on the same files: make bench MEDIA=folder-of-videos
+MEDIA ?= ../shared/data/media/videos
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench $(MEDIA) --out bench-results
+	$(BIN)/python -m benchmarks.scaling --out bench-results/scaling
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -63,8 +63,10 @@ def coarse_to_fine(count: int) -> list[int]:
     The van der Corput sequence in base 2, scaled: 0, 1/2, 1/4, 3/4, 1/8 … (J. G. van der Corput,
     "Verteilungsfunktionen", 1935).
     """
+    if not count:
+        return []
     order: dict[int, None] = {}
-    bits = max(count - 1, 0).bit_length()
+    bits = (count - 1).bit_length()
     for number in range(2**bits):
         reversed_bits = int(format(number, f"0{bits}b")[::-1], 2) if bits else 0
         order.setdefault(reversed_bits * count >> bits)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -71,3 +74,23 @@ def test_unreadable_crops_are_found(crops: list[Path], tmp_path: Path) -> None:
     for path in (torn, empty, absent):
         with pytest.raises(DfsubmitError, match=path.name):
             read_crop(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="loaders fork their workers only where it is")
+def test_workers_forked_beside_opencvs_threads_do_not_hang() -> None:
+    code = (
+        "import os, signal, cv2, numpy\n"
+        "from dfsubmit.finetuning.dataset import single_threaded\n"
+        "cv2.setNumThreads(4)\n"
+        "picture = numpy.zeros((2000, 2000, 3), numpy.uint8)\n"
+        "cv2.GaussianBlur(cv2.resize(picture, (3000, 3000)), (31, 31), 5)\n"
+        "single_threaded()\n"
+        "worker = os.fork()\n"
+        "if worker == 0:\n"
+        "    signal.alarm(60)\n"
+        "    single_threaded(0)\n"
+        "    cv2.GaussianBlur(picture, (31, 31), 5)\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(worker, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -45,7 +45,7 @@ def test_samples_are_the_recipes_formula(decodable: int, frames: int) -> None:
     assert len(indices) == min(decodable, frames) or decodable > frames
 
 
-@given(st.integers(1, 300))
+@given(st.integers(0, 300))
 def test_coarse_to_fine_visits_everything_once(count: int) -> None:
     assert sorted(coarse_to_fine(count)) == list(range(count))
 

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from dfsubmit.bundle import network
 from dfsubmit.bundle.manifest import bundle_hash
-from dfsubmit.bundle.rehearsal import RehearsalOptions, rehearse
+from dfsubmit.bundle.rehearsal import rehearse
+from dfsubmit.bundle.rehearsaloptions import RehearsalOptions
 from dfsubmit.bundle.report import FAIL, PASS, WARN, Report, kept
 from dfsubmit.bundle.sandbox import Limits
 from dfsubmit.cli import main

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfsubmit.bundle import report
+from dfsubmit.bundle.rehearsaloptions import RehearsalOptions
 from dfsubmit.bundle.report import Report
 from dfsubmit.errors import UsageError
 from dfsubmit.records import Status
@@ -18,7 +19,6 @@ from dfsubmit.scores import meta_path, read_meta, read_scores, scores_path
 from dfsubmit.text import printable
 
 if TYPE_CHECKING:
-    from dfsubmit.bundle.rehearsal import RehearsalOptions
     from dfsubmit.evaluation.labels import LabelledFile
 
 SUBMISSION = "submission.csv"

@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,41 +32,13 @@ from dfsubmit.bundle.manifest import (
 )
 from dfsubmit.bundle.notebooks import read_notebook, role
 from dfsubmit.bundle.pins import CPUS
+from dfsubmit.bundle.rehearsaloptions import RehearsalOptions
 from dfsubmit.bundle.report import Report
-from dfsubmit.bundle.sandbox import Limits, Run, Sandbox
+from dfsubmit.bundle.sandbox import Run, Sandbox
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.workers import available_cpus
-
-EXPECTED_FILES = 1500
-"""About what a hidden test set holds; the true number is not published."""
-
-
-@dataclass(frozen=True)
-class RehearsalOptions:
-    """How to rehearse.
-
-    Attributes:
-        bundle: the bundle's folder.
-        data: a folder of media; those in its subfolders are laid flat.
-        labels: a CSV ``filename,label`` to score the result with, or None.
-        fresh: make a virtual environment; otherwise the present one runs the notebook, and its
-            installing cells are skipped.
-        limits: time, memory and CPUs.
-        expected_files: the number of files to forecast the time for.
-        max_size: bytes that the bundle may have.
-        max_failures: the share of files that may fail.
-    """
-
-    bundle: Path
-    data: Path
-    labels: Path | None = None
-    fresh: bool = True
-    limits: Limits = field(default_factory=Limits)
-    expected_files: int = EXPECTED_FILES
-    max_size: int = 2 * 1024**3
-    max_failures: float = 0.05
 
 
 def rehearse(options: RehearsalOptions, tell: Callable[[str], None] = lambda line: None) -> Report:

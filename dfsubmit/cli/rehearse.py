@@ -57,7 +57,8 @@ def command(
     several GB. Exit code 1 when a check failed.
     """
     from dfsubmit.bundle import report
-    from dfsubmit.bundle.rehearsal import RehearsalOptions, rehearse
+    from dfsubmit.bundle.rehearsal import rehearse
+    from dfsubmit.bundle.rehearsaloptions import RehearsalOptions
     from dfsubmit.bundle.sandbox import Limits
 
     options = RehearsalOptions(

@@ -132,8 +132,13 @@ class Collator:
         }
 
 
-def single_threaded(worker: int) -> None:
-    """For a loader's worker: OpenCV's own threads would fight with the model's."""
+def single_threaded(worker: int = 0) -> None:
+    """Take OpenCV's own threads away, which would fight with the model's.
+
+    To be called before a loader's workers are forked, and again in each of them for where they are
+    spawned: OpenCV's pool does not survive a fork, and a worker that is the first to change its
+    size waits for ever for threads that are not there. After the parent's call it has none.
+    """
     import cv2
 
     cv2.setNumThreads(1)

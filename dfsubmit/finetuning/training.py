@@ -66,6 +66,8 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
     def get_train_dataloader(self) -> Any:
         """Batches of the sampler's draws."""
         workers = self.args.dataloader_num_workers
+        if workers:
+            single_threaded()
         loader = DataLoader(
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,

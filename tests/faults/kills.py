@@ -4,6 +4,7 @@ the very bytes of an undisturbed one."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from dfsubmit.samples import make_samples
 from dfsubmit.submission import validate_submission
 
 COPIES = 2
+STARTING_SECONDS = 1.5
 RUN_SECONDS = 300
 ORPHAN_SECONDS = 5
 
@@ -29,22 +31,50 @@ def killed_runs(work: Path, cases: int, seed: int) -> Tally:
     random = np.random.default_rng(seed)
     data = _data(work / "data")
     model = make_model(work / "model")
-    expected, seconds = _undisturbed(data, model, work / "expected" / "s.csv")
+    expected = _undisturbed(data, model, work / "expected" / "s.csv")
     for number in range(cases):
-        folder = work / f"killed-{number}"
-        folder.mkdir()
-        process = start(run_command(data, model, folder / "s.csv"))
+        output = work / f"killed-{number}" / "s.csv"
+        process = _started(data, model, output, random)
         kill = (_kill_parent, _kill_worker)[number % 2]
-        complaint = kill(process, folder / "s.csv", data, random.uniform(0, seconds), tally)
+        complaint = kill(process, output, data, tally)
         if not complaint:
-            complaint = _finished(data, model, folder / "s.csv", expected, tally)
+            complaint = _finished(data, model, output, expected, tally)
         if complaint:
             tally.failed(f"run {number}: {complaint}")
         else:
             tally.survived += 1
-        shutil.rmtree(folder)
-    tally.notes.append(f"an undisturbed run took {seconds:.1f} s")
+        shutil.rmtree(output.parent)
     return tally
+
+
+def _started(
+    data: Path, model: Path, output: Path, random: np.random.Generator
+) -> subprocess.Popen[str]:
+    """A run that has come to a random point: a fifth of them while starting, the others after any
+    number of files. One that ends before it is caught is given up for another."""
+    files = len(list(data.iterdir()))
+    while True:
+        shutil.rmtree(output.parent, ignore_errors=True)
+        output.parent.mkdir()
+        process = start(run_command(data, model, output))
+        if random.random() < 0.2:
+            time.sleep(random.uniform(0, STARTING_SECONDS))
+        else:
+            done = int(random.integers(files))
+            while process.poll() is None and _noted(output) < done:
+                time.sleep(0.005)
+            time.sleep(random.uniform(0, 0.1))
+        if process.poll() is None:
+            return process
+        finish(process, RUN_SECONDS)
+
+
+def _noted(output: Path) -> int:
+    """How many files the journal holds."""
+    try:
+        return output.with_name("s.journal.jsonl").read_bytes().count(b'"result"')
+    except FileNotFoundError:
+        return 0
 
 
 def _data(folder: Path) -> Path:
@@ -56,20 +86,16 @@ def _data(folder: Path) -> Path:
     return folder
 
 
-def _undisturbed(data: Path, model: Path, output: Path) -> tuple[bytes, float]:
+def _undisturbed(data: Path, model: Path, output: Path) -> bytes:
     output.parent.mkdir()
-    began = time.monotonic()
     code, text = finish(start(run_command(data, model, output)), RUN_SECONDS)
     if code != 0:
         raise RuntimeError(f"the undisturbed run failed: {text}")
-    return output.read_bytes(), time.monotonic() - began
+    return output.read_bytes()
 
 
-def _kill_parent(
-    process: subprocess.Popen[str], output: Path, data: Path, delay: float, tally: Tally
-) -> str:
+def _kill_parent(process: subprocess.Popen[str], output: Path, data: Path, tally: Tally) -> str:
     """SIGKILL for the run; what is wrong with what it leaves, or nothing."""
-    time.sleep(delay)
     workers = _workers(process.pid)
     process.kill()
     finish(process, RUN_SECONDS)
@@ -90,11 +116,8 @@ def _kill_parent(
     return ""
 
 
-def _kill_worker(
-    process: subprocess.Popen[str], output: Path, data: Path, delay: float, tally: Tally
-) -> str:
+def _kill_worker(process: subprocess.Popen[str], output: Path, data: Path, tally: Tally) -> str:
     """SIGKILL for a worker, once there is one; the run goes on."""
-    time.sleep(delay)
     workers: list[psutil.Process] = []
     while process.poll() is None and not workers:
         workers = _workers(process.pid)
@@ -120,7 +143,7 @@ def _finished(data: Path, model: Path, output: Path, expected: bytes, tally: Tal
             return "the second run did not end"
         if code != 0:
             return f"the second run: exit code {code}: {text[-300:]}"
-        if "taken over" in text:
+        if json.loads(output.with_name("s.meta.json").read_text())["resumed"]:
             tally.counts["resumed with rows taken over"] += 1
     found = output.read_bytes()
     if found != expected:

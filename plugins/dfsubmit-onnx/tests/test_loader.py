@@ -54,7 +54,8 @@ def _export(original: Path, target: Path, batch: str) -> None:
         def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
             return self.network(pixel_values=pixel_values).logits
 
-    axes = {"pixel_values": {0: torch.export.Dim("batch")}} if batch == "dynamic" else None
+    any_batch = {"pixel_values": {0: torch.export.Dim("batch", max=1024)}}
+    axes = any_batch if batch == "dynamic" else None
     torch.onnx.export(
         Logits().eval(),
         (torch.zeros(2, 3, 224, 224),),

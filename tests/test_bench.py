@@ -1,0 +1,61 @@
+"""The benchmark's own arithmetic: ratios within a round, agreement, cost of a process tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bench import NAIVE
+from benchmarks.measure import measure
+from benchmarks.report import overlap, ratios, write_report
+
+BOX = [10, 10, 30, 30]
+
+
+def result(mode: str, number: int, wall: float, **file: object) -> dict[str, object]:
+    files = {"a.mp4": {"p_fake": 0.6, "label": 1, "boxes": [BOX], **file}}
+    extra = {} if mode == NAIVE else {"frames_classified": 1}
+    return {
+        "mode": mode, "round": number, "wall": wall, "cpu": 2 * wall, "peak": 2**20,
+        "files": files, **extra,
+    }  # fmt: skip
+
+
+def test_ratios_pair_the_runs_of_a_round() -> None:
+    results = [result(NAIVE, 0, 10), result("c", 0, 5), result(NAIVE, 1, 30), result("c", 1, 10)]
+    assert ratios(results, "c", NAIVE, "wall") == [2, 3]
+
+
+def test_boxes_that_do_not_touch_do_not_overlap() -> None:
+    assert overlap(BOX, BOX) == 1
+    assert overlap(BOX, [20, 10, 40, 30]) == pytest.approx(1 / 3)
+    assert overlap(BOX, [31, 10, 40, 30]) == 0
+
+
+def test_a_flipped_label_a_moved_box_and_a_lost_face_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    results = [
+        result(NAIVE, 0, 10),
+        result("same", 0, 5),
+        result("flipped", 0, 5, p_fake=0.4, label=0),
+        result("lost", 0, 5, boxes=[]),
+    ]
+    rows = write_report(results, NAIVE, tmp_path).splitlines()
+    assert (tmp_path / "ratios.png").stat().st_size > 0
+    assert rows[3].endswith("| 1/1 | 0.0e+00 | 1.000 | 0 |")
+    assert rows[4].endswith("| 0/1 | 2.0e-01 | 1.000 | 0 |")
+    assert rows[5].endswith("| 1/1 | 0.0e+00 |  | 1 |")
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="no Linux /proc")
+def test_a_command_and_its_children_are_measured_together(tmp_path: Path) -> None:
+    child = "x = bytearray(60 * 2**20); import time; time.sleep(2)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    cost = measure([sys.executable, "-c", parent], tmp_path / "log")
+    assert cost.peak > 60 * 2**20
+    assert cost.wall >= 2
+    assert cost.cpu > 0
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        measure([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log")
