@@ -134,13 +134,6 @@ FAILURES: list[tuple[str, str, str, str]] = [
         "notebook",
         "URLError",
     ),
-    (
-        "an installation after the first cells",
-        WRITES + "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip',"
-        " 'install', '--retries', '0', 'pip-of-the-network'], check=True)",
-        "notebook",
-        "CalledProcessError",
-    ),
     ("an exception", WRITES + "raise ValueError('in the cell')", "notebook", "in the cell"),
     (
         "a leaking key",
@@ -163,6 +156,30 @@ def test_what_the_server_would_not_take_fails(
     assert not report.passed
     assert status(report, check) == FAIL
     assert reason in detail(report, check)
+
+
+def test_an_installation_after_the_first_cells_has_no_network(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    bundle = edited(WRITES)
+    notebook = json.loads((bundle / "task.ipynb").read_text())
+    position = next(n for n, cell in enumerate(notebook["cells"]) if cell["id"] == "inference")
+    late = {**notebook["cells"][position], "id": "late"}
+    late["source"] = (
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install',"
+        " '--retries', '0', 'pip-of-the-network'], check=True)"
+    )
+    notebook["cells"].insert(position + 1, late)
+    (bundle / "task.ipynb").write_text(json.dumps(notebook))
+    report = run(bundle, data)
+    assert "CalledProcessError" in detail(report, "notebook")
+
+
+def test_an_inference_that_also_installs_is_not_taken_for_a_result(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    report = run(edited(WRITES + "# !pip install more"), data)
+    assert status(report, "submission") == FAIL
 
 
 def test_the_network_is_closed_where_namespaces_are_not_allowed(

@@ -105,6 +105,8 @@ def install(python: Path, arguments: list[str], folder: Path) -> str:
 def _call(command: list[str], folder: Path | None = None) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        reason = next((line for line in lines if line.startswith("ERROR")), (lines or [""])[-1])
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        lines = [line for line in said if not line.startswith("WARNING")]
+        reasons = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+        reason = reasons[0] if reasons else f"exit code {done.returncode}"
         raise DfsubmitError(f"{' '.join(command[:4])} … failed: {reason}")

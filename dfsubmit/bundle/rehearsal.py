@@ -179,6 +179,8 @@ def _install(
         run = sandbox.run(first, folder / "installation.ipynb")
         error = run.error
         found.figures["install_seconds"] = round(run.seconds, 1)
+    if not error and (sandbox.folder / outcome.SUBMISSION).exists():
+        error = f"{outcome.SUBMISSION} was written by an installing cell, with the network open"
     return found.add("installation", [error] if error else [], "the installing cells ran")
 
 
