@@ -78,6 +78,7 @@ class Reference:
 
 
 _reference: Reference
+_detector = dlib.get_frontal_face_detector()
 
 
 def load_reference(model: Path) -> None:
@@ -106,14 +107,14 @@ def read_picture(path: Path) -> np.ndarray | None:
 
 
 def largest_face(frame: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The largest face in frame coordinates; the detector is built anew, as notebooks do."""
+    """The largest face in frame coordinates, or None."""
     height, width = frame.shape[:2]
     scale = 1.0
     small = frame
     if width > 640:
         scale = 640 / width
         small = cv2.resize(frame, (640, int(height * scale)), interpolation=cv2.INTER_AREA)
-    faces = dlib.get_frontal_face_detector()(small, 1)
+    faces = _detector(small, 1)
     if not faces:
         return None
     face = max(faces, key=lambda rect: rect.width() * rect.height())
