@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -45,49 +44,6 @@ def labels_option(function: Command) -> Command:
         metavar="LABELS.csv",
         help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
     )(function)
-
-
-class _Share(click.ParamType[float]):
-    """A share of 1: ``5%``, ``0.05``, ``1`` or ``100%``."""
-
-    name = "share"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        text = str(value).strip()
-        try:
-            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError:
-            self.fail(f"{text!r} is no share such as 5% or 0.05", param, ctx)
-        if not 0 <= share <= 1:
-            self.fail(f"{text!r} is not from 0 to 1 (0% to 100%)", param, ctx)
-        return share
-
-
-class _Span(click.ParamType[float]):
-    """A span of time in seconds: ``3h``, ``90m``, ``1h30m``, ``45s`` or ``600``."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        text = str(value).strip().lower()
-        match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text)
-        try:
-            if not match or not any(match.groups()):
-                raise ValueError(text)
-            hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        except ValueError:
-            self.fail(f"{text!r} is no span of time such as 3h, 90m or 600", param, ctx)
-        span = hours * 3600 + minutes * 60 + seconds
-        if not span:
-            self.fail("a span of time has to be more than 0", param, ctx)
-        return span
-
-
-SHARE, SPAN = _Share(), _Span()
 
 
 def write_file(path: str, data: str | bytes) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.options import SPAN, debug_option
-from dfsubmit.cli.values import byte_size
+from dfsubmit.cli.options import debug_option
+from dfsubmit.cli.values import byte_size, span
 from dfsubmit.errors import Exit
 
 
@@ -24,7 +24,7 @@ from dfsubmit.errors import Exit
     default=True,
     help="A fresh environment like the server's, or the present one without installing.",
 )
-@click.option("--time-limit", type=SPAN, metavar="TIME", default="3h", show_default=True)
+@click.option("--time-limit", type=span, metavar="TIME", default="3h", show_default=True)
 @click.option("--memory", type=byte_size, metavar="SIZE", default="48GB", show_default=True)
 @click.option("--cpus", type=click.IntRange(1), default=8, show_default=True)
 @click.option(

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.options import SHARE, SPAN, debug_option, plugin_options
+from dfsubmit.cli.options import debug_option, plugin_options
+from dfsubmit.cli.values import share, span
 from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 
 
@@ -62,7 +63,7 @@ from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 )
 @click.option(
     "--max-failures",
-    type=SHARE,
+    type=share,
     default="5%",
     show_default=True,
     help="More failed files than this share: exit code 3.",
@@ -77,7 +78,7 @@ from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 @click.option("--threshold", type=click.FloatRange(0, 1), help="p_fake above it is fake.")
 @click.option("--raw", is_flag=True, help="Ignore the model folder's calibration.")
 @click.option("--early-exit", is_flag=True, help="Stop on a file once its label is settled.")
-@click.option("--time-limit", type=SPAN, metavar="TIME", help="Such as 3h, 90m or 600.")
+@click.option("--time-limit", type=span, metavar="TIME", help="Such as 3h, 90m or 600.")
 @click.option(
     "--min-frames",
     type=click.IntRange(1),
@@ -86,7 +87,7 @@ from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
     help="The fewest frames that a time limit may thin a video to.",
 )
 @click.option(
-    "--per-file-timeout", type=SPAN, default="120", show_default=True, help="Seconds a file."
+    "--per-file-timeout", type=span, default="120", show_default=True, help="Seconds a file."
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")

@@ -1,4 +1,4 @@
-"""Option values with units, as a function for click's ``type=``."""
+"""Option values with units, as functions for click's ``type=``."""
 
 from __future__ import annotations
 
@@ -15,3 +15,29 @@ def byte_size(text: str) -> int:
     if match is None:
         raise click.BadParameter(f"{text!r} is not a size such as 500MB or 2GB")
     return int(float(match.group(1)) * _BYTES[match.group(2)])
+
+
+def share(text: str) -> float:
+    """A share of 1 from "5%", "0.05", "1" or "100%"."""
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no share such as 5% or 0.05") from None
+    value = value / 100 if text.strip().endswith("%") else value
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{text!r} is not from 0 to 1 (0% to 100%)")
+    return value
+
+
+def span(text: str) -> float:
+    """A span of time in seconds, more than 0, from "3h", "90m", "1h30m", "45s" or "600"."""
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
+    try:
+        if not match or not any(match.groups()):
+            raise ValueError(text)
+        hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no span of time such as 3h, 90m or 600") from None
+    if not hours + minutes + seconds:
+        raise click.BadParameter("a span of time has to be more than 0")
+    return hours * 3600 + minutes * 60 + seconds
