@@ -67,6 +67,8 @@ class Reference:
         total = 0
         while capture.grab():
             total += 1
+        # Opened anew: OpenCV does not seek back into a video of one frame once it has ended.
+        capture = cv2.VideoCapture(str(path))
         frames = []
         for index in np.unique(np.linspace(0, total - 1, 40, dtype=int)) if total else []:
             capture.set(cv2.CAP_PROP_POS_FRAMES, int(index))
