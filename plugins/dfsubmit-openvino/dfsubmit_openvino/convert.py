@@ -8,6 +8,7 @@ depends on, so that nothing in it is ever out of date.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -41,6 +42,16 @@ def load_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """The one `openvino.Core` of this process, kept for as long as the process lives.
+
+    Its documentation asks for a single one. With one for each model, OpenVINO may unload the CPU
+    device's code as the last model goes, while a thread of its own is still running in it.
+    """
+    return load_openvino().Core()
 
 
 def convert(folder: Path, model_hash: str, height: int, width: int) -> Any:
@@ -109,7 +120,7 @@ def _cached(model_hash: str, variant: str, make: Callable[[], Any]) -> Any:
     graph = cache_folder() / name / "model.xml"
     if graph.is_file():
         try:
-            return openvino.Core().read_model(graph)
+            return openvino_core().read_model(graph)
         except RuntimeError:
             pass  # damaged: made anew below, beside it, and used from memory
     model = make()

@@ -77,7 +77,7 @@ class OpenVinoModel:
 
     def compile(self, graph: Any) -> None:
         """Take an `openvino.Model` as the network, in the precision asked for."""
-        from dfsubmit_openvino.convert import load_openvino
+        from dfsubmit_openvino.convert import openvino_core
 
         # The hint is stated because OpenVINO would by itself take bf16 on a CPU that has it.
         # Threads pinned to cores would fight with the workers, which decode on the same ones.
@@ -87,7 +87,7 @@ class OpenVinoModel:
         }
         if self._threads:
             settings["INFERENCE_NUM_THREADS"] = self._threads
-        self._compiled = load_openvino().Core().compile_model(graph, "CPU", settings)
+        self._compiled = openvino_core().compile_model(graph, "CPU", settings)
         if self.precision != "int8":
             # A CPU without bf16 computes in fp32 whatever the hint: say what is done.
             hint = self._compiled.get_property("INFERENCE_PRECISION_HINT")
