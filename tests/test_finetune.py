@@ -235,6 +235,47 @@ def _run_obeys_the_recipe(model: Path, tree: Path, scratch: Path) -> None:
     assert "margin" in warning
 
 
+def test_several_folders_a_held_out_one_and_a_teacher(
+    tree: Path, faces: Path, tmp_path: Path
+) -> None:
+    """Two data sets teach together, a third only tests; a student learns from the outcome."""
+    folders = [faces]
+    for name, seed in (("second", 0), ("stranger", 3)):
+        listing = tmp_path / f"{name}.csv"
+        with listing.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("path", "label", "group"))
+            for pair in PAIRS[seed : seed + 3]:
+                for path in sorted(tree.glob(f"*/*/c40/videos/{pair[0]}*.mp4")):
+                    label = "real" if "original" in str(path) else "fake"
+                    writer.writerow((path, label, pair[0]))
+        folders.append(tmp_path / name)
+        dfsubmit("extract", listing, folders[-1], "--frames", 2, "--workers", 1, "--no-progress")
+    options = [*TINY, "--epochs", 4, "--workers", 0, "--hold-out", "stranger"]
+    teacher, student = tmp_path / "teacher", tmp_path / "student"
+    dfsubmit("finetune", *folders, "--output", teacher, *options, code=0)
+    data = json.loads((teacher / "metrics.json").read_text())
+    assert list(data["test"]) == ["stranger"]
+    # Each data set that validates has its own figures at every evaluation.
+    datasets = {key.split("/")[0] for key in data["history"][0] if "/" in key}
+    assert datasets == {"faceforensics", "second"}
+    with (teacher / "split.csv").open() as stream:
+        sides = {(row["dataset"], row["split"]) for row in csv.DictReader(stream)}
+    assert sides == {("stranger", "test")} | {
+        (name, side) for name in ("faceforensics", "second") for side in ("learn", "val")
+    }
+    assert "test: stranger" in (teacher / "README.md").read_text()
+    dfsubmit("finetune", *folders, "--output", student, *options, "--teacher", teacher)
+    card = (student / "README.md").read_text()
+    assert f"| teacher | {teacher} " in card
+    # The teacher moved the student away from what the labels alone made of the same seed.
+    assert (student / "model.safetensors").read_bytes() != (
+        teacher / "model.safetensors"
+    ).read_bytes()
+    assert figures(student)["losses"] != figures(teacher)["losses"]
+    assert figures(student)["validation"]["auc"] > 0.9  # type: ignore[index]
+
+
 def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> None:
     options = [
         *TINY,

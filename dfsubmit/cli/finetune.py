@@ -23,6 +23,11 @@ _PROBABILITY = click.FloatRange(0, 1)
     "[default: the baseline if it is there, else ViT-Base from the hub cache]",
 )
 @click.option("--new-head", is_flag=True, help="Replace the base's classes by Real and Fake.")
+@click.option(
+    "--teacher",
+    metavar="MODEL",
+    help="A fine-tuned model to learn from beside the labels (distillation): folder or zip.",
+)
 @click.option("--image-size", type=int, help="Input side of a scratch network.")
 @click.option("--hold-out", multiple=True, metavar="DATASET", help="Only test on it. Repeatable.")
 @click.option(

@@ -15,6 +15,7 @@ class TuneOptions:
         output: the new model folder.
         base: see `backbones.load_backbone`.
         new_head: replace the base's classification head.
+        teacher: a fine-tuned model to learn from beside the labels; None learns from labels alone.
         image_size: side of the input of a ``scratch:`` network; None takes its usual one.
         hold_out: data sets that only test.
         split: "group", or "frame" (EXP-004's own, which leaks).
@@ -46,6 +47,7 @@ class TuneOptions:
     output: Path
     base: str | None = None
     new_head: bool = False
+    teacher: str | None = None
     image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     split: str = "group"

@@ -29,6 +29,7 @@ from dfsubmit.finetuning.dataset import single_threaded
 from dfsubmit.finetuning.index import FaceRow
 from dfsubmit.finetuning.metrics import face_metrics
 from dfsubmit.finetuning.sampling import FaceSampler
+from dfsubmit.finetuning.teacher import SHARE, Teacher
 from dfsubmit.progress import progress_bar
 from dfsubmit.records import FloatArray
 
@@ -48,6 +49,7 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         smoothing: label smoothing of the loss that is learned from (Szegedy et al., CVPR 2016);
             the loss that is reported has none.
         average: the moving average of the weights, evaluated in place of the weights; or None.
+        teacher: judges the learning faces beside their labels; or None.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         sampler: FaceSampler,
         smoothing: float = 0.0,
         average: WeightAverage | None = None,
+        teacher: Teacher | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         self.sampler = sampler
         self.smoothing = smoothing
         self.average = average
+        self.teacher = teacher
 
     def get_train_dataloader(self) -> Any:
         """Batches of the sampler's draws."""
@@ -86,13 +90,15 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Cross entropy, the batch's mean."""
-        outputs = model(pixel_values=inputs["pixel_values"])
+        """Cross entropy, the batch's mean; while learning, mostly the teacher's if there is one."""
+        pixel_values = inputs["pixel_values"]
+        outputs = model(pixel_values=pixel_values)
+        logits = outputs.logits.float()
         loss = torch.nn.functional.cross_entropy(
-            outputs.logits.float(),
-            inputs["labels"],
-            label_smoothing=self.smoothing if model.training else 0.0,
+            logits, inputs["labels"], label_smoothing=self.smoothing if model.training else 0.0
         )
+        if self.teacher and model.training:
+            loss = (1 - SHARE) * loss + SHARE * self.teacher.loss(logits, pixel_values)
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:

@@ -23,6 +23,7 @@ from dfsubmit.finetuning.dataset import Collator, LearningFaces, ValidationFaces
 from dfsubmit.finetuning.metrics import face_metrics, method_metrics
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.finetuning.plan import Plan, world
+from dfsubmit.finetuning.teacher import Teacher, load_teacher
 from dfsubmit.finetuning.training import Conductor, FaceScorer, FaceTrainer, probability_of_fake
 from dfsubmit.huggingface import choose_device
 
@@ -72,6 +73,7 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
     disable_progress_bar()  # transformers' own, one for every file that it writes
     set_seed(options.seed)
     backbone = load_backbone(options.base, options.image_size, options.new_head)
+    teacher = load_teacher(options.teacher, backbone, plan.recipe) if options.teacher else None
     parameters = tune_only(backbone.model, options.tune)
     # The convolutions of a network in this layout run about twice as fast on CPUs.
     backbone.model.to(memory_format=torch.channels_last)
@@ -89,7 +91,7 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
         checkpoints.seconds(resume_from),
         options.progress and rank == 0,
     )
-    trainer = _trainer(plan, options, backbone, average, conductor)
+    trainer = _trainer(plan, options, backbone, average, teacher, conductor)
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.average = None  # from here on, the best weights
     best_step = _restore_best(backbone.model, checkpoints, options.save_precision)
@@ -101,6 +103,7 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
 def estimate(plan: Plan, options: TuneOptions) -> tuple[Backbone, float]:
     """The base model, and the seconds that learning would take here, from two timed steps."""
     backbone = load_backbone(options.base, options.image_size, options.new_head)
+    teacher = load_teacher(options.teacher, backbone, plan.recipe) if options.teacher else None
     tune_only(backbone.model, options.tune)
     device = choose_device(options.device)
     model = backbone.model.to(device=device, memory_format=torch.channels_last).train()
@@ -112,7 +115,8 @@ def estimate(plan: Plan, options: TuneOptions) -> tuple[Backbone, float]:
     for _ in range(2):  # the first one pays for what is set up once
         started = time.perf_counter()
         with torch.autocast(device.type, dtype, enabled=precision != "fp32"):
-            loss = model(pixel_values=faces).logits.float().mean()
+            logits = model(pixel_values=faces).logits.float()
+            loss = teacher.loss(logits, faces) if teacher else logits.mean()
         loss.backward()
         loss.item()
         seconds = time.perf_counter() - started
@@ -157,6 +161,7 @@ def _trainer(
     options: TuneOptions,
     backbone: Backbone,
     average: WeightAverage | None,
+    teacher: Teacher | None,
     conductor: Conductor,
 ) -> FaceTrainer:
     device = choose_device(options.device)
@@ -202,6 +207,7 @@ def _trainer(
         sampler=plan.sampler,
         smoothing=options.label_smoothing,
         average=average,
+        teacher=teacher,
         train_dataset=LearningFaces(learn, STRENGTHS[options.augment]),
         eval_dataset=validate,
         data_collator=Collator(backbone.preprocessor),
