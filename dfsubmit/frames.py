@@ -140,7 +140,7 @@ class Video:
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path = path
         self.limits = limits
-        capture = self._open()
+        capture = self.open()
         try:
             count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
             fps = capture.get(cv2.CAP_PROP_FPS)
@@ -153,7 +153,12 @@ class Video:
         _check_size(width, height, limits)
         self.frame_bytes = max(1, int(width * height * 3))
 
-    def _open(self) -> cv2.VideoCapture:
+    def open(self) -> cv2.VideoCapture:
+        """The file from its beginning; to be released by the caller.
+
+        Raises:
+            Unreadable: it cannot be opened.
+        """
         # One decoding thread: the workers are the parallelism, and more threads would only fight.
         with _utf8_name(self.path) as name:
             capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
@@ -176,17 +181,15 @@ class Video:
             Unreadable: there are more or larger frames than the limits allow.
         """
         remaining = set(wanted)
-        capture = self._open()
+        capture = self.open()
         try:
             index = 0
             while (remaining or on_end) and capture.grab():
                 if index in remaining:
                     remaining.discard(index)
-                    decoded, pixels = capture.retrieve()
-                    if decoded and pixels is not None and pixels.size:
-                        # A stream may grow behind a header that the limits let pass.
-                        _check_size(pixels.shape[1], pixels.shape[0], self.limits)
-                        yield Frame(index, self._time(capture, index), _bgr_to_rgb(pixels))
+                    frame = self.retrieve(capture, index)
+                    if frame is not None:
+                        yield frame
                 index += 1
                 if index > self.limits.frames:
                     raise Unreadable(f"more than {self.limits.frames} frames")
@@ -194,6 +197,19 @@ class Video:
             capture.release()
         if on_end is not None:
             on_end(index)
+
+    def retrieve(self, capture: cv2.VideoCapture, index: int) -> Frame | None:
+        """The frame that was grabbed last, known to be number `index`; None if it is empty.
+
+        Raises:
+            Unreadable: it is larger than the limits.
+        """
+        decoded, pixels = capture.retrieve()
+        if not decoded or pixels is None or not pixels.size:
+            return None
+        # A stream may grow behind a header that the limits let pass.
+        _check_size(pixels.shape[1], pixels.shape[0], self.limits)
+        return Frame(index, self._time(capture, index), _bgr_to_rgb(pixels))
 
     def count(self) -> int:
         """The number of frames that decode: a pass without converting any."""

@@ -24,6 +24,7 @@ from dfsubmit.frames import (
 from dfsubmit.media import sniff
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, Kind, MediaFile, Status
+from dfsubmit.seeking import Misplaced, decode_by_seeking, worth_seeking
 from dfsubmit.settings import FileScan, ScanSettings
 from dfsubmit.tracking import Tracker
 
@@ -95,8 +96,13 @@ class Scanner:
             nonlocal decodable
             decodable = frames
 
-        for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(wanted, note))):
-            visit.look(frame)
+        try:
+            for frame in visit.in_order(self._quickest(video, visit.scan, wanted, note)):
+                visit.look(frame)
+        except Misplaced:
+            visit.forget()
+            for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(wanted, note))):
+                visit.look(frame)
         wanted = visit.plan(decodable, keep)
         missed = [index for index in wanted if index not in visit.looked]
         if missed:
@@ -142,8 +148,23 @@ class Scanner:
         wanted: list[int],
         on_end: Callable[[int], None] | None = None,
     ) -> dict[int, Frame]:
-        frames = _timed_iterator(scan, video.decode(wanted, on_end))
-        return {frame.index: frame for frame in frames}
+        try:
+            frames = self._quickest(video, scan, wanted, on_end)
+            return {frame.index: frame for frame in frames}
+        except Misplaced:
+            frames = _timed_iterator(scan, video.decode(wanted, on_end))
+            return {frame.index: frame for frame in frames}
+
+    def _quickest(
+        self,
+        video: Video,
+        scan: FileScan,
+        wanted: list[int],
+        on_end: Callable[[int], None] | None,
+    ) -> Iterator[Frame]:
+        """The wanted frames in order, by seeking where they lie far apart."""
+        decode = decode_by_seeking if worth_seeking(video, wanted) else Video.decode
+        return _timed_iterator(scan, decode(video, wanted, on_end))
 
     def _count(self, video: Video, scan: FileScan) -> int:
         with _timed(scan, "decode"):
@@ -171,14 +192,22 @@ class _Visit:
 
         A second call with another number takes back what tracking found by the first one's anchors.
         """
-        recipe = self.scanner.recipe
-        sample = sample_indices(decodable, recipe.frames)
-        if recipe.tracking == "anchored" and recipe.detector != "none" and sample != self.sample:
-            self.tracker = Tracker(self.scanner.detector, sample)
-            self.looked.clear()
-            self.whole.clear()
-        self.sample = sample
+        sample = sample_indices(decodable, self.scanner.recipe.frames)
+        before, self.sample = self.sample, sample
+        if self._tracks() and sample != before:
+            self.forget()
         return visiting_order(sample, keep)
+
+    def forget(self) -> None:
+        """Take back all that was found."""
+        self.looked.clear()
+        self.whole.clear()
+        if self._tracks():
+            self.tracker = Tracker(self.scanner.detector, self.sample)
+
+    def _tracks(self) -> bool:
+        recipe = self.scanner.recipe
+        return recipe.tracking == "anchored" and recipe.detector != "none"
 
     def in_order(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """The frames in the order in which to look at them."""
