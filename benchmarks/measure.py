@@ -22,11 +22,14 @@ class Cost:
         wall: seconds.
         cpu: user and system seconds of the command and of every process that it waited for.
         peak: bytes: the largest sum of its processes' proportional set sizes (PSS), sampled.
+        busy: share of the machine's CPU time that was in use over the middle half of the
+            command's time, in [0, 1]; of everything that ran, so on a quiet machine.
     """
 
     wall: float
     cpu: float
     peak: int
+    busy: float
 
 
 def measure(
@@ -57,7 +60,7 @@ def measure(
     if code:
         raise RuntimeError(f"{' '.join(command)}: exit code {code}: see {log}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, watch.peak)
+    return Cost(wall, cpu, watch.peak, watch.busy())
 
 
 class _Watch(threading.Thread):
@@ -65,15 +68,27 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.root = root
         self.peak = 0
+        self.cpu_times: list[tuple[int, int]] = []
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
             self.peak = max(self.peak, sum(map(_pss, _tree(self.root))))
+            self.cpu_times.append(_cpu_times())
 
     def stop(self) -> None:
         self._over.set()
         self.join()
+
+    def busy(self) -> float:
+        quarter = len(self.cpu_times) // 4
+        if not quarter:
+            return 0.0
+        (idle, total), (idle_later, total_later) = (
+            self.cpu_times[quarter],
+            self.cpu_times[-1 - quarter],
+        )
+        return 1 - (idle_later - idle) / max(total_later - total, 1)
 
 
 def _tree(root: int) -> list[int]:
@@ -88,6 +103,13 @@ def _tree(root: int) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def _cpu_times() -> tuple[int, int]:
+    """The machine's idle CPU time and all of it since it started, in clock ticks."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ticks = [int(field) for field in fields]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _pss(pid: int) -> int:

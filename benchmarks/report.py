@@ -10,7 +10,7 @@ from typing import Any
 Result = dict[str, Any]
 
 COLUMNS = (
-    "mode", "files/min", "CPU s/file", "× (b), wall", "× (b), CPU", "peak MiB",
+    "mode", "files/min", "CPU s/file", "× (b), wall", "× (b), CPU", "cores busy", "peak MiB",
     "labels equal", "largest Δp", "mean IoU", "faces lost",
 )  # fmt: skip
 
@@ -29,6 +29,7 @@ def write_report(results: list[Result], baseline: str, out: Path) -> str:
         peak = max(run["peak"] for run in runs) / 2**20
         row = [name, _spread(speed, 1), _spread(cpu, 2)]
         row += [_spread(ratios(results, name, baseline, of), 2) for of in ("wall", "cpu")]
+        row.append(f"{100 * median(run['busy'] for run in runs):.0f} %")
         row += [f"{peak:.0f}", *_agreement(runs[0], _first(results, baseline))]
         lines.append("| " + " | ".join(row) + " |")
     table = "\n".join(lines) + "\n"

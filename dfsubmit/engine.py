@@ -57,11 +57,13 @@ class Waiting:
     """Which side waited for the other, in seconds.
 
     Attributes:
+        load: nothing could begin before the model was loaded.
         model: the model had no faces to classify.
         workers: the queue was full and the workers had to stop.
         classify: the model was at work.
     """
 
+    load: float = 0.0
     model: float = 0.0
     workers: float = 0.0
     classify: float = 0.0

@@ -98,6 +98,7 @@ def describe_outcome(results: list[FileResult], waiting: Waiting, started: float
         "frames_skipped": sum(result.frames_skipped for result in results),
         "seconds": {
             "total": round(time.monotonic() - started, 3),
+            "load": round(waiting.load, 3),
             **{stage: round(value, 3) for stage, value in seconds.items()},
             "model_waited": round(waiting.model, 3),
             "workers_waited": round(waiting.workers, 3),

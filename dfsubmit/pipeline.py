@@ -185,6 +185,7 @@ def _score(
     interrupt: Interrupt,
 ) -> RunSummary:
     """Score what is not scored yet, and write everything."""
+    run.waiting.load = time.monotonic() - run.started
     done = _resume(run, output, files)
     meta["resumed"] = len(done)
     output.refresh(meta, force=True)

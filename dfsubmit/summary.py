@@ -62,7 +62,8 @@ def _speed(meta: dict[str, Any]) -> str:
         f"{stage} {seconds.get(stage, 0.0):.1f} s" for stage in ("decode", "detect", "classify")
     )
     return (
-        f"{duration(seconds['total'])}, {per_minute:.1f} files/min; work: {stages}; "
+        f"{duration(seconds['total'])}, of it {seconds['load']:.1f} s to load the model; "
+        f"{per_minute:.1f} files/min; work: {stages}; "
         f"the model waited {seconds['model_waited']:.1f} s for faces, "
         f"workers {seconds['workers_waited']:.1f} s for the model"
     )

@@ -267,7 +267,7 @@ def test_several_folders_a_held_out_one_and_a_teacher(
     assert "test: stranger" in (teacher / "README.md").read_text()
     dfsubmit("finetune", *folders, "--output", student, *options, "--teacher", teacher)
     card = (student / "README.md").read_text()
-    assert f"| teacher | {teacher} " in card
+    assert "| teacher | teacher (" in card
     # The teacher moved the student away from what the labels alone made of the same seed.
     assert (student / "model.safetensors").read_bytes() != (
         teacher / "model.safetensors"

@@ -69,7 +69,9 @@ def test_what_the_run_came_to(summary):
     assert meta["statuses"] == {"ok": 1, "no_face": 1}
     assert sum(meta["labels"].values()) == 2
     assert meta["frames_classified"] == 1
-    assert meta["seconds"]["total"] >= meta["seconds"]["classify"] > 0
+    seconds = meta["seconds"]
+    assert seconds["total"] >= seconds["load"] + seconds["classify"]
+    assert min(seconds["load"], seconds["classify"]) > 0
 
 
 def test_outcomes_are_added_up(make_result):
@@ -79,7 +81,7 @@ def test_outcomes_are_added_up(make_result):
         make_result("c", status=Status.TIMEOUT, label=1),
         FileResult("d", kind=Kind.IMAGE),
     ]
-    meta = describe_outcome(results, Waiting(model=1.5, workers=0.25), started=0.0)
+    meta = describe_outcome(results, Waiting(load=3.0, model=1.5, workers=0.25), started=0.0)
     assert meta["complete"] is False
     assert meta["statuses"] == {"ok": 2, "timeout": 1, "pending": 1}
     assert meta["labels"] == {"0": 2, "1": 2}
@@ -87,6 +89,7 @@ def test_outcomes_are_added_up(make_result):
     assert (meta["frames_classified"], meta["frames_skipped"]) == (4, 7)
     seconds = meta["seconds"]
     assert (seconds["decode"], seconds["detect"], seconds["classify"]) == (1.5, 3.75, 0.375)
+    assert seconds["load"] == 3.0
     assert (seconds["model_waited"], seconds["workers_waited"]) == (1.5, 0.25)
 
 

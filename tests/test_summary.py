@@ -71,7 +71,7 @@ def test_names_and_errors_cannot_move_the_cursor(text):
 
 def test_speed_and_model_are_stated(text, make_result):
     shown = text([make_result("a", 0.9), make_result("b", 0.9)])
-    assert "30.0 s, 4.0 files/min" in shown
+    assert "30.0 s, of it 0.0 s to load the model; 4.0 files/min" in shown
     assert "decode 1.0 s, detect 2.5 s, classify 0.2 s" in shown
     assert "model portrait (huggingface, cpu, fp32), fake is 'Deepfake'" in shown
     assert "recipe dfsubmit, aggregator mean, threshold 0.5" in shown

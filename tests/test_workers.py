@@ -68,6 +68,22 @@ def test_one_worker_and_three_find_the_same(files: list[MediaFile]) -> None:
     assert boxes[0] == boxes[1]
 
 
+def test_workers_started_before_the_settings_are_known(files: list[MediaFile]) -> None:
+    """They import their libraries while the model is still loading, and wait for their orders."""
+    with WorkerPool(None, workers=2) as pool:
+        pool.start()
+        early = set(pool.pids())
+        assert len(early) == 2
+        pool.settings = SETTINGS
+        done = collect(pool, files)
+        assert set(pool.pids()) == early  # the same processes did the work
+    with WorkerPool(SETTINGS, workers=2) as pool:
+        expected = collect(pool, files)
+    assert {name: scan.status for name, (scan, _) in done.items()} == {
+        name: scan.status for name, (scan, _) in expected.items()
+    }
+
+
 class Stubborn:
     """Pickles into something that ends the worker that unpickles it."""
 

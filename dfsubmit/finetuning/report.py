@@ -39,6 +39,8 @@ def write_model(backbone: Backbone, plan: Plan, options: TuneOptions, outcome: O
     ``config.json`` comes last: a folder that has one is complete.
     """
     folder = options.output
+    if options.teacher:  # where it lies says nothing elsewhere
+        options = dataclasses.replace(options, teacher=Path(options.teacher).name)
     write_split(folder / SPLIT_FILE, plan.rows, plan.split)
     write_atomically(folder / METRICS_FILE, _metrics(plan, options, outcome))
     draw_curves(folder / CURVES_FILE, outcome)
