@@ -17,7 +17,7 @@ from dfsubmit.scan import Scanner
 from dfsubmit.seeking import MIN_GAP, Misplaced, decode_by_seeking, worth_seeking
 from dfsubmit.settings import Limits, ScanSettings
 
-av = pytest.importorskip("av", reason="PyAV writes the long videos (the extra 'evaluate')")
+av = pytest.importorskip("av", reason="PyAV writes the long videos (the extra 'stress')")
 
 FRAMES, WANTED = 2400, 20
 LIMITS = Limits()
