@@ -19,7 +19,7 @@ def result(mode: str, number: int, wall: float, **file: object) -> dict[str, obj
     extra = {} if mode == NAIVE else {"frames_classified": 1}
     return {
         "mode": mode, "round": number, "wall": wall, "cpu": 2 * wall, "peak": 2**20,
-        "files": files, **extra,
+        "busy": 0.75, "files": files, **extra,
     }  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def test_a_flipped_label_a_moved_box_and_a_lost_face_are_told(tmp_path: Path) ->
     ]
     rows = write_report(results, NAIVE, tmp_path).splitlines()
     assert (tmp_path / "ratios.png").stat().st_size > 0
+    assert "| 75 % |" in rows[3]
     assert rows[3].endswith("| 1/1 | 0.0e+00 | 1.000 | 0 |")
     assert rows[4].endswith("| 0/1 | 2.0e-01 | 1.000 | 0 |")
     assert rows[5].endswith("| 1/1 | 0.0e+00 |  | 1 |")
@@ -57,5 +58,6 @@ def test_a_command_and_its_children_are_measured_together(tmp_path: Path) -> Non
     assert cost.peak > 60 * 2**20
     assert cost.wall >= 2
     assert cost.cpu > 0
+    assert 0 <= cost.busy <= 1
     with pytest.raises(RuntimeError, match="exit code 3"):
         measure([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log")
