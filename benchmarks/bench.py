@@ -124,10 +124,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     parser.add_argument("--files", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--modes", help="their first letters, such as b,c,d; default: all")
+    parser.add_argument("--modes", help="how their names begin, such as b,c,d; default: all")
     options = parser.parse_args()
-    letters = set(options.modes.split(",")) if options.modes else {name[0] for name in MODES}
-    names = available([name for name in MODES if name[0] in letters])
+    wanted = tuple(options.modes.split(",")) if options.modes else tuple(MODES)
+    names = available([name for name in MODES if name.startswith(wanted)])
     shutil.rmtree(options.out, ignore_errors=True)
     media, model = options.out / "media", options.out / "model"
     choose_files(options.media, media, options.files)
