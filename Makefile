@@ -40,10 +40,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
-# Every way to run, in turn, on the same files: make bench MEDIA=folder-of-videos
+# Every way to run, in turn, on the same files, and what bounds it: make bench MEDIA=folder-of-videos
 MEDIA ?= ../shared/data/media/videos
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench $(MEDIA) --out bench-results
+	$(BIN)/python -m benchmarks.stages bench-results
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.scaling --out bench-results/scaling
 
 clean:

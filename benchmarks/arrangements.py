@@ -9,7 +9,6 @@ arrangement is run once a round, in turn.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Cost, measure
-from benchmarks.scaling import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,7 @@ def main() -> None:
             for each, found in costs.items():
                 extra = ["--loader", each.loader, "--workers", str(each.workers)]
                 extra += ["--batch-size", str(each.batch)]
-                environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
-                if each.threads:
-                    environment["OMP_NUM_THREADS"] = str(each.threads)
+                environment = {"OMP_NUM_THREADS": str(each.threads)} if each.threads else {}
                 found.append(measure([*command, *extra], folder / "log.txt", environment))
     print("| loader | workers | model's threads | batch | wall s | CPU s | cores busy |")
     print("|---|---|---|---|---|---|---|")

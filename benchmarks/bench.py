@@ -23,7 +23,6 @@ from benchmarks.measure import measure
 from benchmarks.model import make_model
 from benchmarks.report import write_report
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 NAIVE = "b naive loop"
 
 
@@ -67,17 +66,16 @@ MODES: dict[str, Mode] = {
 def run_mode(name: str, model: Path, media: Path, out: Path) -> dict[str, Any]:
     """Run one mode once; what it cost, and what it said of each file."""
     mode = MODES[name]
-    environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
     log = out / "log.txt"
     if mode.module:
         answer = out / "answer.json"
         command = [sys.executable, "-m", mode.module, str(model), str(media), str(answer)]
-        cost = measure(command, log, environment)
+        cost = measure(command, log)
         return {"mode": name, **asdict(cost), "files": json.loads(answer.read_text())}
     submission = out / "submission.csv"
     command = [sys.executable, "-m", "dfsubmit", "run", str(media), "--model", str(model)]
     command += ["--no-fallback", "--no-resume", "--max-failures", "1", "--output", str(submission)]
-    cost = measure([*command, *mode.options], log, environment)
+    cost = measure([*command, *mode.options], log)
     meta = json.loads((out / "submission.meta.json").read_text())
     files = {}
     for line in (out / "submission.scores.jsonl").read_text().splitlines():

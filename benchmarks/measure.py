@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE_SECONDS = 0.25
 
 
@@ -35,7 +37,7 @@ class Cost:
 def measure(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> Cost:
-    """Run a command to its end.
+    """Run a command to its end; its Python finds what this one does, this checkout first.
 
     Args:
         command: its words.
@@ -45,12 +47,12 @@ def measure(
     Raises:
         RuntimeError: it fails; names the log.
     """
+    path = os.pathsep.join([str(REPOSITORY), *sys.path[1:]])
+    variables = {**os.environ, "PYTHONPATH": path, **(environment or {})}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = perf_counter()
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdout=stream, stderr=stream, env={**os.environ, **(environment or {})}
-        )
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=variables)
         watch = _Watch(process.pid)
         watch.start()
         code = process.wait()

@@ -9,7 +9,6 @@ measured is decoding, detection and the machinery, which are what grows. Every l
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from benchmarks.measure import measure
 from dfsubmit.records import Pixels
 from dfsubmit.samples import make_untrained_model
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 FPS = 24
 LENGTHS = (5, 10, 60, 300)
 HEIGHTS = (360, 720, 1080, 2160)
@@ -95,13 +93,12 @@ def main() -> None:
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     model = make_untrained_model(options.out / "model")
-    environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
     print("| what | wall s | CPU s | peak MiB |\n|---|---|---|---|")
     for name, media, extra in cases(set(options.only.split(",")), options.out):
         command = [sys.executable, "-m", "dfsubmit", "run", str(media), "--model", str(model)]
         command += ["--output", str(options.out / "s.csv"), "--no-resume", "--no-fallback"]
         command += ["--loader", "huggingface", "--per-file-timeout", "3600", *extra]
-        cost = measure(command, options.out / "log.txt", environment)
+        cost = measure(command, options.out / "log.txt")
         print(
             f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.peak / 2**20:.0f} |", flush=True
         )

@@ -6,7 +6,6 @@ python -m benchmarks.startup [--rounds 5] [--loader huggingface]
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from statistics import median
 from PIL import Image
 
 from benchmarks.measure import Cost, measure
-from benchmarks.scaling import REPOSITORY, photograph
+from benchmarks.scaling import photograph
 from dfsubmit.samples import make_untrained_model
 
 LOAD = (
@@ -30,7 +29,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--loader", default="huggingface")
     options = parser.parse_args()
-    environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = make_untrained_model(folder / "model", size="base")
@@ -41,14 +39,14 @@ def main() -> None:
         run += ["--output", str(folder / "s.csv"), "--no-resume", "--no-fallback"]
         run += ["--loader", options.loader]
         for command in (load, run):  # the page cache, and a converter's own cache
-            measure(command, folder / "log.txt", environment)
+            measure(command, folder / "log.txt")
         pairs: list[tuple[Cost, Cost]] = []
         print(
             "| round | load only, wall s | run, wall s | ratio | CPU ratio |\n|---|---|---|---|---|"
         )
         for number in range(options.rounds):
-            alone = measure(load, folder / "log.txt", environment)
-            whole = measure(run, folder / "log.txt", environment)
+            alone = measure(load, folder / "log.txt")
+            whole = measure(run, folder / "log.txt")
             pairs.append((alone, whole))
             ratios = f"{whole.wall / alone.wall:.2f} | {whole.cpu / alone.cpu:.2f}"
             print(f"| {number + 1} | {alone.wall:.2f} | {whole.wall:.2f} | {ratios} |", flush=True)

@@ -16,6 +16,7 @@ from dfsubmit.finetuning.index import LABEL_NAMES
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.finetuning.plan import Plan
 from dfsubmit.finetuning.splits import write_split
+from dfsubmit.finetuning.teacher import SHARE
 from dfsubmit.finetuning.tuning import Outcome
 from dfsubmit.preprocess import PREPROCESSOR_FILE
 from dfsubmit.recipe import RECIPE_FILE
@@ -144,6 +145,7 @@ def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
         columns=COLUMNS,
         datasets=_datasets(plan),
         recipe=dataclasses.asdict(plan.recipe),
+        teacher_share=SHARE,
         warnings=plan.warnings(),
         minutes=outcome.seconds / 60,
     )
