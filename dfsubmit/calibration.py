@@ -7,53 +7,72 @@ order, however many workers there are.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from dfsubmit._version import __version__
 from dfsubmit.interfaces import FrameModel
 from dfsubmit.records import MediaFile, Pixels
-from dfsubmit.settings import ScanSettings
 from dfsubmit.workers import FaceEvent, Visit, WorkerPool
 
 FACES_OF_A_FILE = 4
 
 
-def calibrate(
-    model: FrameModel,
-    files: Sequence[MediaFile],
-    settings: ScanSettings,
-    workers: int = 0,
-    per_file_timeout: float = 120.0,
-) -> None:
+def calibrate(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) -> list[str]:
     """Call the model's ``calibrate`` with faces of these files, if it wants that.
 
     A model that does has an attribute ``calibration_images``, the number of faces that it would
-    like; one without it, or with 0 in it, is left alone. Where no file has a face, nothing is
-    called, and nothing will have to be scored.
+    like; one without it, or with 0 in it, is left alone. So are the files where the model can
+    `recall` what an earlier run on them gave. Where no file has a face, nothing is called, and
+    nothing will have to be scored.
+
+    Args:
+        model: loaded.
+        files: all files of the run.
+        pool: with its settings; it is free again afterwards.
+
+    Returns:
+        What the user should know of the calibrated model, a line each.
     """
-    wanted = getattr(model, "calibration_images", 0)
+    wanted = int(getattr(model, "calibration_images", 0))
     if not wanted:
-        return
-    faces: list[Pixels] = []
-    files = _spread(files)
-    at_once = -(-wanted // FACES_OF_A_FILE)
-    while files and len(faces) < wanted:
-        files, part = files[at_once:], files[:at_once]
-        faces += _faces(part, settings, workers, per_file_timeout)
-    if faces:
-        model.calibrate(np.stack(faces[:wanted]))  # type: ignore[attr-defined]
+        return []
+    calibrated: Any = model
+    recall = getattr(model, "recall", None)
+    if recall is None or not recall(calibration_key(files, pool)):
+        faces: list[Pixels] = []
+        left = _spread(files)
+        at_once = -(-wanted // FACES_OF_A_FILE)
+        while left and len(faces) < wanted:
+            left, part = left[at_once:], left[:at_once]
+            faces += _faces(part, pool)
+        if not faces:
+            return []
+        calibrated.calibrate(np.stack(faces[:wanted]))
+    return list(getattr(model, "warnings", ()))
 
 
-def _faces(
-    files: Sequence[MediaFile], settings: ScanSettings, workers: int, per_file_timeout: float
-) -> list[Pixels]:
+def calibration_key(files: Sequence[MediaFile], pool: WorkerPool) -> str:
+    """SHA-256, in hexadecimal, of all that decides which faces `calibrate` shows: the files, known
+    by name, size and time of modification, and how faces are found and cut in them."""
+    identities = [(file.name, file.size, file.mtime_ns) for file in files]
+    assert pool.settings is not None
+    how = dataclasses.asdict(pool.settings)
+    text = json.dumps([__version__, FACES_OF_A_FILE, how, identities], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _faces(files: Sequence[MediaFile], pool: WorkerPool) -> list[Pixels]:
     """Faces of all these files, in the order of the files and of their frames."""
     found: dict[tuple[str, int], Pixels] = {}
-    with WorkerPool(settings, workers, per_file_timeout) as pool:
-        for event in pool.events(files, lambda file: Visit(keep=FACES_OF_A_FILE)):
-            if isinstance(event, FaceEvent):
-                found[event.file.name, event.face.index] = event.face.crop
+    for event in pool.events(files, lambda file: Visit(keep=FACES_OF_A_FILE)):
+        if isinstance(event, FaceEvent):
+            found[event.file.name, event.face.index] = event.face.crop
     position = {file.name: number for number, file in enumerate(files)}
     return [found[key] for key in sorted(found, key=lambda key: (position[key[0]], key[1]))]
 

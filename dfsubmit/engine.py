@@ -57,7 +57,7 @@ class Waiting:
     """Which side waited for the other, in seconds.
 
     Attributes:
-        load: nothing could begin before the model was loaded.
+        load: nothing could begin before the model was loaded (and, for int8, calibrated).
         model: the model had no faces to classify.
         workers: the queue was full and the workers had to stop.
         classify: the model was at work.

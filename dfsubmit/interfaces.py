@@ -69,9 +69,14 @@ class LoadRequest:
 class FrameModel(Protocol):
     """A loaded model: faces in, logits out.
 
-    A model that has to see faces before it can score (to quantise itself) may offer two things
-    more: ``calibration_images: int``, how many it would like (0 for none), and
-    ``calibrate(pixels)``, called once with at most so many, before the first `logits`.
+    A model that has to see faces before it can score (to quantise itself) offers two things more:
+    ``calibration_images: int``, how many it would like (0 for none), and ``calibrate(pixels)``,
+    called once with at most so many, before the first `logits`. Two more are optional:
+    ``recall(key) -> bool``, called before that, is true where it has taken what a calibration under
+    this key once gave from a cache of its own, and needs no faces; ``warnings``, lines, tell the
+    user afterwards how it went.
+
+    ``arithmetic: str``, one line for the run's metadata, is optional as well.
 
     Attributes:
         id2label: the model's own class names by index.

@@ -103,6 +103,7 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
             f"{chosen.model.device}, {chosen.model.precision}"
         )
         meta = describe_run(options, chosen, plugins, aggregator, decision, passed_over)
+        pool.settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
         return _score(
             _Run(options, chosen, rows, pool, started, end), files, output, meta, interrupt
         )
@@ -192,7 +193,11 @@ def _score(
     todo = [file for file in files if file.name not in done]
     try:
         if todo:
-            interrupt.guard(_calibrate)(run, files)
+            # All files: a resumed run's model is then the same as the interrupted one's.
+            model = run.chosen.model
+            meta["warnings"] += interrupt.guard(calibrate)(model, files, run.pool)
+            meta["arithmetic"] = getattr(model, "arithmetic", "")
+            run.waiting.load = time.monotonic() - run.started
             _score_files(run, todo, len(files), output, meta, interrupt)
     except Interrupted:
         pass  # a signal, or the end of the time limit: what is known is written
@@ -224,14 +229,6 @@ def _resume(run: _Run, output: RunOutput, files: list[MediaFile]) -> set[str]:
     return {result.filename for result in results}
 
 
-def _calibrate(run: _Run, files: list[MediaFile]) -> None:
-    """Show a model that has to see faces first some of all files, so that a resumed run's model
-    is the same as the interrupted one's."""
-    chosen, options = run.chosen, run.options
-    settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
-    calibrate(chosen.model, files, settings, options.workers, options.per_file_timeout)
-
-
 def _score_files(
     run: _Run,
     files: list[MediaFile],
@@ -243,8 +240,6 @@ def _score_files(
     options, chosen = run.options, run.chosen
     if run.plan is not None:
         files = run.plan.order(files)
-    preprocessor = chosen.model.preprocessor
-    run.pool.settings = ScanSettings(chosen.recipe, preprocessor, options.no_face)
     classifier = Classifier(
         chosen.model, chosen.fake_index, chosen.batch_size, options.tta, chosen.folder.name
     )

@@ -77,6 +77,7 @@ class WorkerProcess:
         self.connection: Connection[object, object] = Connection(ours.detach())
         self.ready = False
         self.file: MediaFile | None = None
+        self._settled = False
         self._deadline = float("inf")
         self._left = 0.0
         self._sending = threading.Lock()
@@ -87,7 +88,10 @@ class WorkerProcess:
         return self._process.pid
 
     def settle(self, settings: ScanSettings) -> None:
-        """Tell it what holds for every file; it answers that it is ready."""
+        """Tell it, once, what holds for every file; it answers that it is ready."""
+        if self._settled:
+            return
+        self._settled = True
         self._deadline = time.monotonic() + START_SECONDS
         self._send(settings)
 

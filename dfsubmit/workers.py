@@ -163,12 +163,15 @@ class WorkerPool:
             files: taken from as workers become idle.
             visit: asked just before a file is handed to a worker.
 
+        May be called again once it has ended; the settings stay those of the first time.
+
         A file whose worker was killed from outside (the kernel's OOM killer, most likely) is tried
         once more, alone, at the end.
         """
         assert self.settings is not None
         waiting = iter(files)
         exhausted = False
+        self._retried.clear()
         for member in self._workers:
             member.settle(self.settings)
         while not self._stopped:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dfsubmit import RunOptions, run
-from dfsubmit.calibration import FACES_OF_A_FILE, calibrate
+from dfsubmit.calibration import FACES_OF_A_FILE, calibrate, calibration_key
 from dfsubmit.media import list_media
 from dfsubmit.preprocess import Preprocessor
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Status
 from dfsubmit.settings import ScanSettings
+from dfsubmit.workers import WorkerPool
 
 SETTINGS = ScanSettings(Recipe(), Preprocessor(height=8, width=8))
 
@@ -26,7 +28,8 @@ def shown(fake_model):
         model, calls = fake_model(), []
         model.calibration_images = wanted
         model.calibrate = calls.append
-        calibrate(model, files, SETTINGS, workers)
+        with WorkerPool(SETTINGS, workers) as pool:
+            assert calibrate(model, files, pool) == []
         return calls
 
     return show
@@ -59,9 +62,34 @@ def test_without_faces_nothing_is_called(samples, shown):
     assert shown([], 8) == []
 
 
-def test_other_models_cost_no_scan(fake_model, monkeypatch):
-    monkeypatch.setattr("dfsubmit.calibration.WorkerPool", None)
-    calibrate(fake_model(), ["not even looked at"], SETTINGS)
+def test_other_models_cost_no_scan(fake_model):
+    assert calibrate(fake_model(), ["not even looked at"], None) == []
+
+
+def test_a_model_that_recalls_costs_no_scan(samples, fake_model):
+    model, keys = fake_model(), []
+    model.calibration_images, model.warnings = 8, ["labels may move"]
+    model.recall = lambda key: not keys.append(key)
+    pool = WorkerPool(SETTINGS, 1)
+    assert calibrate(model, list_media(samples), pool) == ["labels may move"]
+    assert keys == [calibration_key(list_media(samples), pool)]
+    assert pool.pids() == []
+
+
+def test_the_key_holds_the_files_and_how_they_are_cut(samples):
+    files = list_media(samples)
+    key = calibration_key(files, WorkerPool(SETTINGS))
+    assert calibration_key(list_media(samples), WorkerPool(SETTINGS, 3)) == key
+    touched = dataclasses.replace(files[0], mtime_ns=1)
+    larger = ScanSettings(Recipe(), Preprocessor(height=16, width=16))
+    tighter = ScanSettings(Recipe(margin=0.1), Preprocessor(height=8, width=8))
+    others = [
+        calibration_key(files[1:], WorkerPool(SETTINGS)),
+        calibration_key([touched, *files[1:]], WorkerPool(SETTINGS)),
+        calibration_key(files, WorkerPool(larger)),
+        calibration_key(files, WorkerPool(tighter)),
+    ]
+    assert len({key, *others}) == 5
 
 
 PLUGIN = """
@@ -80,6 +108,7 @@ class Model:
     def calibrate(self, pixels):
         assert len(pixels) == 6
         self.calibration_images = 0
+        self.arithmetic, self.warnings = "six faces' worth", ["labels may move"]
 
     def logits(self, pixels):
         assert self.calibration_images == 0, "scored before it was calibrated"
@@ -114,3 +143,5 @@ def test_a_run_calibrates_before_it_scores(samples: Path, tiny_model: Path, tmp_
     )
     summary = run(options)
     assert sum(result.status is Status.OK for result in summary.results) == 9
+    assert "labels may move" in summary.meta["warnings"]
+    assert summary.meta["arithmetic"] == "six faces' worth"

@@ -1,15 +1,12 @@
 """Hugging Face folder → OpenVINO graph, made once and cached.
 
-In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`, and from
-that an int8 one for given calibration images. The cache's names hold everything that a graph
-depends on, so that nothing in it is ever out of date.
+In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`. The cache's
+names hold everything that a graph depends on, so that nothing in it is ever out of date.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import os
 import shutil
 import sys
@@ -19,15 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import platformdirs
 
-from dfsubmit.errors import ModelError, NotInstalled
+from dfsubmit.errors import ModelError
 from dfsubmit.huggingface import load_network
 
 # Raised when this module converts differently than before.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def load_openvino() -> Any:
@@ -65,44 +60,26 @@ def convert(folder: Path, model_hash: str, height: int, width: int) -> Any:
     Raises:
         ModelError: the weights cannot be loaded, or OpenVINO cannot convert the model.
     """
-    return _cached(model_hash, "fp32", lambda: _convert(folder, height, width))
+    return cached(model_hash, "fp32", lambda: _convert(folder, height, width))
 
 
-def quantise(model: Any, model_hash: str, images: npt.NDArray[np.float32]) -> Any:
-    """An fp32 `openvino.Model` with int8 weights and activations.
-
-    Post-training quantisation by NNCF, with its settings for transformers (SmoothQuant, and
-    attention kept apart), calibrated on the images.
+def compile_graph(graph: Any, precision: str, threads: int = 0) -> Any:
+    """An `openvino.CompiledModel` for the CPU.
 
     Args:
-        model: what `convert` gave.
-        model_hash: of the folder that it came from; "" quantises without the cache.
-        images: float32 (n, 3, height, width), normalised, n ≥ 1.
-
-    Raises:
-        NotInstalled: nncf is missing.
+        graph: an `openvino.Model`.
+        precision: of what is not quantised: "fp32" or "bf16".
+        threads: how many it may use; 0 leaves it to OpenVINO.
     """
-    load_openvino()
-    try:
-        import nncf
-    except ImportError as error:
-        raise NotInstalled(
-            "--precision int8 needs the package 'nncf'", "pip install nncf"
-        ) from error
-
-    def make() -> Any:
-        dataset = nncf.Dataset([image[np.newaxis] for image in images])
-        # NNCF draws its progress on stdout, which belongs to the run's results.
-        with contextlib.redirect_stdout(sys.stderr):
-            return nncf.quantize(
-                model.clone(),
-                dataset,
-                model_type=nncf.ModelType.TRANSFORMER,
-                subset_size=len(images),
-            )
-
-    digest = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()[:16]
-    return _cached(model_hash, f"int8-{digest}-nncf{nncf.__version__}", make)
+    # The hint is stated because OpenVINO would by itself take bf16 on a CPU that has it.
+    # Threads pinned to cores would fight with the workers, which decode on the same ones.
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        "ENABLE_CPU_PINNING": False,
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return openvino_core().compile_model(graph, "CPU", settings)
 
 
 def cache_folder() -> Path:
@@ -110,22 +87,29 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("dfsubmit")) / "openvino"
 
 
-def _cached(model_hash: str, variant: str, make: Callable[[], Any]) -> Any:
-    """The graph from the cache, or made now and put there."""
+def cached(model_hash: str, variant: str, make: Callable[[], Any]) -> Any:
+    """A graph from the cache, or made now and put there.
+
+    Args:
+        model_hash: of the model's folder; "" goes without the cache.
+        variant: names all that it depends on besides the model, OpenVINO and this module.
+        make: makes the graph, or None, which is not kept.
+    """
     if not model_hash:
         return make()
     openvino = load_openvino()
     release = openvino.__version__.split("-")[0]
     name = f"{model_hash[:32]}-{variant}-openvino{release}-{_FORMAT}"
-    graph = cache_folder() / name / "model.xml"
-    if graph.is_file():
+    path = cache_folder() / name / "model.xml"
+    if path.is_file():
         try:
-            return openvino_core().read_model(graph)
+            return openvino_core().read_model(path)
         except RuntimeError:
             pass  # damaged: made anew below, beside it, and used from memory
-    model = make()
-    _store(model, graph.parent)
-    return model
+    graph = make()
+    if graph is not None:
+        _store(graph, path.parent)
+    return graph
 
 
 def _store(model: Any, folder: Path) -> None:

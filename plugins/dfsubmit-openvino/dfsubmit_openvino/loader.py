@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +17,12 @@ from dfsubmit.modelfolder import read_classes
 from dfsubmit.preprocess import Preprocessor, load_preprocessor
 from dfsubmit.records import Pixels
 
-CALIBRATION_IMAGES = 64
-"""Crops that int8 is calibrated on."""
+CALIBRATION_IMAGES = 32
+"""Crops that int8 is calibrated on. Twice as many take twice as long and change little:
+docs/performance.md."""
 
 _PICTURES = (".jpg", ".jpeg", ".png")
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+_PRECISIONS = ("fp32", "bf16", "int8")
 _NAMES = {"f32": "fp32", "bf16": "bf16"}
 
 
@@ -30,7 +32,7 @@ class OpenVinoLoader:
     def rank(self, request: LoadRequest) -> int:
         """20, above the core's own loader, for safetensors folders that are to run on the CPU;
         0 otherwise."""
-        if request.precision not in ("auto", *_HINTS):
+        if request.precision not in ("auto", *_PRECISIONS):
             return 0
         if not any(request.folder.glob("*.safetensors")):
             return 0
@@ -77,17 +79,10 @@ class OpenVinoModel:
 
     def compile(self, graph: Any) -> None:
         """Take an `openvino.Model` as the network, in the precision asked for."""
-        from dfsubmit_openvino.convert import openvino_core
+        from dfsubmit_openvino.convert import compile_graph
 
-        # The hint is stated because OpenVINO would by itself take bf16 on a CPU that has it.
-        # Threads pinned to cores would fight with the workers, which decode on the same ones.
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-            "ENABLE_CPU_PINNING": False,
-        }
-        if self._threads:
-            settings["INFERENCE_NUM_THREADS"] = self._threads
-        self._compiled = openvino_core().compile_model(graph, "CPU", settings)
+        rest = "fp32" if self.precision == "int8" else self.precision
+        self._compiled = compile_graph(graph, rest, self._threads)
         if self.precision != "int8":
             # A CPU without bf16 computes in fp32 whatever the hint: say what is done.
             hint = self._compiled.get_property("INFERENCE_PRECISION_HINT")
@@ -105,6 +100,8 @@ class Int8Model(OpenVinoModel):
     Attributes:
         calibration_images: how many faces `calibrate` wants to be called with, before the first
             call of `logits`; 0 once it has been.
+        arithmetic: how far it is from fp32, once it has been calibrated.
+        warnings: that it is too far, where it is.
     """
 
     def __init__(
@@ -116,8 +113,21 @@ class Int8Model(OpenVinoModel):
     ) -> None:
         super().__init__(preprocessor, id2label, "int8", request.threads)
         self.calibration_images = CALIBRATION_IMAGES
+        self.arithmetic = "int8"
+        self.warnings: list[str] = []
         self._graph = graph
         self._model_hash = request.model_hash
+        self._key = ""
+
+    def recall(self, key: str) -> bool:
+        """Whether the cache holds what `calibrate` once made under this key; it is used then."""
+        from dfsubmit_openvino.quantise import recall
+
+        self._key = key
+        graph = recall(self._model_hash, key)
+        if graph is not None:
+            self._take(graph)
+        return graph is not None
 
     def calibrate(self, pixels: Pixels) -> None:
         """Quantise with the ranges that these faces show.
@@ -126,11 +136,22 @@ class Int8Model(OpenVinoModel):
             pixels: RGB uint8 (n, height, width, 3), n ≥ 1; fewer than `calibration_images` will
                 do, and are all that there is when a run has no more.
         """
-        from dfsubmit_openvino.convert import quantise
+        from dfsubmit_openvino.quantise import quantise
 
         images = self.preprocessor.normalise(pixels[:CALIBRATION_IMAGES])
-        self.compile(quantise(self._graph, self._model_hash, images))
+        key = self._key or hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+        self._take(quantise(self._graph, self._model_hash, key, images))
+
+    def _take(self, graph: Any) -> None:
+        from dfsubmit_openvino.quantise import drift_of
+
+        self.compile(graph)
+        self._graph = None
         self.calibration_images = 0
+        drift = drift_of(graph)
+        self.arithmetic = str(drift)
+        if drift.unsuitable:
+            self.warnings = [f"{drift}: --precision bf16 suits this model better"]
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`.

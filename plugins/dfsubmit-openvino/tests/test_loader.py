@@ -155,8 +155,30 @@ def test_int8_is_calibrated_on_the_first_faces(
     again.calibrate(faces)
     np.testing.assert_allclose(_p_fake(again, faces), p_fake, atol=1e-5)
     assert set(warm_cache.glob("*int8*")) == before
-    again.calibrate(faces[:8])
+    others = OpenVinoLoader().load(request)
+    assert isinstance(others, Int8Model)
+    others.calibrate(faces[:8])
     assert len(set(warm_cache.glob("*int8*"))) == len(before) + 1
+
+
+def test_int8_is_recalled_without_faces_or_nncf(
+    folder: Path, faces: Pixels, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf")
+    request = LoadRequest(folder, precision="int8", model_hash=HASH)
+    model = OpenVinoLoader().load(request)
+    assert isinstance(model, Int8Model)
+    assert not model.recall("of these files")
+    model.calibrate(faces)
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    again = OpenVinoLoader().load(request)
+    assert isinstance(again, Int8Model)
+    assert not again.recall("of other files")
+    assert again.calibration_images == CALIBRATION_IMAGES
+    assert again.recall("of these files")
+    assert again.calibration_images == 0
+    assert again.arithmetic == model.arithmetic
+    np.testing.assert_allclose(_p_fake(again, faces), _p_fake(model, faces), atol=1e-5)
 
 
 def test_int8_takes_a_folder_of_faces(folder: Path, faces: Pixels, tmp_path: Path) -> None:
@@ -189,7 +211,7 @@ def test_int8_without_nncf_names_it(
     folder: Path, faces: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    model = OpenVinoLoader().load(LoadRequest(folder, precision="int8", model_hash=HASH))
+    model = OpenVinoLoader().load(LoadRequest(folder, precision="int8"))
     assert isinstance(model, Int8Model)
     with pytest.raises(NotInstalled) as caught:
         model.calibrate(faces)

@@ -1,0 +1,159 @@
+"""An fp32 graph and some faces → an int8 graph, and how far it moves those faces' probabilities.
+
+Post-training quantisation by NNCF. What suits one architecture ruins another, so the settings
+depend on the graph; and as no settings suit every model, each graph carries its own drift from
+fp32, to be told to whoever uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import NotInstalled
+from dfsubmit_openvino.convert import cached, compile_graph, load_openvino
+
+SMOOTHING = 0.8
+"""Alpha of SmoothQuant (Xiao et al. 2023, https://arxiv.org/abs/2211.10438): how much of the
+activations' range moves into the weights. With NNCF's own, 0.95, probabilities move further:
+docs/performance.md."""
+
+_RT_INFO = "dfsubmit_drift"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far an int8 graph is from the fp32 one, on the faces that it was calibrated on.
+
+    Attributes:
+        faces: how many.
+        mean, largest: of the faces' largest change of a class's probability, in [0, 1].
+        changed: faces that have another most likely class.
+    """
+
+    faces: int
+    mean: float
+    largest: float
+    changed: int
+
+    def __str__(self) -> str:
+        return (
+            f"int8 moves the probabilities of its {self.faces} calibration faces by "
+            f"{self.mean:.3f} on average and {self.largest:.3f} at most, and gives {self.changed} "
+            "of them another class"
+        )
+
+    @property
+    def unsuitable(self) -> bool:
+        """More than one face in twenty with another class: what int8 must not cost."""
+        return self.changed * 20 > self.faces
+
+
+def recall(model_hash: str, key: str) -> Any | None:
+    """The int8 graph that was cached under this model and key, or None."""
+    return cached(model_hash, _variant(key), lambda: None)
+
+
+def quantise(graph: Any, model_hash: str, key: str, images: npt.NDArray[np.float32]) -> Any:
+    """An `openvino.Model` with int8 weights and activations; `drift_of` tells how far it is off.
+
+    Args:
+        graph: what `convert.convert` gave.
+        model_hash: of the folder that it came from; "" quantises without the cache.
+        key: names the images in the cache.
+        images: float32 (n, 3, height, width), normalised, n ≥ 1.
+
+    Raises:
+        NotInstalled: nncf is missing.
+    """
+    return cached(model_hash, _variant(key), lambda: _quantise(graph, images))
+
+
+def drift_of(graph: Any) -> Drift:
+    """What `quantise` noted in its graph."""
+    faces, mean, largest, changed = graph.get_rt_info(_RT_INFO).astype(str).split(" ")
+    return Drift(int(faces), float(mean), float(largest), int(changed))
+
+
+def _quantise(graph: Any, images: npt.NDArray[np.float32]) -> Any:
+    load_openvino()
+    try:
+        import nncf
+    except ImportError as error:
+        raise NotInstalled(
+            "--precision int8 needs the package 'nncf'", "pip install nncf"
+        ) from error
+
+    dataset = nncf.Dataset([image[np.newaxis] for image in images])
+    # NNCF draws its progress on stdout, which belongs to the run's results.
+    with contextlib.redirect_stdout(sys.stderr):
+        quantised = nncf.quantize(
+            graph.clone(), dataset, subset_size=len(images), **_settings(graph)
+        )
+    drift = _measure(graph, quantised, images)
+    text = f"{drift.faces} {drift.mean:.6f} {drift.largest:.6f} {drift.changed}"
+    quantised.set_rt_info(text, _RT_INFO)
+    return quantised
+
+
+def _settings(graph: Any) -> dict[str, Any]:
+    """What suits the graph's architecture, of `nncf.quantize`'s parameters.
+
+    Ranges are taken from histograms: cut to a mean of the minima and maxima, NNCF's default, they
+    lose the outliers that decide. Activations are asymmetric in both cases, as GELU's are.
+    """
+    import nncf
+    from nncf.quantization.advanced_parameters import (
+        AdvancedQuantizationParameters,
+        AdvancedSmoothQuantParameters,
+    )
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    ranges = RangeEstimatorParametersSet.HISTOGRAM
+    convolutions = [op for op in graph.get_ops() if "Convolution" in op.get_type_name()]
+    if len(convolutions) > 1:
+        return {
+            "preset": nncf.QuantizationPreset.MIXED,
+            "advanced_parameters": AdvancedQuantizationParameters(
+                activations_range_estimator_params=ranges
+            ),
+        }
+    # A transformer: its one convolution embeds the patches, costs next to nothing and reads the
+    # picture itself. It stays fp32.
+    return {
+        "model_type": nncf.ModelType.TRANSFORMER,
+        "ignored_scope": nncf.IgnoredScope(types=["Convolution"], validate=False),
+        "advanced_parameters": AdvancedQuantizationParameters(
+            activations_range_estimator_params=ranges,
+            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING),
+        ),
+    }
+
+
+def _measure(graph: Any, quantised: Any, images: npt.NDArray[np.float32]) -> Drift:
+    exact, moved = (_probabilities(each, images) for each in (graph, quantised))
+    change = np.abs(exact - moved).max(axis=1)
+    changed = int((exact.argmax(axis=1) != moved.argmax(axis=1)).sum())
+    return Drift(len(images), float(change.mean()), float(change.max()), changed)
+
+
+def _probabilities(graph: Any, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    compiled = compile_graph(graph, "fp32")
+    rows = [next(iter(compiled(image[np.newaxis]).values()))[0].copy() for image in images]
+    logits = np.stack(rows).astype(np.float64)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _variant(key: str) -> str:
+    try:
+        nncf_version = importlib.metadata.version("nncf")  # without importing it: seconds
+    except importlib.metadata.PackageNotFoundError:
+        nncf_version = ""
+    return f"int8-{key[:32]}-nncf{nncf_version}"
