@@ -23,6 +23,8 @@ class Cost:
     Attributes:
         wall: seconds.
         cpu: user and system seconds of the command and of every process that it waited for.
+        own_cpu: what of that the command's own process used, to the last sample. In
+            `dfsubmit run` that is the model's, and the rest the workers'.
         peak: bytes: the largest sum of its processes' proportional set sizes (PSS), sampled.
         busy: share of the machine's CPU time that was in use over the middle half of the
             command's time, in [0, 1]; of everything that ran, so on a quiet machine.
@@ -30,6 +32,7 @@ class Cost:
 
     wall: float
     cpu: float
+    own_cpu: float
     peak: int
     busy: float
 
@@ -62,7 +65,7 @@ def measure(
     if code:
         raise RuntimeError(f"{' '.join(command)}: exit code {code}: see {log}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, watch.peak, watch.busy())
+    return Cost(wall, cpu, watch.own_cpu, watch.peak, watch.busy())
 
 
 class _Watch(threading.Thread):
@@ -70,12 +73,14 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.root = root
         self.peak = 0
+        self.own_cpu = 0.0
         self.cpu_times: list[tuple[int, int]] = []
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
             self.peak = max(self.peak, sum(map(_pss, _tree(self.root))))
+            self.own_cpu = _cpu_seconds(self.root) or self.own_cpu
             self.cpu_times.append(_cpu_times())
 
     def stop(self) -> None:
@@ -112,6 +117,16 @@ def _cpu_times() -> tuple[int, int]:
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     ticks = [int(field) for field in fields]
     return ticks[3] + ticks[4], sum(ticks)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system seconds of a process; 0 where it has ended."""
+    try:
+        # After the name, which may hold anything but ends with the last parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _pss(pid: int) -> int:

@@ -14,9 +14,14 @@ COLUMNS = (
     "labels equal", "largest Δp", "mean IoU", "faces lost",
 )  # fmt: skip
 
+STAGES = (
+    "mode", "decode", "detect", "classify", "workers CPU", "model CPU", "model waited",
+    "workers waited", "frames classified", "left alone",
+)  # fmt: skip
+
 
 def write_report(results: list[Result], baseline: str, out: Path) -> str:
-    """Write ``table.md`` and ``ratios.png`` into `out`; the table's text."""
+    """Write ``table.md`` and ``ratios.png`` into `out`; the tables' text."""
     names = list(dict.fromkeys(result["mode"] for result in results))
     lines = [
         "| " + " | ".join(COLUMNS) + " |",
@@ -32,7 +37,7 @@ def write_report(results: list[Result], baseline: str, out: Path) -> str:
         row.append(f"{100 * median(run['busy'] for run in runs):.0f} %")
         row += [f"{peak:.0f}", *_agreement(runs[0], _first(results, baseline))]
         lines.append("| " + " | ".join(row) + " |")
-    table = "\n".join(lines) + "\n"
+    table = "\n".join([*lines, "", *_stages(results, names)]) + "\n"
     (out / "table.md").write_text(table, encoding="utf-8")
     _plot(results, names, baseline, out / "ratios.png")
     return table
@@ -58,14 +63,36 @@ def overlap(one: list[int], other: list[int]) -> float:
     return common / (areas - common)
 
 
+def _stages(results: list[Result], names: list[str]) -> list[str]:
+    """The medians of where the time goes: stages add up over workers, who share the cores. In
+    seconds, but for the last two."""
+    keys = ("decode", "detect", "classify", "model_waited", "workers_waited")
+    lines = [
+        "| " + " | ".join(STAGES) + " |",
+        "|---" * len(STAGES) + "|",
+    ]
+    for name in names:
+        runs = [run for run in results if run["mode"] == name and "seconds" in run]
+        if not runs:
+            continue
+        seconds = [median(run["seconds"].get(key, 0.0) for run in runs) for key in keys]
+        own = median(run["own_cpu"] for run in runs)
+        workers = median(run["cpu"] - run["own_cpu"] for run in runs)
+        figures = [*seconds[:3], workers, own, *seconds[3:]]
+        row = [name, *(f"{figure:.1f}" for figure in figures)]
+        row += [str(runs[0][key]) for key in ("frames_classified", "frames_skipped")]
+        lines.append("| " + " | ".join(row) + " |")
+    return lines
+
+
 def _first(results: list[Result], name: str) -> Result | None:
     return next((result for result in results if result["mode"] == name), None)
 
 
 def _agreement(run: Result, naive: Result | None) -> list[str]:
     """Labels, largest Δp and boxes against (b), whose boxes have no frame numbers: they are
-    compared where both found as many."""
-    if naive is None or run is naive or "frames_classified" not in run:
+    compared where both found as many. Another model's labels are not compared."""
+    if naive is None or run is naive or "frames_classified" not in run or run.get("decided"):
         return ["", "", "", ""]
     equal, deltas, overlaps, lost = 0, [], [], 0
     for name, ours in run["files"].items():

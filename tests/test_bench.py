@@ -16,7 +16,10 @@ BOX = [10, 10, 30, 30]
 
 def result(mode: str, number: int, wall: float, **file: object) -> dict[str, object]:
     files = {"a.mp4": {"p_fake": 0.6, "label": 1, "boxes": [BOX], **file}}
-    extra = {} if mode == NAIVE else {"frames_classified": 1}
+    seconds = {"decode": 1, "detect": 2, "classify": wall / 2, "model_waited": 0.25}
+    extra = {"frames_classified": 40, "frames_skipped": 3, "seconds": seconds, "own_cpu": wall}
+    if mode == NAIVE:
+        extra = {}
     return {
         "mode": mode, "round": number, "wall": wall, "cpu": 2 * wall, "peak": 2**20,
         "busy": 0.75, "files": files, **extra,
@@ -42,12 +45,25 @@ def test_a_flipped_label_a_moved_box_and_a_lost_face_are_told(tmp_path: Path) ->
         result("flipped", 0, 5, p_fake=0.4, label=0),
         result("lost", 0, 5, boxes=[]),
     ]
-    rows = write_report(results, NAIVE, tmp_path).splitlines()
+    rows = write_report(results, NAIVE, tmp_path).splitlines()[:6]
     assert (tmp_path / "ratios.png").stat().st_size > 0
     assert "| 75 % |" in rows[3]
     assert rows[3].endswith("| 1/1 | 0.0e+00 | 1.000 | 0 |")
     assert rows[4].endswith("| 0/1 | 2.0e-01 | 1.000 | 0 |")
     assert rows[5].endswith("| 1/1 | 0.0e+00 |  | 1 |")
+
+
+def test_the_stages_of_each_mode_but_the_naive_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    results = [result(NAIVE, 0, 10), result("c", 0, 5), result("c", 1, 7), result("c", 2, 6)]
+    stages = write_report(results, NAIVE, tmp_path).split("\n\n")[1].splitlines()
+    assert stages[2:] == ["| c | 1.0 | 2.0 | 3.0 | 6.0 | 6.0 | 0.2 | 0.0 | 40 | 3 |"]
+
+
+def test_another_models_labels_are_not_compared(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    results = [result(NAIVE, 0, 10), {**result("f", 0, 5, label=0), "decided": True}]
+    assert write_report(results, NAIVE, tmp_path).splitlines()[3].endswith("|  |  |  |  |")
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="no Linux /proc")
@@ -57,7 +73,7 @@ def test_a_command_and_its_children_are_measured_together(tmp_path: Path) -> Non
     cost = measure([sys.executable, "-c", parent], tmp_path / "log")
     assert cost.peak > 60 * 2**20
     assert cost.wall >= 2
-    assert cost.cpu > 0
+    assert cost.cpu >= cost.own_cpu > 0
     assert 0 <= cost.busy <= 1
     with pytest.raises(RuntimeError, match="exit code 3"):
         measure([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "log")
