@@ -32,8 +32,8 @@ def write_report(results: list[Result], baseline: str, out: Path) -> str:
         speed = [60 * len(run["files"]) / run["wall"] for run in runs]
         cpu = [run["cpu"] / len(run["files"]) for run in runs]
         peak = max(run["peak"] for run in runs) / 2**20
-        row = [name, _spread(speed, 1), _spread(cpu, 2)]
-        row += [_spread(ratios(results, name, baseline, of), 2) for of in ("wall", "cpu")]
+        row = [name, spread(speed, 1), spread(cpu, 2)]
+        row += [spread(ratios(results, name, baseline, of), 2) for of in ("wall", "cpu")]
         row.append(f"{100 * median(run['busy'] for run in runs):.0f} %")
         row += [f"{peak:.0f}", *_agreement(runs[0], _first(results, baseline))]
         lines.append("| " + " | ".join(row) + " |")
@@ -117,7 +117,7 @@ def _agreement(run: Result, naive: Result | None) -> list[str]:
     ]
 
 
-def _spread(values: Iterable[float], digits: int) -> str:
+def spread(values: Iterable[float], digits: int) -> str:
     """The median, with the smallest and largest where there are several."""
     found = sorted(values)
     if not found:

@@ -1,9 +1,9 @@
 """What a run costs as clips get longer, frames larger, files more, workers more.
 
-    python -m benchmarks.scaling [--out DIR] [--only length,size,files,workers]
+    python -m benchmarks.scaling [--out DIR] [--only length,size,files,workers] [--rounds 3]
 
 The media are made from a public-domain photograph, the model is a tiny untrained one: what is
-measured is decoding, detection and the machinery, which are what grows. Every line is one run.
+measured is decoding, detection and the machinery, which are what grows.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.measure import measure
+from benchmarks.measure import Cost, measure
+from benchmarks.report import spread
 from dfsubmit.records import Pixels
 from dfsubmit.samples import make_untrained_model
 
@@ -58,50 +61,112 @@ def make_pictures(folder: Path, count: int) -> None:
         Image.fromarray(part).save(folder / f"{number:04}.jpg", quality=90)
 
 
-def cases(names: set[str], folder: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """What each case is called, its media, and its options; the media are made on the way."""
+@dataclass(frozen=True)
+class Case:
+    """One line of the table.
+
+    Attributes:
+        group: what grows, for the plot.
+        size: how large it is.
+        name: for people.
+        media: a folder.
+        options: of `dfsubmit run`.
+    """
+
+    group: str
+    size: int
+    name: str
+    media: Path
+    options: tuple[str, ...] = ()
+
+
+def cases(names: set[str], folder: Path) -> Iterator[Case]:
+    """All cases; the media are made on the way."""
+
+    def media(name: str) -> Path:
+        (folder / name).mkdir()
+        return folder / name
+
     for seconds in LENGTHS if "length" in names else ():
-        media = folder / f"length{seconds}"
-        media.mkdir()
-        make_clip(media / "clip.mp4", seconds, 360)
-        yield f"one clip of {seconds} s, 360p", media, []
+        place = media(f"length{seconds}")
+        make_clip(place / "clip.mp4", seconds, 360)
+        yield Case("seconds of a clip", seconds, f"one clip of {seconds} s, 360p", place)
     for height in HEIGHTS if "size" in names else ():
-        media = folder / f"size{height}"
-        media.mkdir()
-        make_clip(media / "clip.mp4", 5, height)
-        yield f"one clip of 5 s, {height}p", media, []
+        place = media(f"size{height}")
+        make_clip(place / "clip.mp4", 5, height)
+        yield Case("lines of a frame", height, f"one clip of 5 s, {height}p", place)
     for count in COUNTS if "files" in names else ():
-        media = folder / f"files{count}"
-        media.mkdir()
-        make_pictures(media, count)
-        yield f"{count} pictures of 200 x 200", media, []
+        place = media(f"files{count}")
+        make_pictures(place, count)
+        yield Case("pictures", count, f"{count} pictures of 200 x 200", place)
     if "workers" in names:
-        media = folder / "workers"
-        media.mkdir()
+        place = media("workers")
         for number in range(4):
-            make_clip(media / f"{number}.mp4", 5, 720)
+            make_clip(place / f"{number}.mp4", 5, 720)
         for workers in WORKERS:
-            yield f"4 clips of 5 s, 720p, {workers} workers", media, ["--workers", str(workers)]
+            name = f"4 clips of 5 s, 720p, workers: {workers}"
+            yield Case("workers", workers, name, place, ("--workers", str(workers)))
+
+
+def plot(measured: list[tuple[Case, list[Cost]]], path: Path) -> None:
+    """Wall time and peak memory against what grows, a column for each group."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    groups = list(dict.fromkeys(case.group for case, _ in measured))
+    figure, axes = pyplot.subplots(
+        2, len(groups), figsize=(3 * len(groups), 5), sharex="col", sharey="row", squeeze=False
+    )
+    for column, group in enumerate(groups):
+        mine = [(case.size, costs) for case, costs in measured if case.group == group]
+        sizes = [size for size, _ in mine]
+        for row, of in enumerate((lambda cost: cost.wall, lambda cost: cost.peak / 2**20)):
+            found = [sorted(map(of, costs)) for _, costs in mine]
+            middle = [median(values) for values in found]
+            ends = [
+                [value - values[0] for value, values in zip(middle, found, strict=True)],
+                [values[-1] - value for value, values in zip(middle, found, strict=True)],
+            ]
+            axes[row][column].errorbar(sizes, middle, yerr=ends, marker="o", capsize=3)
+            axes[row][column].set_ylim(bottom=0)
+        axes[1][column].set_xscale("log")
+        axes[1][column].set_xticks(sizes, [str(size) for size in sizes])
+        axes[1][column].minorticks_off()
+        axes[1][column].set_xlabel(group)
+    axes[0][0].set_ylabel("wall time, s")
+    axes[1][0].set_ylabel("peak memory, MiB")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
 
 
 def main() -> None:
-    """Print a Markdown table, a line as soon as it is measured."""
+    """Print a Markdown table, a line as soon as it is measured, and draw ``scaling.png``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling")
     parser.add_argument("--out", type=Path, default=Path("scaling-results"))
     parser.add_argument("--only", default="length,size,files,workers")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     model = make_untrained_model(options.out / "model")
     print("| what | wall s | CPU s | peak MiB |\n|---|---|---|---|")
-    for name, media, extra in cases(set(options.only.split(",")), options.out):
-        command = [sys.executable, "-m", "dfsubmit", "run", str(media), "--model", str(model)]
+    measured = []
+    for case in cases(set(options.only.split(",")), options.out):
+        command = [sys.executable, "-m", "dfsubmit", "run", str(case.media), "--model", str(model)]
         command += ["--output", str(options.out / "s.csv"), "--no-resume", "--no-fallback"]
-        command += ["--loader", "huggingface", "--per-file-timeout", "3600", *extra]
-        cost = measure(command, options.out / "log.txt")
-        print(
-            f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.peak / 2**20:.0f} |", flush=True
-        )
+        command += ["--loader", "huggingface", "--per-file-timeout", "3600", *case.options]
+        costs = [measure(command, options.out / "log.txt") for _ in range(options.rounds)]
+        figures = [
+            spread([cost.wall for cost in costs], 1),
+            spread([cost.cpu for cost in costs], 1),
+            spread([cost.peak / 2**20 for cost in costs], 0),
+        ]
+        print(f"| {case.name} | " + " | ".join(figures) + " |", flush=True)
+        measured.append((case, costs))
+    plot(measured, options.out / "scaling.png")
 
 
 if __name__ == "__main__":
