@@ -130,13 +130,13 @@ def plot(measured: list[tuple[Case, list[Cost]]], path: Path) -> None:
                 [values[-1] - value for value, values in zip(middle, found, strict=True)],
             ]
             axes[row][column].errorbar(sizes, middle, yerr=ends, marker="o", capsize=3)
-            axes[row][column].set_ylim(bottom=0)
         axes[1][column].set_xscale("log")
         axes[1][column].set_xticks(sizes, [str(size) for size in sizes])
         axes[1][column].minorticks_off()
         axes[1][column].set_xlabel(group)
-    axes[0][0].set_ylabel("wall time, s")
-    axes[1][0].set_ylabel("peak memory, MiB")
+    for row, label in enumerate(("wall time, s", "peak memory, MiB")):
+        axes[row][0].set_ylabel(label)
+        axes[row][0].set_ylim(bottom=0)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
