@@ -68,6 +68,17 @@ def test_one_worker_and_three_find_the_same(files: list[MediaFile]) -> None:
     assert boxes[0] == boxes[1]
 
 
+def test_a_pool_takes_more_files_with_the_same_workers(files: list[MediaFile]) -> None:
+    """More workers than files the first time: one of them is not ready when that ends."""
+    with WorkerPool(SETTINGS, workers=2) as pool:
+        first = collect(pool, files[:1])
+        pids = pool.pids()
+        both = collect(pool, files)
+        assert pool.pids() == pids
+    assert set(first) == {files[0].name}
+    assert set(both) == {file.name for file in files}
+
+
 def test_workers_started_before_the_settings_are_known(files: list[MediaFile]) -> None:
     """They import their libraries while the model is still loading, and wait for their orders."""
     with WorkerPool(None, workers=2) as pool:

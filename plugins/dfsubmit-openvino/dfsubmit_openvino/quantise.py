@@ -25,6 +25,7 @@ activations' range moves into the weights. With NNCF's own, 0.95, probabilities 
 docs/performance.md."""
 
 _RT_INFO = "dfsubmit_drift"
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ def _measure(graph: Any, quantised: Any, images: npt.NDArray[np.float32]) -> Dri
 
 def _probabilities(graph: Any, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     compiled = compile_graph(graph, "fp32")
-    rows = [next(iter(compiled(image[np.newaxis]).values()))[0].copy() for image in images]
-    logits = np.stack(rows).astype(np.float64)
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    rows = [next(iter(compiled(batch).values())).copy() for batch in batches]
+    logits = np.concatenate(rows).astype(np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
