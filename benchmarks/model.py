@@ -21,13 +21,13 @@ from dfsubmit.settings import ScanSettings
 FRAMES_A_FILE = 3
 
 
-def make_model(folder: Path, media: Path, deviation: float = 1.0) -> None:
+def make_model(folder: Path, media: Path, mean: float = 0.0) -> None:
     """Write the model folder.
 
     Args:
         folder: becomes the model.
-        media: over their faces, fake − real has mean 0, in logits, and this deviation.
-        deviation: 1 spreads probabilities over 0.2 to 0.9; with more, frames agree.
+        media: over their faces fake − real has a deviation of 1, in logits.
+        mean: of that over all their faces; 0 spreads probabilities over 0.2 to 0.9.
     """
     import torch
     from transformers import AutoModelForImageClassification
@@ -45,8 +45,8 @@ def make_model(folder: Path, media: Path, deviation: float = 1.0) -> None:
         logits = torch.cat([network(pixel_values=batch).logits for batch in batches])
     margin = logits[:, 1] - logits[:, 0]
     with torch.no_grad():
-        scale = deviation / margin.std()
+        scale = 1 / margin.std()
         network.classifier.weight.mul_(scale)
         network.classifier.bias.mul_(scale)
-        network.classifier.bias[1] -= margin.mean() * scale
+        network.classifier.bias[1] += mean - margin.mean() * scale
     network.save_pretrained(folder)

@@ -92,7 +92,7 @@ def _first(results: list[Result], name: str) -> Result | None:
 def _agreement(run: Result, naive: Result | None) -> list[str]:
     """Labels, largest Δp and boxes against (b), whose boxes have no frame numbers: they are
     compared where both found as many. Another model's labels are not compared."""
-    if naive is None or run is naive or "frames_classified" not in run or run.get("decided"):
+    if naive is None or run is naive or "frames_classified" not in run or run.get("agreeing"):
         return ["", "", "", ""]
     equal, deltas, overlaps, lost = 0, [], [], 0
     for name, ours in run["files"].items():

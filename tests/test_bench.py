@@ -62,7 +62,7 @@ def test_the_stages_of_each_mode_but_the_naive_are_told(tmp_path: Path) -> None:
 
 def test_another_models_labels_are_not_compared(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    results = [result(NAIVE, 0, 10), {**result("f", 0, 5, label=0), "decided": True}]
+    results = [result(NAIVE, 0, 10), {**result("f", 0, 5, label=0), "agreeing": True}]
     assert write_report(results, NAIVE, tmp_path).splitlines()[3].endswith("|  |  |  |  |")
 
 
