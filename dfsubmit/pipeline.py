@@ -77,7 +77,9 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
     files, passed_over = list_folder(options.data)
     output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
     end = None if options.time_limit is None else deadline(options.time_limit, started)
-    workers = min(options.workers or available_cpus(), max(len(files), 1))
+    # With early exit a worker often waits for its next grant: one more has use for the core.
+    workers = options.workers or available_cpus() + options.early_exit
+    workers = min(workers, max(len(files), 1))
     with (
         contextlib.closing(output),
         Interrupt(end) as interrupt,
