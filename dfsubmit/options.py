@@ -29,7 +29,8 @@ class RunOptions:
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         loader: the name of a model loader; None picks the best one.
         batch_size: faces a forward pass; 0 chooses by device.
-        workers: processes that decode and detect; 0 means the CPUs available.
+        workers: processes that decode and detect; 0 means the CPUs available, and one more with
+            early exit.
         fallback: the model used when `model` cannot be loaded; None makes that an error.
         fake_label: the name of the fake class where the model's own names are ambiguous.
         failure_label: the label of files that could not be scored: "real" or "fake".
