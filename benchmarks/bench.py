@@ -96,10 +96,7 @@ def run_mode(name: str, model: Path, media: Path, out: Path) -> dict[str, Any]:
             "boxes": [frame["box"] for frame in row["frames"]],
             "indices": [frame["index"] for frame in row["frames"]],
         }
-    kept = {
-        key: meta[key]
-        for key in ("seconds", "frames_classified", "frames_skipped", "arithmetic", "warnings")
-    }
+    kept = {key: meta[key] for key in ("seconds", "frames_classified", "frames_skipped")}
     return {"mode": name, "agreeing": mode.agreeing, **asdict(cost), **kept, "files": files}
 
 

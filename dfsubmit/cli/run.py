@@ -37,7 +37,12 @@ from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 )
 @click.option("--loader", metavar="NAME", help="A model loader by name; default: the best.")
 @click.option("--batch-size", type=click.IntRange(0), default=0, help="Faces a forward pass.")
-@click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    help="Default: the CPUs available; one more with early exit.",
+)
 @click.option(
     "--fallback",
     default=str(BASELINE_MODEL),

@@ -18,8 +18,7 @@ from dfsubmit.preprocess import Preprocessor, load_preprocessor
 from dfsubmit.records import Pixels
 
 CALIBRATION_IMAGES = 32
-"""Crops that int8 is calibrated on. Twice as many take twice as long and change little:
-docs/performance.md."""
+"""Crops that int8 is calibrated on. More change little: docs/performance.md."""
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 _PRECISIONS = ("fp32", "bf16", "int8")
