@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dfsubmit.output.scores import write_scores
 from dfsubmit.records import FileResult, FrameRecord, Kind, Status
-from dfsubmit.scores import write_scores
 
 
 def main(files: int = 10_000, frames: int = 40) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dfsubmit.finetuning.augment import STRENGTHS, degrade, reframe
-from dfsubmit.finetuning.dataset import read_crop
+from dfsubmit.finetuning.data.augment import STRENGTHS, degrade, reframe
+from dfsubmit.finetuning.data.dataset import read_crop
 
 
 def main(crops: Path, out: Path, videos: int = 300, copies: int = 6) -> None:

@@ -16,19 +16,19 @@ import dataclasses
 import re
 from pathlib import Path
 
-from dfsubmit.evaluation.bootstrap import group_numbers
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import Comparison, compare
-from dfsubmit.evaluation.compare_report import conclusion
 from dfsubmit.evaluation.labels import read_labels
-from dfsubmit.evaluation.stress import stress
-from dfsubmit.evaluation.stress_report import as_markdown
-from dfsubmit.evaluation.tables import markdown_table, number, span
-from dfsubmit.modelfolder import open_model
+from dfsubmit.evaluation.reports.compare import conclusion
+from dfsubmit.evaluation.reports.stress import as_markdown
+from dfsubmit.evaluation.reports.tables import markdown_table, number, span
+from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+from dfsubmit.evaluation.stress.stress import stress
+from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.models.folder import open_model
 from dfsubmit.options import RunOptions
+from dfsubmit.output.scores import read_meta, scores_path
 from dfsubmit.pipeline import run
-from dfsubmit.plugins import load_plugins
-from dfsubmit.scores import read_meta, scores_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_COUNTS = (4, 8, 16, 40)

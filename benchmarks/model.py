@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dfsubmit.media import list_media
-from dfsubmit.preprocess import load_preprocessor
+from dfsubmit.faces.preprocess import load_preprocessor
+from dfsubmit.faces.scan import Scanner
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.media.listing import list_media
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face
 from dfsubmit.samples import make_untrained_model
-from dfsubmit.scan import Scanner
-from dfsubmit.settings import ScanSettings
 
 FRAMES_A_FILE = 3
 

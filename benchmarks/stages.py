@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bench import MODES
-from dfsubmit.classify import Classifier
-from dfsubmit.media import list_media
-from dfsubmit.modelchoice import choose_model
+from dfsubmit.faces.preprocess import load_preprocessor
+from dfsubmit.faces.scan import Scanner
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.machine import available_cpus
+from dfsubmit.media.listing import list_media
+from dfsubmit.models.choice import choose_model
 from dfsubmit.options import RunOptions
-from dfsubmit.plugins import load_plugins
-from dfsubmit.preprocess import load_preprocessor
 from dfsubmit.recipe import load_recipe
 from dfsubmit.records import Face, Pixels
-from dfsubmit.scan import Scanner
-from dfsubmit.settings import ScanSettings
-from dfsubmit.workers import available_cpus
+from dfsubmit.scoring.classifier import Classifier
 
 ROUNDS = 3
 

@@ -14,12 +14,12 @@ from dfsubmit._version import __version__
 
 if TYPE_CHECKING:
     from dfsubmit.errors import DfsubmitError
-    from dfsubmit.hookspecs import hookimpl
+    from dfsubmit.hooks.hookspecs import hookimpl
     from dfsubmit.options import RunOptions
+    from dfsubmit.output.submission import validate_submission
     from dfsubmit.pipeline import run
     from dfsubmit.recipe import Recipe, load_recipe
     from dfsubmit.records import FileResult, FrameScores, Status
-    from dfsubmit.submission import validate_submission
 
 _HOMES = {
     "DfsubmitError": "dfsubmit.errors",
@@ -28,10 +28,10 @@ _HOMES = {
     "Recipe": "dfsubmit.recipe",
     "RunOptions": "dfsubmit.options",
     "Status": "dfsubmit.records",
-    "hookimpl": "dfsubmit.hookspecs",
+    "hookimpl": "dfsubmit.hooks.hookspecs",
     "load_recipe": "dfsubmit.recipe",
     "run": "dfsubmit.pipeline",
-    "validate_submission": "dfsubmit.submission",
+    "validate_submission": "dfsubmit.output.submission",
 }
 
 __all__ = [

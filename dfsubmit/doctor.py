@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit import cpumath
 from dfsubmit._version import __version__
 from dfsubmit.errors import Exit, NotInstalled
+from dfsubmit.machine import cpu_flags, memory_limit
+from dfsubmit.models import arithmetic as cpumath
 
 OK, NOTE, STOP, MISSING = "ok", "note", "stop", "missing"
 
@@ -127,7 +128,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _opencv() -> Iterator[Finding]:
-    from dfsubmit.opencv import WHEELS, load_cv2
+    from dfsubmit.libraries import WHEELS, load_cv2
 
     wheels = [wheel for wheel in WHEELS if _version(wheel)]
     if len(wheels) > 1:
@@ -176,11 +177,11 @@ def _dlib() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    from dfsubmit.workers import available_cpus
+    from dfsubmit.machine import available_cpus
 
     usable, present = available_cpus(), os.cpu_count()
     yield Finding("CPUs", OK, f"{usable} of {present} are this process's to use")
-    flags = _cpu_flags()
+    flags = cpu_flags()
     if flags and "avx2" not in flags:
         yield Finding("CPUs", NOTE, "this CPU has no AVX2: expect a slow run")
 
@@ -196,21 +197,6 @@ def _memory() -> Iterator[Finding]:
     yield Finding("memory", NOTE if small else OK, text, hint)
 
 
-def memory_limit() -> int | None:
-    """Bytes of memory that this process may use: the machine's, or its control group's limit."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    # The control group's own file: version 2, then version 1.
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int((Path("/sys/fs/cgroup") / name).read_text()))
-        except (OSError, ValueError):
-            continue
-    return total
-
-
 def _disk() -> Iterator[Finding]:
     here = Path.cwd()
     if not os.access(here, os.W_OK):
@@ -222,7 +208,7 @@ def _disk() -> Iterator[Finding]:
 
 
 def _plugins(directories: tuple[str, ...], strict: bool) -> Iterator[Finding]:
-    from dfsubmit.plugins import load_plugins
+    from dfsubmit.hooks.loading import load_plugins
 
     for info in load_plugins(directories, strict).infos:
         label = f"{info.name} {info.version}".strip()
@@ -275,16 +261,6 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _cpu_flags() -> frozenset[str]:
-    """The processor's features as Linux names them; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return frozenset(flags.partition(":")[2].split())
 
 
 def _reason(error: Exception) -> str:

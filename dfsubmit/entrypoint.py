@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dfsubmit.errors import DfsubmitError, Exit
 
 if TYPE_CHECKING:
-    from dfsubmit.pipeline import RunSummary
+    from dfsubmit.output.summary import RunSummary
 
 TIME_LIMIT = "165m"
 """Three hours a submission, less a quarter for the notebook's installing cells."""
@@ -47,8 +47,8 @@ def main(
     """
     from dfsubmit.cli.run import command
     from dfsubmit.options import RunOptions
+    from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
-    from dfsubmit.summary import format_summary
 
     arguments = ["--model", os.fspath(model), "--output", os.fspath(output)]
     arguments += ["--aggregator", aggregator] if aggregator is not None else []

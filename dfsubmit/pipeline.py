@@ -14,48 +14,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.calibration import calibrate
-from dfsubmit.classify import Classifier
-from dfsubmit.cpumath import let_threads_sleep
-from dfsubmit.decision import Decision, decision_for
-from dfsubmit.engine import Engine, ScoredFile, Waiting
+from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
-from dfsubmit.interfaces import BoundAggregator
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
-from dfsubmit.media import list_folder
-from dfsubmit.metadata import describe_outcome, describe_run
-from dfsubmit.modelchoice import ChosenModel, choose_model
+from dfsubmit.machine import available_cpus
+from dfsubmit.media.listing import list_folder
+from dfsubmit.models.arithmetic import let_threads_sleep
+from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import FAILURE_LABELS, RunOptions
-from dfsubmit.output import RunOutput
-from dfsubmit.plugins import load_plugins
-from dfsubmit.progress import progress_bar
+from dfsubmit.output.metadata import describe_outcome, describe_run
+from dfsubmit.output.run_files import RunOutput
+from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import FileResult, MediaFile, Status
-from dfsubmit.rows import RowMaker
-from dfsubmit.settings import ScanSettings
-from dfsubmit.timelimit import TimePlan, deadline
-from dfsubmit.workers import Visit, WorkerPool, available_cpus
-
-
-@dataclass
-class RunSummary:
-    """What a run came to.
-
-    Attributes:
-        submission: the CSV that was written.
-        results: every file's row, in the order of the files.
-        meta: what ``<stem>.meta.json`` holds.
-        exit_code: 0; 3 too many files failed; 4 the fallback model was used; 130 interrupted.
-    """
-
-    submission: Path
-    results: list[FileResult]
-    meta: dict[str, Any]
-    exit_code: int
-
-    @property
-    def failed(self) -> int:
-        """The number of files whose status is not ok."""
-        return sum(result.status is not Status.OK for result in self.results)
+from dfsubmit.scoring.classifier import Classifier
+from dfsubmit.scoring.decision import Decision, decision_for
+from dfsubmit.scoring.engine import Engine, ScoredFile, Waiting
+from dfsubmit.scoring.first_faces import calibrate
+from dfsubmit.scoring.rows import RowMaker
+from dfsubmit.scoring.timelimit import TimePlan, deadline
+from dfsubmit.workers.events import Visit
+from dfsubmit.workers.pool import WorkerPool
 
 
 def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> RunSummary:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.errors import DfsubmitError, NotInstalled
-from dfsubmit.modelfolder import UNTRAINED_KEY
-from dfsubmit.opencv import load_cv2
-from dfsubmit.preprocess import PREPROCESSOR_FILE
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE
+from dfsubmit.libraries import load_cv2
+from dfsubmit.models.folder import UNTRAINED_KEY
 from dfsubmit.recipe import RECIPE_FILE, Recipe
 from dfsubmit.records import Box, Pixels
 
@@ -131,7 +131,7 @@ def _spread_head(model: Any, seed: int) -> None:
     """Scale and shift the head so that fake − real has mean 0 and deviation 1 on lit faces."""
     import torch
 
-    from dfsubmit.preprocess import parse_preprocessor
+    from dfsubmit.faces.preprocess import parse_preprocessor
 
     preprocessor = parse_preprocessor(_PREPROCESSOR)
     photograph = _photograph()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dfsubmit.errors import DeviceOutOfMemory
-from dfsubmit.preprocess import Preprocessor
+from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.records import FileResult, FrameRecord, FrameScores, Kind, Pixels, Status
 from dfsubmit.samples import make_samples, make_untrained_model
 
@@ -152,7 +152,7 @@ def edit_json() -> Callable[..., None]:
 
 def _package(model: Path, target: str, folder: Path) -> Path:
     pytest.importorskip("nbformat", reason="needs the bundle extra")
-    from dfsubmit.bundle.packaging import PackageOptions, package
+    from dfsubmit.bundle.package.packaging import PackageOptions, package
 
     output = folder / f"{target}-bundle"
     # The fixture's own name, "untrained", is one that the 2025 client would drop.

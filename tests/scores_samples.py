@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dfsubmit.output.scores import write_scores
 from dfsubmit.records import FileResult, FrameRecord, Kind, Status
-from dfsubmit.scores import write_scores
 
 
 def make_result(name: str, p_fake: list[float], threshold: float = 0.5) -> FileResult:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dfsubmit import cpumath, doctor
+from dfsubmit import doctor
 from dfsubmit.cli import main
 from dfsubmit.doctor import MISSING, NOTE, OK, STOP, Finding, examine, exit_code
 from dfsubmit.errors import Exit
+from dfsubmit.models import arithmetic as cpumath
 
 
 def _about(findings: list[Finding], subject: str) -> list[Finding]:

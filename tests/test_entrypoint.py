@@ -13,7 +13,7 @@ import pytest
 
 from dfsubmit.entrypoint import main
 from dfsubmit.errors import DfsubmitError, ModelError
-from dfsubmit.submission import validate_submission
+from dfsubmit.output.submission import validate_submission
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

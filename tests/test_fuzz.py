@@ -14,16 +14,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dfsubmit.decision import DECISION_FILE, Decision, read_decision
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.evaluation.labels import read_labels
-from dfsubmit.modelfolder import open_model
-from dfsubmit.plugins import Plugins, load_plugins
-from dfsubmit.preprocess import PREPROCESSOR_FILE, load_preprocessor
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, load_preprocessor
+from dfsubmit.hooks.loading import Plugins, load_plugins
+from dfsubmit.models.folder import open_model
+from dfsubmit.output.scores import read_meta, read_scores
+from dfsubmit.output.submission import read_submission
 from dfsubmit.recipe import Recipe, load_recipe
 from dfsubmit.records import FileResult
-from dfsubmit.scores import read_meta, read_scores
-from dfsubmit.submission import read_submission
+from dfsubmit.scoring.decision import DECISION_FILE, Decision, read_decision
 
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["NaN", "0"])

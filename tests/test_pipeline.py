@@ -19,10 +19,10 @@ import pytest
 
 from dfsubmit import DfsubmitError, RunOptions, run, validate_submission
 from dfsubmit.errors import Exit, ModelError, UsageError
-from dfsubmit.pipeline import RunSummary
+from dfsubmit.output.scores import read_meta, read_scores
+from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import RECIPE_FILE, Recipe
 from dfsubmit.records import FileResult, Status
-from dfsubmit.scores import read_meta, read_scores
 
 
 def options(tiny_model: Path, data: Path, output: Path, **changes: Any) -> RunOptions:

@@ -11,11 +11,11 @@ import pytest
 from reference import load_reference, score_by_reference
 
 from dfsubmit import RunOptions, run
-from dfsubmit.aggregate import label_for
 from dfsubmit.errors import Exit
-from dfsubmit.pipeline import RunSummary
+from dfsubmit.output.submission import validate_submission
+from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import FileResult, Status
-from dfsubmit.submission import validate_submission
+from dfsubmit.scoring.aggregate import label_for
 
 pytestmark = pytest.mark.slow
 

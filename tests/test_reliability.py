@@ -16,13 +16,14 @@ import pytest
 
 from dfsubmit import RunOptions, run, validate_submission
 from dfsubmit.errors import UsageError
-from dfsubmit.media import list_media
-from dfsubmit.pipeline import RunSummary
+from dfsubmit.faces.scan import Scanner
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.media.listing import list_media
+from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Face, FileResult, MediaFile, Status
-from dfsubmit.scan import Scanner
-from dfsubmit.settings import FileScan, Limits, ScanSettings
-from dfsubmit.workers import FileEvent, WorkerPool
+from dfsubmit.records import Face, FileResult, FileScan, Limits, MediaFile, Status
+from dfsubmit.workers.events import FileEvent
+from dfsubmit.workers.pool import WorkerPool
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WHOLE_FRAMES = Recipe(name="whole", frames=4, detector="none")

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from dfsubmit.cli import main
-from dfsubmit.fakeclass import resolve_fake_class
-from dfsubmit.modelfolder import UNTRAINED_KEY
-from dfsubmit.preprocess import load_preprocessor
+from dfsubmit.faces.preprocess import load_preprocessor
+from dfsubmit.models.fakeclass import resolve_fake_class
+from dfsubmit.models.folder import UNTRAINED_KEY
 from dfsubmit.recipe import Recipe, load_recipe
 from dfsubmit.samples import make_samples, make_untrained_model
 

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dfsubmit.bundle.manifest import NOTEBOOKS, relative_files
-from dfsubmit.bundle.notebooks import code_cells, read_notebook
-from dfsubmit.bundle.plugincode import second_model
+from dfsubmit.bundle.manifest import NOTEBOOKS
+from dfsubmit.bundle.package.notebooks import code_cells, read_notebook
+from dfsubmit.bundle.package.plugincode import second_model
 from dfsubmit.bundle.upload import DROPPED_FOLDERS, dropped_by_task
 from dfsubmit.errors import UsageError
+from dfsubmit.files import relative_files
 
 KEY_VARIABLE = "AIF_API_KEY"
 

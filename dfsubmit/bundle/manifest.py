@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.atomic import write_atomically
 from dfsubmit.errors import UsageError
+from dfsubmit.files import file_sha256, relative_files, write_atomically
 
 MANIFEST_FILE = "bundle.json"
 MANIFEST_VERSION = 1
@@ -75,24 +74,6 @@ class Manifest:
     def to_json(self) -> str:
         data = {"version": MANIFEST_VERSION, **dataclasses.asdict(self)}
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def relative_files(folder: Path) -> list[str]:
-    """Every file below a folder, links included, as sorted relative paths with forward slashes."""
-    found: list[Path] = []
-    for current, folders, names in os.walk(folder):
-        linked = (name for name in folders if os.path.islink(os.path.join(current, name)))
-        found += (Path(current, name) for name in (*names, *linked))
-    return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def describe_files(folder: Path, sources: Mapping[str, str]) -> tuple[BundleFile, ...]:

@@ -14,27 +14,27 @@ from typing import Any
 import click
 
 from dfsubmit._version import __version__
+from dfsubmit.console import printable_text
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
-from dfsubmit.text import printable_text
 
-# command: (module, one line for the group's help), in the order in which a project meets them.
+# command: (module in this package, one line of help), in the order in which a project meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("dfsubmit.cli.run", "Score a folder of media and write submission.csv."),
-    "check": ("dfsubmit.cli.check", "Check a submission.csv against its data folder."),
-    "plugins": ("dfsubmit.cli.plugins", "List plugins, aggregators and model loaders."),
-    "doctor": ("dfsubmit.cli.doctor", "Say what is installed and what would stop a run."),
-    "models": ("dfsubmit.cli.models", "List model folders, or fetch the baseline."),
-    "samples": ("dfsubmit.cli.samples", "Make a small folder of sample media."),
-    "extract": ("dfsubmit.cli.extract", "Cut the faces out of a data set, for fine-tuning."),
-    "finetune": ("dfsubmit.cli.finetune", "Fine-tune an image classifier on extracted faces."),
-    "compare": ("dfsubmit.cli.compare", "Compare aggregators on cached frame scores."),
-    "evaluate": ("dfsubmit.cli.evaluate", "Evaluate one submission or scores file in depth."),
-    "calibrate": ("dfsubmit.cli.calibrate", "Fit temperature and threshold for a model."),
-    "stress": ("dfsubmit.cli.stress", "Score degraded variants of labelled media."),
-    "package": ("dfsubmit.cli.package", "Build a competition bundle."),
-    "rehearse": ("dfsubmit.cli.rehearse", "Run a bundle under the server's rules."),
-    "submit": ("dfsubmit.cli.submit", "Send a rehearsed bundle."),
-    "ledger": ("dfsubmit.cli.ledger", "Show what was submitted, and how it scored."),
+    "run": ("run", "Score a folder of media and write submission.csv."),
+    "check": ("check", "Check a submission.csv against its data folder."),
+    "plugins": ("plugins", "List plugins, aggregators and model loaders."),
+    "doctor": ("doctor", "Say what is installed and what would stop a run."),
+    "models": ("models", "List model folders, or fetch the baseline."),
+    "samples": ("samples", "Make a small folder of sample media."),
+    "extract": ("finetuning.extract", "Cut the faces out of a data set, for fine-tuning."),
+    "finetune": ("finetuning.finetune", "Fine-tune an image classifier on extracted faces."),
+    "compare": ("evaluation.compare", "Compare aggregators on cached frame scores."),
+    "evaluate": ("evaluation.evaluate", "Evaluate one submission or scores file in depth."),
+    "calibrate": ("evaluation.calibrate", "Fit temperature and threshold for a model."),
+    "stress": ("evaluation.stress", "Score degraded variants of labelled media."),
+    "package": ("bundle.package", "Build a competition bundle."),
+    "rehearse": ("bundle.rehearse", "Run a bundle under the server's rules."),
+    "submit": ("bundle.submit", "Send a rehearsed bundle."),
+    "ledger": ("bundle.ledger", "Show what was submitted, and how it scored."),
 }
 
 
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = importlib.import_module(COMMANDS[name][0]).command
+        command = importlib.import_module(f"dfsubmit.cli.{COMMANDS[name][0]}").command
         assert isinstance(command, click.Command)
         return command
 

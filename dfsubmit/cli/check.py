@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.options import debug_option
+from dfsubmit.cli.decorators import debug_option
 from dfsubmit.errors import DfsubmitError
 
 
@@ -25,7 +25,7 @@ def command(submission: Path, data: Path) -> None:
 
     Prints every problem and exits 1 when there is any.
     """
-    from dfsubmit.submission import validate_submission
+    from dfsubmit.output.submission import validate_submission
 
     problems = validate_submission(submission, data)
     for problem in problems:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from dfsubmit.cli.options import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, plugin_options
 from dfsubmit.errors import Exit
 
 

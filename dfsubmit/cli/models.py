@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.options import debug_option
+from dfsubmit.cli.decorators import debug_option
 
 
 @click.group("models", invoke_without_command=True)
@@ -25,7 +25,7 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
     """List model folders, or fetch the baseline."""
     if context.invoked_subcommand is not None:
         return
-    from dfsubmit.modellist import list_models
+    from dfsubmit.models.catalogue import list_models
 
     models = list_models(folder)
     if as_json:
@@ -48,7 +48,7 @@ def fetch(name: str) -> None:
 
     This is the only command that downloads anything. It takes JSON and safetensors files only.
     """
-    from dfsubmit.baseline import fetch_baseline
+    from dfsubmit.models.catalogue import fetch_baseline
 
     model = fetch_baseline()
     click.echo(f"{name}: {model.source} is ready, recipe {model.recipe.name}")

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from dfsubmit.cli.options import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, plugin_options
 
 
 @click.command("plugins")
@@ -15,8 +15,8 @@ from dfsubmit.cli.options import debug_option, plugin_options
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """List plugins, aggregators (with their parameters) and model loaders."""
-    from dfsubmit.plugins import load_plugins
-    from dfsubmit.registry import aggregator_parameters
+    from dfsubmit.hooks.loading import load_plugins
+    from dfsubmit.hooks.specs import aggregator_parameters
 
     plugins = load_plugins(plugins_dir, strict)
     if as_json:

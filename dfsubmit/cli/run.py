@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.options import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, plugin_options
 from dfsubmit.cli.values import share, span
 from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 
@@ -109,10 +109,10 @@ def command(
     Exit codes: 0; 2 usage; 3 more files failed than --max-failures (results written); 4 the
     fallback model was used (results written); 5 something is not installed.
     """
+    from dfsubmit.console import printable_text
     from dfsubmit.options import RunOptions
+    from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
-    from dfsubmit.summary import format_summary
-    from dfsubmit.text import printable_text
 
     summary = run(
         RunOptions(fallback=None if no_fallback else fallback, **options),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.options import debug_option
+from dfsubmit.cli.decorators import debug_option
 
 
 @click.command("samples")

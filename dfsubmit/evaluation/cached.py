@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from dfsubmit.aggregate import aggregate, label_for
-from dfsubmit.decision import Decision, temper
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile, listing
-from dfsubmit.evaluation.metrics import Predictions
-from dfsubmit.interfaces import BoundAggregator
+from dfsubmit.evaluation.statistics.metrics import Predictions
+from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.output.scores import read_meta, read_scores
 from dfsubmit.records import FileResult, FloatArray, FrameScores, IntArray, Status
-from dfsubmit.scores import read_meta, read_scores
+from dfsubmit.scoring.aggregate import aggregate, label_for
+from dfsubmit.scoring.decision import Decision, temper
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.decision import Decision
+from dfsubmit.console import progress_bar
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, interval
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
-from dfsubmit.evaluation.metrics import Predictions, point
-from dfsubmit.evaluation.threshold import best_threshold, fold_count, folds
-from dfsubmit.interfaces import BoundAggregator
-from dfsubmit.progress import progress_bar
+from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval
+from dfsubmit.evaluation.statistics.folds import fold_count, folds
+from dfsubmit.evaluation.statistics.metrics import Predictions, point
+from dfsubmit.evaluation.statistics.threshold import best_threshold
+from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.records import FloatArray, IntArray
+from dfsubmit.scoring.decision import Decision
 
 JUDGED_BY = ("macro_f1", "f1_fake", "accuracy", "log_loss", "brier", "ece")
 TEMPERATURES = 2.0 ** np.linspace(-4, 4, 65)

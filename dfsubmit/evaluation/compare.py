@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dfsubmit.console import progress_bar
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, interval, mcnemar
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
-from dfsubmit.evaluation.metrics import Predictions, point
-from dfsubmit.evaluation.threshold import best_threshold, cross_validated
-from dfsubmit.interfaces import BoundAggregator
-from dfsubmit.progress import progress_bar
+from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval, mcnemar
+from dfsubmit.evaluation.statistics.folds import cross_validated
+from dfsubmit.evaluation.statistics.metrics import Predictions, point
+from dfsubmit.evaluation.statistics.threshold import best_threshold
+from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.records import FAKE, IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")

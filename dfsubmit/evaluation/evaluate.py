@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.bootstrap import SAMPLES, bootstrap, group_numbers, interval
 from dfsubmit.evaluation.labels import LabelledFile, listing
-from dfsubmit.evaluation.metrics import TITLES, Predictions, point
+from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
+from dfsubmit.evaluation.statistics.metrics import TITLES, Predictions, point
+from dfsubmit.output.scores import read_scores
+from dfsubmit.output.submission import read_submission
 from dfsubmit.records import FAKE, REAL, IntArray, Status
-from dfsubmit.scores import read_scores
-from dfsubmit.submission import read_submission
 
 PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")
 """What is given, with intervals, for each part of the files; the first one ranks the parts."""

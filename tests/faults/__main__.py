@@ -20,7 +20,7 @@ from kills import killed_runs
 from media import damaged_media
 from setting import Tally
 
-from dfsubmit.text import table
+from dfsubmit.console import table
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from setting import Tally, finish, make_model, run_command, start
 
+from dfsubmit.output.scores import read_scores, scores_path
+from dfsubmit.output.submission import validate_submission
 from dfsubmit.records import Status
 from dfsubmit.samples import make_samples
-from dfsubmit.scores import read_scores, scores_path
-from dfsubmit.submission import validate_submission
 
 COPIES = 12
 FRAMES = 40

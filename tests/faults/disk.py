@@ -13,8 +13,8 @@ from pathlib import Path
 
 from setting import Tally, finish, make_model, run_command, start
 
+from dfsubmit.output.submission import validate_submission
 from dfsubmit.samples import make_samples
-from dfsubmit.submission import validate_submission
 
 SECONDS = 300
 # Room for the submission and its metadata, twice each (one of them being written), and for the

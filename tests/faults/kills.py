@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 from setting import Tally, finish, make_model, run_command, start
 
+from dfsubmit.output.submission import validate_submission
 from dfsubmit.samples import make_samples
-from dfsubmit.submission import validate_submission
 
 COPIES = 2
 STARTING_SECONDS = 1.5

@@ -8,9 +8,9 @@ import numpy as np
 from mutate import MUTATIONS, SUFFIXES, mutate
 from setting import Tally, finish, make_model, run_command, sources, start
 
+from dfsubmit.output.scores import read_scores, scores_path
+from dfsubmit.output.submission import validate_submission
 from dfsubmit.records import Status
-from dfsubmit.scores import read_scores, scores_path
-from dfsubmit.submission import validate_submission
 
 BATCH = 250
 PER_FILE_TIMEOUT = 60

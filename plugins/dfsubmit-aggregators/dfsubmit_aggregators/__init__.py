@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dfsubmit.hookspecs import hookimpl
-from dfsubmit.interfaces import RegisterAggregator
+from dfsubmit.hooks.hookspecs import hookimpl
+from dfsubmit.hooks.interfaces import RegisterAggregator
 from dfsubmit_aggregators import rules
 from dfsubmit_aggregators.bounds import extreme_frames
 

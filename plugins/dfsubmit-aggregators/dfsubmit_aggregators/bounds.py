@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from dfsubmit.interfaces import Aggregator, Bounds
+from dfsubmit.hooks.interfaces import Aggregator, Bounds
 from dfsubmit.records import FrameScores
 
 

@@ -6,11 +6,11 @@ import dfsubmit_aggregators
 import numpy as np
 import pytest
 
-from dfsubmit.aggregate import label_for
-from dfsubmit.earlyexit import next_grant
-from dfsubmit.frames import coarse_to_fine
-from dfsubmit.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.media.sampling import coarse_to_fine
 from dfsubmit.records import FrameScores
+from dfsubmit.scoring.aggregate import label_for
+from dfsubmit.scoring.earlyexit import next_grant
 
 BOUNDED: dict[str, BoundAggregator] = {}
 

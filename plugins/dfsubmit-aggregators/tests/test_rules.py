@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from dfsubmit_aggregators import rules
 
-from dfsubmit.interfaces import RegisteredAggregator
+from dfsubmit.hooks.interfaces import RegisteredAggregator
+from dfsubmit.hooks.specs import aggregator_parameters
+from dfsubmit.hooks.testing import check_aggregator, sample_scores
 from dfsubmit.records import FrameScores
-from dfsubmit.registry import aggregator_parameters
-from dfsubmit.testing import check_aggregator, sample_scores
 
 REGISTERED: dict[str, RegisteredAggregator] = {}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dfsubmit.hookspecs import hookimpl
-from dfsubmit.interfaces import RegisterModelLoader
+from dfsubmit.hooks.hookspecs import hookimpl
+from dfsubmit.hooks.interfaces import RegisterModelLoader
 from dfsubmit_onnx.loader import OnnxLoader
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError, UsageError
-from dfsubmit.interfaces import FrameModel, LoadRequest
-from dfsubmit.modelfolder import read_classes
-from dfsubmit.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
+from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
+from dfsubmit.models.folder import read_classes
 from dfsubmit.records import Pixels
 
 _PLACES = ("onnx/model.onnx", "model.onnx")

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from dfsubmit_onnx.loader import OnnxLoader, OnnxModel, choose_providers
 
-from dfsubmit.classify import Classifier
 from dfsubmit.errors import DeviceOutOfMemory, ModelError, UsageError
-from dfsubmit.huggingface import HuggingFaceLoader, load_network
-from dfsubmit.interfaces import LoadRequest
-from dfsubmit.preprocess import Preprocessor
+from dfsubmit.faces.preprocess import Preprocessor
+from dfsubmit.hooks.interfaces import LoadRequest
+from dfsubmit.models.huggingface import HuggingFaceLoader, load_network
 from dfsubmit.records import Pixels
 from dfsubmit.samples import make_untrained_model
+from dfsubmit.scoring.classifier import Classifier
 
 pytest.importorskip("onnxruntime")
 
@@ -112,7 +112,7 @@ def test_finds_the_file_in_the_folder_itself(exported: Path, tmp_path: Path) -> 
 def test_ranking_imports_no_heavy_library(original: Path) -> None:
     code = (
         "import sys, dfsubmit_onnx.loader as l\n"
-        "from dfsubmit.interfaces import LoadRequest\n"
+        "from dfsubmit.hooks.interfaces import LoadRequest\n"
         "from pathlib import Path\n"
         "l.OnnxLoader().rank(LoadRequest(Path(sys.argv[1])))\n"
         "print([name for name in ('torch', 'onnxruntime') if name in sys.modules])"

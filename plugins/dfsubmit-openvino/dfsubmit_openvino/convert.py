@@ -19,7 +19,7 @@ from typing import Any
 import platformdirs
 
 from dfsubmit.errors import ModelError
-from dfsubmit.huggingface import load_network
+from dfsubmit.models.huggingface import load_network
 
 # Raised when this module converts differently than before.
 _FORMAT = 2

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import DfsubmitError, UsageError
-from dfsubmit.interfaces import FrameModel, LoadRequest
-from dfsubmit.modelfolder import read_classes
-from dfsubmit.preprocess import Preprocessor, load_preprocessor
+from dfsubmit.faces.preprocess import Preprocessor, load_preprocessor
+from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
+from dfsubmit.models.folder import read_classes
 from dfsubmit.records import Pixels
 
 CALIBRATION_IMAGES = 32

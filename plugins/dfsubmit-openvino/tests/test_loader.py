@@ -16,13 +16,13 @@ from dfsubmit_openvino import convert as conversion
 from dfsubmit_openvino import loader as loading
 from dfsubmit_openvino.loader import CALIBRATION_IMAGES, Int8Model, OpenVinoLoader, read_crops
 
-from dfsubmit.classify import Classifier
 from dfsubmit.errors import DfsubmitError, Exit, ModelError, NotInstalled, UsageError
-from dfsubmit.huggingface import HuggingFaceLoader
-from dfsubmit.interfaces import FrameModel, LoadRequest
-from dfsubmit.preprocess import Preprocessor
+from dfsubmit.faces.preprocess import Preprocessor
+from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
+from dfsubmit.models.huggingface import HuggingFaceLoader
 from dfsubmit.records import FloatArray, Pixels
 from dfsubmit.samples import make_untrained_model
+from dfsubmit.scoring.classifier import Classifier
 
 # Not by importing it: that would start its telemetry before `load_openvino` can prevent it.
 if importlib.util.find_spec("openvino") is None:
@@ -246,7 +246,7 @@ def test_ranking_imports_no_heavy_library(tmp_path: Path) -> None:
     """For a folder that it cannot load, as the interface asks."""
     code = (
         "import sys, dfsubmit_openvino.loader as l\n"
-        "from dfsubmit.interfaces import LoadRequest\n"
+        "from dfsubmit.hooks.interfaces import LoadRequest\n"
         "from pathlib import Path\n"
         "l.OpenVinoLoader().rank(LoadRequest(Path(sys.argv[1])))\n"
         "print([name for name in ('torch', 'openvino', 'nncf') if name in sys.modules])"

@@ -13,7 +13,7 @@ from dfsubmit_openvino.convert import compile_graph, convert
 from dfsubmit_openvino.quantise import Drift, drift_of, quantise
 
 from dfsubmit import RunOptions, run
-from dfsubmit.preprocess import load_preprocessor
+from dfsubmit.faces.preprocess import load_preprocessor
 from dfsubmit.samples import make_samples, make_untrained_model
 
 if importlib.util.find_spec("nncf") is None:

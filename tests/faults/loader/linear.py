@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit import hookimpl
-from dfsubmit.preprocess import load_preprocessor
+from dfsubmit.faces.preprocess import load_preprocessor
 
 STEP = 8
 

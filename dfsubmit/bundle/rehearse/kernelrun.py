@@ -1,0 +1,59 @@
+"""``python -m dfsubmit.bundle.rehearse.kernelrun JOB.json``: run a notebook in a fresh kernel.
+
+The child process of a rehearsal. It enters the closed network and gives up CPUs before it starts
+the kernel, so that both, and every process of the notebook, live under the same rules.
+
+The job is a JSON object: notebook (what to run), executed (where the run notebook goes), result
+(where a JSON object with "error" and "seconds" goes), folder (the working folder), kernel (the name
+of its kernel specification), cpus, namespace (whether to close the network here).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.bundle.rehearse.network import enter_namespace
+
+
+def main(job_file: str) -> None:
+    """Run one job; a failing notebook is a result, not an error of this process."""
+    job: dict[str, Any] = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    if job["namespace"]:
+        enter_namespace()
+    # Where the system cannot restrict a process (macOS), the report's CPU count is the machine's.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["cpus"]])
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    notebook = nbformat.read(job["notebook"], as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name=job["kernel"],
+        resources={"metadata": {"path": job["folder"]}},
+    )
+    error = ""
+    started = time.monotonic()
+    try:
+        client.execute()
+    except CellExecutionError as failure:
+        # The last line of a traceback says what went wrong; the notebook keeps all of it.
+        error = f"{failure.ename}: {failure.evalue}".strip()
+    except (DeadKernelError, RuntimeError, TimeoutError) as failure:
+        error = f"the kernel died: {failure}"
+    seconds = time.monotonic() - started
+    nbformat.write(notebook, job["executed"])
+    Path(job["result"]).write_text(
+        json.dumps({"error": error, "seconds": seconds}), encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

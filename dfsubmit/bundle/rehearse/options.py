@@ -1,0 +1,37 @@
+"""`RehearsalOptions`: what is rehearsed, on what, and under which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dfsubmit.bundle.rehearse.sandbox import Limits
+
+EXPECTED_FILES = 1500
+"""About what a hidden test set holds; the true number is not published."""
+
+
+@dataclass(frozen=True)
+class RehearsalOptions:
+    """How to rehearse.
+
+    Attributes:
+        bundle: the bundle's folder.
+        data: a folder of media; those in its subfolders are laid flat.
+        labels: a CSV ``filename,label`` to score the result with, or None.
+        fresh: make a virtual environment; otherwise the present one runs the notebook, and its
+            installing cells are skipped.
+        limits: time, memory and CPUs.
+        expected_files: the number of files to forecast the time for.
+        max_size: bytes that the bundle may have.
+        max_failures: the share of files that may fail.
+    """
+
+    bundle: Path
+    data: Path
+    labels: Path | None = None
+    fresh: bool = True
+    limits: Limits = field(default_factory=Limits)
+    expected_files: int = EXPECTED_FILES
+    max_size: int = 2 * 1024**3
+    max_failures: float = 0.05

@@ -1,0 +1,139 @@
+"""A rehearsal's result: checks, figures, and the files in which they are kept.
+
+In: `Check`s. Out: a `Report`, printed as a table and kept beside the bundle (never in it, where it
+would be sent) in ``<bundle>.rehearsal/``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.console import printable
+from dfsubmit.console import table as aligned
+from dfsubmit.errors import UsageError
+from dfsubmit.files import write_atomically
+
+PASS, WARN, FAIL = "pass", "warn", "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table: what was looked at, "pass", "warn" or "FAIL", and why."""
+
+    name: str
+    status: str
+    detail: str
+
+
+@dataclass
+class Report:
+    """What a rehearsal found.
+
+    Attributes:
+        bundle: the folder's name.
+        bundle_hash: SHA-256 of what was rehearsed.
+        target: "task" or "predict".
+        time: when it began, ISO 8601 with its zone.
+        checks: in the order in which they were made.
+        figures: seconds, forecast_seconds, expected_files, files, peak_memory, bundle_bytes,
+            statuses, labels, macro_f1 and its interval, substitutions, versions; what was not
+            measured is not there.
+    """
+
+    bundle: str
+    bundle_hash: str
+    target: str
+    time: str
+    checks: list[Check] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed; warnings do not count."""
+        return all(check.status != FAIL for check in self.checks)
+
+    def add(self, name: str, problems: list[str], good: str, *, bad: str = FAIL) -> bool:
+        """Add one check: `bad` with the problems where there are any, else "pass"."""
+        status, detail = (bad, "; ".join(problems)) if problems else (PASS, good)
+        self.checks.append(Check(name, status, detail))
+        return not problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `from_dict` reads them back."""
+        return dataclasses.asdict(self)
+
+
+def from_dict(data: dict[str, Any]) -> Report:
+    """The inverse of `Report.to_dict`.
+
+    Raises:
+        TypeError, KeyError: the data is not such an object.
+    """
+    return Report(**{**data, "checks": [Check(**check) for check in data["checks"]]})
+
+
+def kept(bundle: Path) -> Path:
+    """Where a bundle's rehearsal is kept."""
+    bundle = bundle.absolute()
+    return bundle.with_name(bundle.name + ".rehearsal")
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write ``report.json`` and ``report.md``."""
+    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    write_atomically(folder / "report.json", text)
+    write_atomically(folder / "report.md", markdown(report))
+
+
+def read(bundle: Path) -> Report | None:
+    """The report of a bundle's last rehearsal, or None where there was none.
+
+    Raises:
+        UsageError: it is there but not readable.
+    """
+    path = kept(bundle) / "report.json"
+    try:
+        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path}: {error!r}", "rehearse the bundle again") from error
+
+
+def table(report: Report) -> str:
+    """The checks as aligned text, and the verdict."""
+    rows = [(check.status, check.name, printable(check.detail)) for check in report.checks]
+    failed = sum(check.status == FAIL for check in report.checks)
+    verdict = "the bundle passed" if report.passed else f"{failed} of {len(rows)} checks FAILED"
+    return f"{aligned(rows)}\n{verdict}"
+
+
+def markdown(report: Report) -> str:
+    """The same as a Markdown document, with exact package versions."""
+    lines = [
+        f"# Rehearsal of {report.bundle}",
+        "",
+        f"{report.time}, {report.target} bundle, SHA-256 ",
+    ]
+    lines[-1] += f"`{report.bundle_hash}`."
+    lines += ["", *checks_table(report), ""]
+    versions = report.figures.get("versions", {})
+    if versions:
+        lines += ["## Packages", ""]
+        lines += [f"- {name} {version}" for name, version in sorted(versions.items())]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def checks_table(report: Report) -> list[str]:
+    """The checks as the lines of a Markdown table."""
+    rows = [f"| {c.name} | {c.status} | {_cell(c.detail)} |" for c in report.checks]
+    return ["| check | result | detail |", "|---|---|---|", *rows]
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

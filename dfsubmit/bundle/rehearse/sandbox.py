@@ -1,0 +1,219 @@
+"""Run a notebook under the server's limits: time, CPUs, memory, network.
+
+In: a notebook as JSON, a folder and `Limits`. Out: a `Run`. The notebook's processes are watched
+from outside; what goes over a limit is killed with everything that it started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.bundle.pins import CPUS, MEMORY, TIME_LIMIT
+from dfsubmit.bundle.rehearse import network
+from dfsubmit.errors import NotInstalled
+
+_KERNEL = "rehearsal"
+_WATCH_INTERVAL = 0.5
+_SECRET_PREFIXES = ("AIF_", "DFSUBMIT_", "JPY_")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Attributes: seconds; bytes of memory summed over all processes; CPUs."""
+
+    seconds: float = TIME_LIMIT
+    memory: int = MEMORY
+    cpus: int = CPUS
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a notebook ran.
+
+    Attributes:
+        error: one line; empty when every cell ran.
+        seconds: from the start of the kernel to its end.
+        peak_memory: bytes, the highest sum over the notebook's processes (PSS where the system
+            has it, which counts shared pages once; else resident sizes).
+        over_time, over_memory: the limit that ended it.
+    """
+
+    error: str
+    seconds: float
+    peak_memory: int = 0
+    over_time: bool = False
+    over_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Where and with what notebooks run.
+
+    Attributes:
+        python: the interpreter of the kernel.
+        folder: the working folder.
+        scratch: a folder for this sandbox's own files, outside of `folder`.
+        limits: of every run.
+        keep_path: hand this process's PYTHONPATH on, for the present environment.
+    """
+
+    python: Path
+    folder: Path
+    scratch: Path
+    limits: Limits
+    keep_path: bool
+
+    def run(self, notebook: Mapping[str, Any], executed: Path, *, closed: str = "") -> Run:
+        """Run a notebook in a fresh kernel.
+
+        Args:
+            notebook: as JSON.
+            executed: where the notebook with its outputs goes.
+            closed: "namespace" or "blocker" closes the network in that way; "" leaves it open.
+
+        Raises:
+            NotInstalled: nbclient, ipykernel or psutil is missing.
+        """
+        _require_packages()
+        self._write_kernel(closed)
+        result_file = self.scratch / "result.json"
+        result_file.unlink(missing_ok=True)
+        job_notebook = self.scratch / "job.ipynb"
+        job_notebook.write_text(json.dumps(notebook), encoding="utf-8")
+        job = {
+            "notebook": str(job_notebook),
+            "executed": str(executed),
+            "result": str(result_file),
+            "folder": str(self.folder),
+            "kernel": _KERNEL,
+            "cpus": self.limits.cpus,
+            "namespace": closed == "namespace",
+        }
+        job_file = self.scratch / "job.json"
+        job_file.write_text(json.dumps(job), encoding="utf-8")
+        log = self.scratch / "kernel.log"
+        started = time.monotonic()
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dfsubmit.bundle.rehearse.kernelrun", str(job_file)],
+                env={**clean_environment(), "JUPYTER_PATH": str(self.scratch / "jupyter")},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+            peak, over = _watch(process, self.limits)
+        seconds = time.monotonic() - started
+        if over:
+            limits = {"time": f"{self.limits.seconds:g} s", "memory": f"{self.limits.memory:,} B"}
+            error = f"ended: over the {over} limit of {limits[over]}"
+            return Run(error, seconds, peak, over == "time", over == "memory")
+        try:
+            result = json.loads(result_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            return Run(f"the kernel could not be run: {' '.join(tail)}", seconds, peak)
+        return Run(result["error"], result["seconds"], peak)
+
+    def _write_kernel(self, closed: str) -> None:
+        paths = [os.environ["PYTHONPATH"]] if self.keep_path and "PYTHONPATH" in os.environ else []
+        environment = {}
+        if closed == "blocker":
+            network.write_blocker(self.scratch / "blocker")
+            paths.insert(0, str(self.scratch / "blocker"))
+        if closed:
+            # The server has none of this machine's caches: a model that is found in one must fail.
+            for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME"):
+                environment[name] = str(self.scratch / "home")
+            (self.scratch / "home").mkdir(exist_ok=True)
+        folder = self.scratch / "jupyter" / "kernels" / _KERNEL
+        folder.mkdir(parents=True, exist_ok=True)
+        specification = {
+            "argv": [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "rehearsal",
+            "language": "python",
+            "env": {**environment, "PYTHONPATH": os.pathsep.join(paths)},
+        }
+        (folder / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without keys and options, which the server does not have."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)
+    }
+
+
+def _require_packages() -> None:
+    import importlib.util
+
+    for package in ("nbformat", "nbclient", "ipykernel", "psutil"):
+        if importlib.util.find_spec(package) is None:
+            raise NotInstalled.extra("rehearse", "bundle", package)
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits) -> tuple[int, str]:
+    """Wait for a process within the limits: (peak memory, "time", "memory" or "")."""
+    import psutil
+
+    deadline = time.monotonic() + limits.seconds
+    peak, over = 0, ""
+    try:
+        while process.poll() is None:
+            used = _memory(psutil.Process(process.pid))
+            peak = max(peak, used)
+            if time.monotonic() > deadline:
+                over = "time"
+            elif used > limits.memory:
+                over = "memory"
+            if over:
+                break
+            try:
+                process.wait(_WATCH_INTERVAL)
+            except subprocess.TimeoutExpired:
+                continue
+    finally:
+        _kill_tree(process)
+    return peak, over
+
+
+def _memory(root: Any) -> int:
+    """Bytes that a process and all its descendants use together."""
+    import psutil
+
+    total = 0
+    try:
+        # The first is the notebook's driver, which the server does not have.
+        for process in root.children(recursive=True):
+            try:
+                memory = process.memory_full_info()
+            except psutil.Error:
+                continue
+            total += int(getattr(memory, "pss", 0) or memory.rss)
+    except psutil.Error:
+        pass
+    return total
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    import psutil
+
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        family = []
+    if process.poll() is None:
+        process.kill()
+    for member in family:
+        try:
+            member.kill()
+        except psutil.Error:
+            continue
+    process.wait()

@@ -1,0 +1,1 @@
+"""A rehearsed bundle → the server, and a ledger of what was sent."""

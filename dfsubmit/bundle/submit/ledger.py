@@ -1,0 +1,248 @@
+"""The ledger: what was sent, what the server answered, and how it scored later.
+
+One JSON object a line in ``submissions.jsonl`` under the user's data directory; lines are only ever
+added. A line is a submission or a score; `read` folds them into `Entry` objects. Beside it,
+``submissions/ID/`` keeps what an experiment report needs. The key is in none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.console import table as aligned
+from dfsubmit.errors import UsageError, did_you_mean
+
+KOREA = timezone(timedelta(hours=9), "KST")
+"""Korean time has had no daylight saving since 1988."""
+
+A_DAY = 3
+WAIT = timedelta(minutes=30)
+"""The 2025 quota: three submissions a Korean day, 30 minutes after the last result was seen."""
+
+
+@dataclass
+class Entry:
+    """One submission.
+
+    Attributes:
+        id: "EXP-004": the number rises by one, or the user's own.
+        time: when it was sent, ISO 8601 with its zone.
+        target: "task" or "predict".
+        trial: a debug submission, which is not counted.
+        accepted: the client reported success.
+        model_name: under which it was sent.
+        bundle, bundle_hash: the bundle's path and SHA-256.
+        model, model_sha256, recipe, aggregator, tta: from its manifest.
+        rehearsal: figures of its rehearsal; empty when there was none.
+        answer: the client's last lines.
+        score, scored: the leaderboard's macro F1 and when it was entered; None before that.
+    """
+
+    id: str
+    time: str
+    target: str
+    trial: bool
+    accepted: bool
+    model_name: str
+    bundle: str
+    bundle_hash: str
+    model: str
+    model_sha256: str
+    recipe: dict[str, Any]
+    aggregator: str
+    tta: str
+    rehearsal: dict[str, Any] = field(default_factory=dict)
+    answer: str = ""
+    score: float | None = None
+    scored: str | None = None
+
+    @property
+    def when(self) -> datetime:
+        return datetime.fromisoformat(self.time).astimezone(KOREA)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it used up one of the day's submissions."""
+        return self.accepted and not self.trial
+
+
+def home() -> Path:
+    """The folder of the ledger."""
+    import platformdirs
+
+    return platformdirs.user_data_path("dfsubmit")
+
+
+def ledger_path() -> Path:
+    return home() / "submissions.jsonl"
+
+
+def keepsakes(entry_id: str) -> Path:
+    """The folder of copies that belong to one submission."""
+    return home() / "submissions" / entry_id
+
+
+def read() -> list[Entry]:
+    """All submissions, oldest first.
+
+    Raises:
+        UsageError: a line is not readable, named by its number.
+    """
+    path = ledger_path()
+    entries: dict[str, Entry] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"{path}: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            data = json.loads(line)
+            kind = data.pop("event")
+            if kind == "submission":
+                entries[data["id"]] = Entry(**data)
+            elif kind == "score":
+                entries[data["id"]].score = float(data["score"])
+                entries[data["id"]].scored = str(data["time"])
+            else:
+                raise ValueError(f"unknown event {kind!r}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{path}, line {number}: {error!r}") from error
+    return list(entries.values())
+
+
+def next_id(entries: Iterable[Entry]) -> str:
+    """The next of EXP-001, EXP-002, …"""
+    numbers = [int(match.group(1)) for entry in entries if (match := _NUMBER.fullmatch(entry.id))]
+    return f"EXP-{max(numbers, default=0) + 1:03d}"
+
+
+_NUMBER = re.compile(r"EXP-(\d+)")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_id(entry_id: str, entries: Iterable[Entry]) -> str:
+    """An ID of the user's own choice.
+
+    Raises:
+        UsageError: it is taken, or not usable as a folder's name.
+    """
+    if not _ID.fullmatch(entry_id):
+        raise UsageError(f"{entry_id!r}: letters, digits, '.', '_' and '-', 64 at most")
+    if any(entry.id == entry_id for entry in entries):
+        raise UsageError(f"{entry_id} is in the ledger already")
+    return entry_id
+
+
+def record(entry: Entry) -> None:
+    """Add a submission."""
+    data = asdict(entry)
+    del data["score"], data["scored"]
+    _append({"event": "submission", **data})
+
+
+def record_score(entry_id: str, score: float, now: datetime | None = None) -> Entry:
+    """Add a leaderboard score; a second one replaces the first.
+
+    Raises:
+        UsageError: no such submission, or a score outside [0, 1].
+    """
+    if not 0.0 <= score <= 1.0:
+        raise UsageError(f"a macro F1 lies between 0 and 1, not at {score}")
+    entry = find(entry_id)
+    time = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
+    _append({"event": "score", "id": entry_id, "score": score, "time": time})
+    entry.score, entry.scored = score, time
+    return entry
+
+
+def find(entry_id: str) -> Entry:
+    """The submission of that ID.
+
+    Raises:
+        UsageError: there is none.
+    """
+    entries = {entry.id: entry for entry in read()}
+    if entry_id not in entries:
+        raise UsageError(f"the ledger has no {entry_id!r}", did_you_mean(entry_id, entries))
+    return entries[entry_id]
+
+
+def _append(data: dict[str, Any]) -> None:
+    import filelock
+
+    path = ledger_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One write of one line, so that a crash leaves the lines before it whole.
+    with filelock.FileLock(f"{path}.lock"), path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(data, ensure_ascii=False) + "\n")
+
+
+def quota_warnings(entries: Iterable[Entry], now: datetime) -> list[str]:
+    """What speaks against sending at this moment, by the quota of 2025.
+
+    Args:
+        entries: the ledger.
+        now: with its time zone.
+    """
+    counted = [entry for entry in entries if entry.counts]
+    today = [entry for entry in counted if entry.when.date() == now.astimezone(KOREA).date()]
+    warnings = []
+    if len(today) >= A_DAY:
+        warnings.append(f"{len(today)} submissions went out today; the day ends at Korean midnight")
+    if counted:
+        last = max(counted, key=lambda entry: entry.when)
+        seen = datetime.fromisoformat(last.scored) if last.scored else last.when
+        left = WAIT - (now - seen)
+        if left > timedelta(0):
+            minutes = int(-(-left.total_seconds() // 60))
+            what = "score was entered" if last.scored else "submission went out"
+            warnings.append(
+                f"wait {minutes} min: 30 min must pass after the last {what} ({last.id})"
+            )
+    return warnings
+
+
+def gains(entries: Iterable[Entry]) -> dict[str, float]:
+    """ID → the score's change against the best of all submissions before it, where both exist."""
+    best: float | None = None
+    changes = {}
+    for entry in sorted(entries, key=lambda entry: entry.when):
+        if entry.score is None or entry.trial:
+            continue
+        if best is not None:
+            changes[entry.id] = entry.score - best
+        best = entry.score if best is None else max(best, entry.score)
+    return changes
+
+
+def table(entries: Iterable[Entry]) -> str:
+    """The ledger as a table, newest first."""
+    entries = sorted(entries, key=lambda entry: entry.when, reverse=True)
+    changes = gains(entries)
+    header = ("ID", "sent (KST)", "contract", "model", "recipe", "aggregator")
+    rows = [(*header, "rehearsed", "score", "change")]
+    for entry in entries:
+        expected = entry.rehearsal.get("macro_f1")
+        score = "" if entry.score is None else f"{entry.score:.4f}"
+        rows.append(
+            (
+                entry.id,
+                f"{entry.when:%Y-%m-%d %H:%M}",
+                entry.target + (", trial" if entry.trial else ""),
+                entry.model_name,
+                str(entry.recipe.get("name", "")),
+                entry.aggregator + ("+flip" if entry.tta == "flip" else ""),
+                "" if expected is None else f"{expected:.4f}",
+                score if entry.accepted else "refused",
+                f"{changes[entry.id]:+.4f}" if entry.id in changes else "",
+            )
+        )
+    return aligned(rows, indent="")

@@ -1,0 +1,203 @@
+"""One submission from decision to ledger: may it go, what goes, what came back.
+
+In: a bundle and the user's evidence. Out: an `Entry` in the ledger. `client` does the talking.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.bundle import checks
+from dfsubmit.bundle.manifest import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
+from dfsubmit.bundle.rehearse import report
+from dfsubmit.bundle.submit import client, ledger
+from dfsubmit.bundle.submit.evidence import Evidence, expectations, read_json
+from dfsubmit.bundle.submit.ledger import Entry
+from dfsubmit.bundle.upload import uploaded
+from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.files import write_atomically
+
+_FIGURES = ("macro_f1", "macro_f1_ci", "seconds", "forecast_seconds", "files", "peak_memory")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A submission that is ready to go.
+
+    Attributes:
+        bundle, manifest, bundle_hash: what goes.
+        model_name: under which it is sent.
+        entry_id: its future ID in the ledger.
+        trial: a debug submission.
+        server: another server than the client's own, or None.
+        evidence: what is known of it.
+        warnings: what speaks against sending now.
+    """
+
+    bundle: Path
+    manifest: Manifest
+    bundle_hash: str
+    model_name: str
+    entry_id: str
+    trial: bool
+    server: str | None
+    evidence: Evidence
+    warnings: tuple[str, ...]
+
+    def describe(self) -> list[str]:
+        """What will be sent, and what is expected of it, in lines for people."""
+        paths = uploaded(self.bundle, self.manifest.target)
+        size = sum((self.bundle / path).stat().st_size for path in paths)
+        kind = "trial submission (not counted)" if self.trial else "submission"
+        what = f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
+        where = f"as {self.model_name!r}, to {self.server or client.SERVER}"
+        return [
+            *expectations(self.evidence, self.manifest.aggregator),
+            *(f"warning: {warning}" for warning in self.warnings),
+            f"{self.entry_id}: {what}, {where}",
+        ]
+
+
+def plan(
+    bundle: Path,
+    model_name: str,
+    *,
+    comparison: Path | None = None,
+    stress: Path | None = None,
+    trial: bool = False,
+    server: str | None = None,
+    force: bool = False,
+    entry_id: str | None = None,
+    now: datetime | None = None,
+) -> Plan:
+    """Decide whether a bundle may go.
+
+    Args:
+        bundle: its folder.
+        model_name: 1 to 128 characters.
+        comparison, stress: JSON files of those commands, or None where they were not run.
+        trial: the 3.x client's debug submission.
+        server: another server than the client's own.
+        force: send what was not rehearsed, failed, or was changed since.
+        entry_id: an ID of the user's own; None takes the next number.
+        now: the time, with its zone; None for the clock's.
+
+    Raises:
+        DfsubmitError: it breaks a rule, or was not rehearsed as it is.
+        UsageError: an argument is not usable.
+    """
+    manifest = read_manifest(bundle)
+    if trial and manifest.target == "task":
+        raise UsageError("--trial: the client of 2025 has no trial submission", "rehearse instead")
+    reasons = checks.problems(bundle, manifest.target, sys.maxsize)
+    if reasons:
+        raise DfsubmitError(
+            "the bundle breaks the rules:\n" + "\n".join(f"  - {r}" for r in reasons)
+        )
+    digest = bundle_hash(bundle)
+    rehearsal = report.read(bundle)
+    doubt = _doubt(rehearsal, digest)
+    if doubt and not force:
+        raise DfsubmitError(
+            f"{bundle} {doubt}",
+            f"dfsubmit rehearse {bundle} --data DIR; or --force to send it as it is",
+        )
+    entries = ledger.read()
+    now = now or datetime.now(ledger.KOREA)
+    warnings = [] if trial else ledger.quota_warnings(entries, now)
+    if doubt:
+        warnings.insert(0, f"the bundle {doubt}")
+    return Plan(
+        bundle=bundle,
+        manifest=manifest,
+        bundle_hash=digest,
+        model_name=client.check_model_name(model_name),
+        entry_id=ledger.check_id(entry_id, entries) if entry_id else ledger.next_id(entries),
+        trial=trial,
+        server=server,
+        evidence=Evidence(
+            # What was rehearsed is not this bundle when it was changed since.
+            rehearsal if rehearsal and rehearsal.bundle_hash == digest else None,
+            read_json(comparison),
+            read_json(stress),
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def _doubt(rehearsal: report.Report | None, digest: str) -> str:
+    if rehearsal is None:
+        return "was not rehearsed"
+    if rehearsal.bundle_hash != digest:
+        return "was changed since its rehearsal"
+    return "" if rehearsal.passed else "failed its rehearsal"
+
+
+def send(plan: Plan, key: str, echo: Callable[[str], None] = lambda line: None) -> Entry:
+    """Send it and enter it in the ledger, also when the server refused it.
+
+    Raises:
+        DfsubmitError: refused, with the client's words.
+    """
+    manifest = plan.manifest
+    sent = datetime.now(ledger.KOREA)
+    answer = client.send(
+        plan.bundle,
+        manifest.target,
+        plan.model_name,
+        key,
+        trial=plan.trial,
+        server=plan.server,
+        echo=echo,
+    )
+    rehearsal = plan.evidence.rehearsal
+    figures: dict[str, Any] = rehearsal.figures if rehearsal else {}
+    entry = Entry(
+        id=plan.entry_id,
+        time=sent.isoformat(timespec="seconds"),
+        target=manifest.target,
+        trial=plan.trial,
+        accepted=answer.accepted,
+        model_name=plan.model_name,
+        bundle=str(plan.bundle.absolute()),
+        bundle_hash=plan.bundle_hash,
+        model=manifest.model,
+        model_sha256=manifest.model_sha256,
+        recipe=manifest.recipe,
+        aggregator=manifest.aggregator,
+        tta=manifest.tta,
+        rehearsal={name: figures[name] for name in _FIGURES if name in figures},
+        answer=answer.text,
+    )
+    ledger.record(entry)
+    _keep(plan, entry.id)
+    if not answer.accepted:
+        raise DfsubmitError(
+            f"the submission was refused: {answer.text or 'the client said nothing'}",
+            f"it is in the ledger as {entry.id}, not accepted",
+        )
+    return entry
+
+
+def _keep(plan: Plan, entry_id: str) -> None:
+    """Keep what the experiment report needs: the bundle may be built anew."""
+    folder = ledger.keepsakes(entry_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (MANIFEST_FILE, f"{plan.manifest.model_path}/README.md"):
+        if (plan.bundle / path).is_file():
+            shutil.copyfile(plan.bundle / path, folder / Path(path).name)
+    evidence = plan.evidence
+    for name, data in (
+        ("rehearsal.json", evidence.rehearsal.to_dict() if evidence.rehearsal else None),
+        ("comparison.json", evidence.comparison),
+        ("stress.json", evidence.stress),
+    ):
+        if data is not None:
+            write_atomically(folder / name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

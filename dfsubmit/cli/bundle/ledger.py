@@ -1,0 +1,63 @@
+"""``dfsubmit ledger``: what was submitted, and how it scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.decorators import debug_option
+
+
+@click.group("ledger", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@debug_option
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Show all submissions, newest first, with each score's change against the best before it."""
+    if context.invoked_subcommand is not None:
+        return
+    from datetime import datetime
+
+    from dfsubmit.bundle.submit import ledger
+
+    entries = ledger.read()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(entry) for entry in reversed(entries)], indent=2))
+        return
+    click.echo(ledger.table(entries) if entries else "nothing was submitted yet")
+    for warning in ledger.quota_warnings(entries, datetime.now(ledger.KOREA)):
+        click.echo(f"warning: {warning}", err=True)
+
+
+@command.command("score")
+@click.argument("entry_id", metavar="ID")
+@click.argument("value", metavar="SCORE", type=float)
+@debug_option
+def score(entry_id: str, value: float) -> None:
+    """Enter the leaderboard's SCORE (macro F1, 0 to 1) of the submission ID."""
+    from dfsubmit.bundle.submit import ledger
+
+    entry = ledger.record_score(entry_id, value)
+    change = ledger.gains(ledger.read()).get(entry_id)
+    against = f" ({change:+.4f} against the best before it)" if change is not None else ""
+    click.echo(f"{entry.id}: {value:.4f}{against}")
+
+
+@command.command("export")
+@click.argument("entry_id", metavar="ID")
+@click.option("--output", type=click.Path(path_type=Path), help="A file.  [default: stdout]")
+@debug_option
+def export(entry_id: str, output: Path | None) -> None:
+    """Write the experiment report of the submission ID as Markdown."""
+    from dfsubmit.bundle.submit import ledger
+    from dfsubmit.bundle.submit.experiment import experiment_report
+    from dfsubmit.files import write_atomically
+
+    text = experiment_report(ledger.find(entry_id), ledger.read())
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)

@@ -1,0 +1,63 @@
+"""``dfsubmit package``: build a competition bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.values import byte_size
+
+
+@click.command("package")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="The model's folder.")
+@click.option(
+    "--target",
+    required=True,
+    type=click.Choice(["task", "predict"]),
+    help="task: the 2025 contract; predict: aifactory 3.x.",
+)
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="The bundle's folder to make."
+)
+@click.option("--name", help="The model's name in the bundle.  [default: its folder's name]")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="DIR|WHEEL|NAME",
+    help="A plugin to bring along: its project, wheel or installed name. Repeatable.",
+)
+@click.option("--aggregator", default="mean", show_default=True, help="Such as topk:k=5.")
+@click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
+@click.option(
+    "--max-size",
+    type=byte_size,
+    metavar="SIZE",
+    default="2GB",
+    show_default=True,
+    help="Refuse a larger bundle (the server's limit goes with the key).",
+)
+@debug_option
+def command(
+    model: Path,
+    target: str,
+    output: Path,
+    name: str | None,
+    plugins: tuple[str, ...],
+    aggregator: str,
+    tta: str,
+    max_size: int,
+) -> None:
+    """Build a bundle that the competition's client can send."""
+    from dfsubmit.bundle.manifest import bundle_hash
+    from dfsubmit.bundle.package.packaging import PackageOptions, package
+
+    options = PackageOptions(model, target, output, name, plugins, aggregator, tta, max_size)
+    built = package(options)
+    for item in built.files:
+        click.echo(f"{item.size:>12,}  {item.path}  ({item.source})")
+    total = sum(item.size for item in built.files)
+    click.echo(f"{total:>12,}  {output}  sha256 {bundle_hash(output)[:16]}")
+    click.echo(f"next: dfsubmit rehearse {output} --data DIR")

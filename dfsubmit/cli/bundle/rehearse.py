@@ -1,0 +1,80 @@
+"""``dfsubmit rehearse``: run a bundle under the server's rules."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.values import byte_size, span
+from dfsubmit.errors import Exit
+
+
+@click.command("rehearse")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Media to rehearse with."
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV filename,label to score with.")
+@click.option(
+    "--venv/--no-venv",
+    "fresh",
+    default=True,
+    help="A fresh environment like the server's, or the present one without installing.",
+)
+@click.option("--time-limit", type=span, metavar="TIME", default="3h", show_default=True)
+@click.option("--memory", type=byte_size, metavar="SIZE", default="48GB", show_default=True)
+@click.option("--cpus", type=click.IntRange(1), default=8, show_default=True)
+@click.option(
+    "--expect-files",
+    type=click.IntRange(1),
+    default=1500,
+    show_default=True,
+    help="Forecast the time for this many files.",
+)
+@click.option("--max-size", type=byte_size, metavar="SIZE", default="2GB", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@debug_option
+@click.pass_context
+def command(
+    context: click.Context,
+    bundle: Path,
+    data: Path,
+    labels: Path | None,
+    fresh: bool,
+    time_limit: float,
+    memory: int,
+    cpus: int,
+    expect_files: int,
+    max_size: int,
+    as_json: bool,
+) -> None:
+    """Prove BUNDLE as the server would run it.
+
+    TORCH in the environment may name a stand-in for the server's torch 2.7.1, whose wheel has
+    several GB. Exit code 1 when a check failed.
+    """
+    from dfsubmit.bundle.rehearse import report
+    from dfsubmit.bundle.rehearse.options import RehearsalOptions
+    from dfsubmit.bundle.rehearse.rehearsal import rehearse
+    from dfsubmit.bundle.rehearse.sandbox import Limits
+
+    options = RehearsalOptions(
+        bundle=bundle,
+        data=data,
+        labels=labels,
+        fresh=fresh,
+        limits=Limits(time_limit, memory, cpus),
+        expected_files=expect_files,
+        max_size=max_size,
+    )
+    found = rehearse(options, lambda line: click.echo(f"{line} …", err=True))
+    if as_json:
+        click.echo(json.dumps({**found.to_dict(), "passed": found.passed}, indent=2))
+    else:
+        click.echo(report.table(found))
+        click.echo(f"kept in {report.kept(bundle)}")
+    if not found.passed:
+        context.exit(Exit.FAILED_CHECK)

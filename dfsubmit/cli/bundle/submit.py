@@ -1,0 +1,67 @@
+"""``dfsubmit submit``: send a rehearsed bundle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from dfsubmit.cli.decorators import debug_option
+from dfsubmit.errors import UsageError
+
+
+@click.command("submit")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--model-name", required=True, help="Its name on the leaderboard, 1 to 128 characters."
+)
+@click.option("--trial", is_flag=True, help="A debug submission, not counted (predict only).")
+@click.option("--comparison", type=click.Path(path_type=Path), help="JSON of dfsubmit compare.")
+@click.option("--stress", type=click.Path(path_type=Path), help="JSON of dfsubmit stress.")
+@click.option("--id", "entry_id", metavar="ID", help="Such as EXP-004.  [default: the next number]")
+@click.option("--server", metavar="URL", help="Another server than the client's own.")
+@click.option("--force", is_flag=True, help="Send what was not rehearsed as it is.")
+@click.option("--yes", is_flag=True, help="Do not ask before sending.")
+@debug_option
+def command(
+    bundle: Path,
+    model_name: str,
+    trial: bool,
+    comparison: Path | None,
+    stress: Path | None,
+    entry_id: str | None,
+    server: str | None,
+    force: bool,
+    yes: bool,
+) -> None:
+    """Send BUNDLE with the organisers' client, and enter it in the ledger.
+
+    The key comes from AIF_API_KEY, or is asked for without being shown. It is stored nowhere.
+    """
+    from dfsubmit.bundle.checks import KEY_VARIABLE
+    from dfsubmit.bundle.submit.sending import plan, send
+
+    ready = plan(
+        bundle,
+        model_name,
+        comparison=comparison,
+        stress=stress,
+        trial=trial,
+        server=server,
+        force=force,
+        entry_id=entry_id,
+    )
+    for line in ready.describe():
+        click.echo(line)
+    if not yes:
+        click.confirm("send it?", abort=True)
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        key = click.prompt("key", hide_input=True, err=True).strip()
+    if not key:
+        raise UsageError("a submission needs the key of the task's page", f"set {KEY_VARIABLE}")
+    entry = send(ready, key, lambda line: click.echo(line, err=True))
+    click.echo(f"accepted; in the ledger as {entry.id}")
+    if not trial:
+        click.echo(f"when it is scored: dfsubmit ledger score {entry.id} SCORE")

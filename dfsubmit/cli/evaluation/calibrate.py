@@ -1,0 +1,132 @@
+"""``dfsubmit calibrate``: fit a model's temperature and threshold, and write them beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dfsubmit.evaluation.cached import CachedRun
+    from dfsubmit.evaluation.calibrate import Calibration
+
+
+@click.command("calibrate")
+@click.argument("scores")
+@labels_option
+@click.option("--model", required=True, metavar="DIR", help="The model that made the scores.")
+@click.option(
+    "--aggregator",
+    metavar="SPEC",
+    help="Fit for this aggregator. Default: the run's own.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of folds and bootstrap.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@plugin_options
+@debug_option
+def command(
+    scores: str,
+    labels: str,
+    model: str,
+    aggregator: str | None,
+    seed: int,
+    as_json: bool,
+    plugins_dir: tuple[str, ...],
+    strict: bool,
+) -> None:
+    """Fit temperature and threshold for macro F1 and write dfsubmit_decision.json.
+
+    SCORES is the .scores.jsonl of a run with this model on labelled files. What is printed as
+    "after" is out of fold: each file judged by values that were fitted without it.
+    """
+    from dfsubmit.evaluation.cached import read_cached_run
+    from dfsubmit.evaluation.calibrate import calibrate
+    from dfsubmit.evaluation.labels import read_labels
+    from dfsubmit.evaluation.reports.tables import jsonable
+    from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+    from dfsubmit.hooks.loading import load_plugins
+    from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
+    from dfsubmit.scoring.decision import write_decision
+
+    plugins = load_plugins(plugins_dir, strict)
+    labelled = read_labels(labels)
+    run = read_cached_run(scores, labelled)
+    folder = _model_folder(model, run)
+    chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
+    groups = group_numbers([row.group for row in labelled.values()])
+    found = calibrate(run, chosen, groups, seed, progress=not as_json)
+    path = write_decision(folder, found.decision)
+    if as_json:
+        click.echo(json.dumps(jsonable(_as_json(found, path)), indent=2))
+    else:
+        click.echo(_as_text(found, path))
+
+
+def _model_folder(model: str, run: CachedRun) -> Path:
+    """The folder to write into.
+
+    Raises:
+        UsageError: it is a zip, or another model than the one that made the scores.
+    """
+    from dfsubmit.errors import UsageError
+    from dfsubmit.models.folder import open_model
+
+    folder = open_model(model)
+    if folder.source.is_file():
+        raise UsageError(f"{model} is a zip", "unpack it: the decision is written into the folder")
+    made_by = (run.meta.get("model") or {}).get("sha256")
+    if made_by and made_by != folder.sha256:
+        raise UsageError(
+            f"the scores {run.name!r} were made by another model than {model}",
+            "run the model first: dfsubmit run DATA --model " + model,
+        )
+    return folder.path
+
+
+def _as_json(found: Calibration, path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "aggregator": found.decision.aggregator,
+        "temperature": found.decision.temperature,
+        "threshold": found.decision.threshold,
+        "files": found.files,
+        "folds": found.folds,
+        "before": found.before,
+        "after_out_of_fold": found.after,
+        "gain": found.gain,
+        "gain_ci": found.gain_interval,
+    }
+
+
+def _as_text(found: Calibration, path: Path) -> str:
+    from dfsubmit.console import text_table
+    from dfsubmit.evaluation.reports.tables import number, span
+    from dfsubmit.evaluation.statistics.metrics import TITLES
+
+    decision = found.decision
+    rows = [
+        [TITLES[name], number(found.before[name]), number(found.after[name])]
+        for name in found.before
+    ]
+    low, _ = found.gain_interval
+    if found.gain <= 0:
+        verdict = f"It does not help on files that it has not seen: consider removing {path}."
+    elif low > 0:
+        verdict = "The gain is larger than chance explains."
+    else:
+        verdict = f"The gain cannot be told from chance on {found.files} files."
+    gain = f"macro F1 {number(found.gain, sign=True)} {span(*found.gain_interval, sign=True)}"
+    written = f"temperature {decision.temperature:.3g}, threshold {decision.threshold:.3g}"
+    return "\n\n".join(
+        [
+            f"{decision.aggregator} on {found.files} scored files, {found.folds} folds",
+            text_table(["", "before", "after, out of fold"], rows),
+            f"{gain}. {verdict}",
+            f"{written}, fitted on all files, written to {path}",
+        ]
+    )

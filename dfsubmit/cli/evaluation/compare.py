@@ -1,0 +1,99 @@
+"""``dfsubmit compare``: aggregators side by side on cached frame scores, without the model."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options, write_file
+
+
+def _frame_counts(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    """``4,8,16`` as numbers, ascending."""
+    if value is None:
+        return ()
+    try:
+        counts = sorted({int(part) for part in value.split(",")})
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list such as 4,8,16") from None
+    if counts[0] < 1:
+        raise click.BadParameter("a file needs at least one frame")
+    return tuple(counts)
+
+
+@click.command("compare")
+@click.argument("scores", nargs=-1, required=True)
+@labels_option
+@click.option("--aggregator", multiple=True, metavar="SPEC", help="Repeatable. Default: all.")
+@click.option(
+    "--frames",
+    callback=_frame_counts,
+    metavar="N,N,…",
+    help="Also thin the cached frames evenly to these numbers: what would fewer frames cost?",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="p_fake above it is fake. Default: the run's own.",
+)
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
+@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option("--csv", metavar="FILE", help="Write the table as CSV.")
+@click.option("--plot", metavar="FILE", help="Write a forest plot, ROC, reliability.")
+@plugin_options
+@debug_option
+def command(
+    scores: tuple[str, ...],
+    labels: str,
+    aggregator: tuple[str, ...],
+    frames: tuple[int, ...],
+    threshold: float | None,
+    samples: int,
+    seed: int,
+    as_json: bool,
+    csv: str | None,
+    plot: str | None,
+    plugins_dir: tuple[str, ...],
+    strict: bool,
+) -> None:
+    """Compare aggregators on the cached frame scores of one or several runs.
+
+    SCORES are the .scores.jsonl files that `dfsubmit run` writes. Intervals are 95 %, from a
+    bootstrap over files (over groups, where the labels name them).
+    """
+    from dfsubmit.evaluation.cached import read_cached_run
+    from dfsubmit.evaluation.compare import compare
+    from dfsubmit.evaluation.labels import read_labels
+    from dfsubmit.evaluation.reports import compare as report
+    from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+    from dfsubmit.hooks.loading import load_plugins
+    from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
+
+    plugins = load_plugins(plugins_dir, strict)
+    for info in plugins.failures:
+        click.echo(f"warning: the plugin {info.name} does not load: {info.error}", err=True)
+    labelled = read_labels(labels)
+    runs = [read_cached_run(path, labelled) for path in scores]
+    comparison = compare(
+        runs,
+        [plugins.aggregator(spec) for spec in aggregator or sorted(plugins.aggregators)],
+        plugins.aggregator(DEFAULT_AGGREGATOR),
+        group_numbers([row.group for row in labelled.values()]),
+        frames or (None,),
+        threshold,
+        samples,
+        seed,
+        progress=not as_json,
+    )
+    if as_json:
+        click.echo(json.dumps(report.as_json(comparison), indent=2))
+    else:
+        click.echo(report.as_text(comparison))
+    if csv:
+        write_file(csv, report.as_csv(comparison))
+    if plot:
+        write_file(plot, report.as_png(comparison))

@@ -1,0 +1,90 @@
+"""``dfsubmit stress``: what recompression, scaling, blur, noise and darkness do to a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options, write_file
+
+
+@click.command("stress")
+@click.argument("data")
+@labels_option
+@click.option("--model", required=True, metavar="DIR", help="A model folder, or a zip of one.")
+@click.option(
+    "--output",
+    default="stress",
+    show_default=True,
+    metavar="DIR",
+    help="Where variants and their scores are kept; the same command goes on there.",
+)
+@click.option(
+    "--variant",
+    multiple=True,
+    metavar="NAME",
+    help="Only these; repeatable. Default: all.",
+)
+@click.option("--aggregator", default="mean", show_default=True, metavar="SPEC")
+@click.option("--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns.")
+@click.option("--frames", type=click.IntRange(1), help="Override the recipe's number of frames.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
+@click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
+@click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
+@click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option("--markdown", metavar="FILE", help="Write the table as Markdown.")
+@click.option("--plot", metavar="FILE", help="Write a plot as PNG.")
+@plugin_options
+@debug_option
+def command(
+    data: str,
+    labels: str,
+    output: str,
+    variant: tuple[str, ...],
+    samples: int,
+    seed: int,
+    keep_media: bool,
+    as_json: bool,
+    markdown: str | None,
+    plot: str | None,
+    **options: Any,
+) -> None:
+    """Score degraded variants of the labelled files of DATA: the worst case before a submission.
+
+    Every variant (x264 at c23 and c40, half and quarter size, JPEG, blur, noise, darkness) goes
+    through the whole pipeline: faces are found anew.
+    """
+    from dfsubmit.errors import UsageError, did_you_mean
+    from dfsubmit.evaluation.labels import read_labels
+    from dfsubmit.evaluation.reports import stress as report
+    from dfsubmit.evaluation.stress.degrade import VARIANTS
+    from dfsubmit.evaluation.stress.stress import stress
+    from dfsubmit.options import RunOptions
+
+    for name in variant:
+        if name not in VARIANTS:
+            raise UsageError(f"there is no variant {name!r}", did_you_mean(name, VARIANTS))
+    found = stress(
+        RunOptions(data=data, progress=not as_json, **options),
+        read_labels(labels),
+        Path(output),
+        tuple(dict.fromkeys(variant)) or tuple(VARIANTS),
+        samples,
+        seed,
+        keep_media,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(report.as_json(found), indent=2))
+    else:
+        click.echo(report.as_text(found))
+    if markdown:
+        write_file(markdown, report.as_markdown(found))
+    if plot:
+        write_file(plot, report.as_png(found))

@@ -1,0 +1,194 @@
+"""A `Comparison` as text, CSV, JSON and PNG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfsubmit.console import printable, text_table
+from dfsubmit.evaluation.compare import Comparison, Row
+from dfsubmit.evaluation.reports.plots import (
+    draw_forest,
+    draw_reliability,
+    draw_roc,
+    new_figure,
+    png,
+)
+from dfsubmit.evaluation.reports.tables import csv_text, jsonable, number, span
+
+# Curves of more rules than this cannot be told apart.
+_MOST_CURVES = 6
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Plain JSON types, undefined figures as None."""
+    result = {
+        "files": comparison.files,
+        "groups": comparison.groups,
+        "samples": comparison.samples,
+        "runs": [
+            {"source": run.name, "failed": run.failed, "unlabelled": run.unlabelled}
+            for run in comparison.runs
+        ],
+        "reference": comparison.reference.aggregator,
+        "aggregators": [
+            {
+                "aggregator": row.aggregator,
+                "source": row.source,
+                "frames": row.frames,
+                "threshold": row.threshold,
+                "temperature": row.temperature,
+                **row.metrics,
+                "ci": row.intervals["macro_f1"],
+                "intervals": row.intervals,
+                "difference": row.difference,
+                "difference_ci": row.difference_interval,
+                "mcnemar_p": row.mcnemar_p,
+                "changed_labels": row.changed,
+                "verdict": comparison.verdict(row),
+                "best_threshold": row.best_threshold,
+                "cross_validated_macro_f1": row.cross_validated_f1,
+                "fallbacks": row.fallbacks,
+            }
+            for row in comparison.rows
+        ],
+    }
+    return dict(jsonable(result))
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line for each row of the comparison, intervals as two columns."""
+    flat = []
+    for row in as_json(comparison)["aggregators"]:
+        for name, (low, high) in row.pop("intervals").items():
+            row |= {f"{name}_low": low, f"{name}_high": high}
+        row.pop("ci")
+        low, high = row.pop("difference_ci")
+        flat.append(row | {"difference_low": low, "difference_high": high})
+    return csv_text(list(flat[0]), [list(row.values()) for row in flat])
+
+
+def as_text(comparison: Comparison) -> str:
+    """For the terminal."""
+    several, thinned = len(comparison.runs) > 1, comparison.reference.frames is not None
+
+    def key(row: Row) -> list[str]:
+        return [
+            row.aggregator + (" *" if row.fallbacks else ""),
+            *([row.source] if several else []),
+            *([str(row.frames)] if thinned else []),
+        ]
+
+    keys = ["aggregator", *(["run"] if several else []), *(["frames"] if thinned else [])]
+    parts = [_head(comparison)]
+    parts.append(
+        text_table(
+            [*keys, *_HEADLINE_TITLES, "against the mean"],
+            [
+                [*key(row), *_headline_cells(row), comparison.verdict(row)]
+                for row in comparison.rows
+            ],
+        )
+    )
+    details = ("precision", "recall", "accuracy", "eer", "average_precision", "log_loss", "brier")
+    titles = ["precision", "recall", "accuracy", "EER", "AP", "log loss", "Brier", "ECE"]
+    parts.append(
+        text_table(
+            [*keys, *titles, "threshold", "best threshold", "macro F1 at it, out of fold"],
+            [
+                [
+                    *key(row),
+                    *(number(row.metrics[name]) for name in (*details, "ece")),
+                    number(row.threshold),
+                    number(row.best_threshold),
+                    number(row.cross_validated_f1),
+                ]
+                for row in comparison.rows
+            ],
+        )
+    )
+    parts.append(conclusion(comparison))
+    return "\n\n".join(parts)
+
+
+_HEADLINE_TITLES = ["macro F1", "95 %", "F1 fake", "95 %", "AUC", "95 %"]
+_HEADLINE_TITLES += ["minus mean", "95 %", "McNemar p"]
+
+
+def _headline_cells(row: Row) -> list[str]:
+    cells = []
+    for name in ("macro_f1", "f1_fake", "auc"):
+        cells += [number(row.metrics[name]), span(*row.intervals[name])]
+    return [
+        *cells,
+        number(row.difference, sign=True),
+        span(*row.difference_interval, sign=True),
+        number(row.mcnemar_p),
+    ]
+
+
+def _head(comparison: Comparison) -> str:
+    labels = comparison.runs[0].labels
+    fakes = int(labels.sum())
+    grouped = f" in {comparison.groups} groups" if comparison.groups < len(labels) else ""
+    lines = [f"{len(labels)} labelled files ({fakes} fake, {len(labels) - fakes} real){grouped}"]
+    for run in comparison.runs:
+        name = printable(run.name)
+        if run.failed:
+            counts = ", ".join(f"{count} {status}" for status, count in sorted(run.failed.items()))
+            lines.append(
+                f"{name}: {sum(run.failed.values())} failed ({counts}); they count with their "
+                "failure label, and not in log loss, Brier and ECE"
+            )
+        if run.unlabelled:
+            lines.append(f"{name}: {run.unlabelled} files have scores but no label: left out")
+    return "\n".join(lines)
+
+
+def conclusion(comparison: Comparison) -> str:
+    """What the table allows one to say, and no more."""
+    others = [row for row in comparison.rows if row is not comparison.reference]
+    better = [row for row in others if row.direction > 0]
+    worse = [row for row in others if row.direction < 0]
+    lines = []
+    if others:
+        lines.append(
+            f"Of {len(others)} against {comparison.reference.aggregator}: {len(better)} better, "
+            f"{len(worse)} worse, {len(others) - len(better) - len(worse)} not distinguishable on "
+            f"{comparison.files} files."
+        )
+    if len(better) > 1 or (better and len(others) > 5):
+        lines.append(
+            f"Of {len(others)} comparisons at 95 %, one in twenty looks different by chance alone."
+        )
+    fallen = sum(row.fallbacks > 0 for row in comparison.rows)
+    if fallen:
+        lines.append(f"* {fallen} failed on some files, where the mean stood in.")
+    return "\n".join(lines)
+
+
+def as_png(comparison: Comparison) -> bytes:
+    """A forest plot of macro F1, ROC curves and reliability of the best rows and the reference."""
+    rows = comparison.rows
+    figure = new_figure("compare", 15, max(5.0, 1.5 + 0.28 * len(rows)))
+    forest, roc, reliability = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
+    draw_forest(
+        forest,
+        [_name(comparison, row) for row in rows],
+        [row.metrics["macro_f1"] for row in rows],
+        [row.intervals["macro_f1"] for row in rows],
+        comparison.reference.metrics["macro_f1"],
+    )
+    chosen = rows[:_MOST_CURVES]
+    if comparison.reference not in chosen:
+        chosen = [*chosen[:-1], comparison.reference]
+    curves = {_name(comparison, row): row.predictions for row in chosen}
+    draw_roc(roc, curves)
+    draw_reliability(reliability, curves)
+    return png(figure)
+
+
+def _name(comparison: Comparison, row: Row) -> str:
+    name = row.aggregator
+    if len(comparison.runs) > 1:
+        name = f"{row.source}: {name}"
+    return name if row.frames is None else f"{name}, {row.frames} frames"

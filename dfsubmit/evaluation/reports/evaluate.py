@@ -1,0 +1,138 @@
+"""An `Evaluation` as text, Markdown, JSON and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dfsubmit.console import printable, text_table
+from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
+from dfsubmit.evaluation.reports.plots import (
+    draw_confusion,
+    draw_forest,
+    draw_reliability,
+    draw_roc,
+    new_figure,
+    png,
+)
+from dfsubmit.evaluation.reports.tables import jsonable, markdown, markdown_table, number, span
+from dfsubmit.evaluation.statistics.metrics import TITLES
+
+Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """For the terminal."""
+    return _document(evaluation, text_table, lambda title: title + ":", printable)
+
+
+def as_markdown(evaluation: Evaluation) -> str:
+    """For reading later."""
+    title = f"# Evaluation of {markdown(evaluation.source)}\n\n"
+    return title + _document(evaluation, markdown_table, lambda text: f"## {text}", markdown) + "\n"
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Plain JSON types, undefined figures as None."""
+
+    def measured(part: Measured) -> dict[str, Any]:
+        return {
+            "files": part.files,
+            "fakes": part.fakes,
+            **part.metrics,
+            "intervals": part.intervals,
+        }
+
+    result = {
+        "source": evaluation.source,
+        "groups": evaluation.groups,
+        "failed": evaluation.failed,
+        "confusion": evaluation.confusion,
+        **measured(evaluation.overall),
+        "parts": {
+            column: [{"value": part.name, **measured(part)} for part in parts]
+            for column, parts in evaluation.parts.items()
+        },
+    }
+    return dict(jsonable(result))
+
+
+def as_png(evaluation: Evaluation) -> bytes:
+    """Confusion matrix, ROC and reliability, and a forest plot for each column of the labels."""
+    columns = list(evaluation.parts)
+    rows = sum(len(parts) for parts in evaluation.parts.values())
+    height = 4 + 0.3 * rows + 0.8 * len(columns)
+    figure = new_figure("evaluate", 13, height)
+    ratios = [4.0, *(0.3 * len(evaluation.parts[column]) + 0.8 for column in columns)]
+    grid = figure.add_gridspec(len(ratios), 3, height_ratios=ratios)
+    draw_confusion(figure.add_subplot(grid[0, 0]), evaluation.confusion)
+    curves = {evaluation.source: evaluation.predictions}
+    draw_roc(figure.add_subplot(grid[0, 1]), curves)
+    draw_reliability(figure.add_subplot(grid[0, 2]), curves)
+    rank = PART_METRICS[0]
+    for place, column in enumerate(columns, start=1):
+        parts = evaluation.parts[column]
+        draw_forest(
+            figure.add_subplot(grid[place, :]),
+            [f"{column} = {part.name}" for part in parts],
+            [part.metrics[rank] for part in parts],
+            [part.intervals[rank] for part in parts],
+            evaluation.overall.metrics[rank],
+            "balanced accuracy",
+        )
+    return png(figure)
+
+
+def _document(
+    evaluation: Evaluation, table: Table, title: Callable[[str], str], show: Callable[[str], str]
+) -> str:
+    overall = evaluation.overall
+    grouped = f" in {evaluation.groups} groups" if evaluation.groups < overall.files else ""
+    head = (
+        f"{show(evaluation.source)}: {overall.files} files "
+        f"({overall.fakes} fake, {overall.files - overall.fakes} real){grouped}."
+    )
+    if evaluation.failed:
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.failed.items()))
+        head += (
+            f" {sum(evaluation.failed.values())} failed ({show(counts)}): they count with their"
+            " failure label, and not in log loss, Brier and ECE."
+        )
+    if evaluation.predictions.p_fake is None:
+        head += " There are labels alone, so whatever needs probabilities is undefined."
+    cells = [
+        [TITLES[name], number(value), span(*overall.intervals[name])]
+        for name, value in overall.metrics.items()
+    ]
+    real, fake = evaluation.confusion
+    blocks = [
+        head,
+        table(["metric", "value", "95 %"], cells),
+        title("Truth against label given"),
+        table(
+            ["truth", "called real", "called fake"],
+            [["real", *map(str, real)], ["fake", *map(str, fake)]],
+        ),
+    ]
+    for column, parts in evaluation.parts.items():
+        blocks += [title(f"By {show(column)}, worst first"), table(_PART_HEADER, _part_rows(parts))]
+    if evaluation.left_out:
+        names = ", ".join(show(name) for name in evaluation.left_out)
+        blocks.append(f"Not broken down by {names}: too many values.")
+    return "\n\n".join(blocks)
+
+
+_PART_HEADER = ["value", "files", "fake"]
+_PART_HEADER += [cell for name in PART_METRICS for cell in (TITLES[name], "95 %")]
+
+
+def _part_rows(parts: Iterable[Measured]) -> list[list[str]]:
+    return [
+        [part.name, str(part.files), str(part.fakes)]
+        + [
+            cell
+            for name in PART_METRICS
+            for cell in (number(part.metrics[name]), span(*part.intervals[name]))
+        ]
+        for part in parts
+    ]

@@ -1,0 +1,111 @@
+"""A `StressReport` as text, Markdown, JSON and PNG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dfsubmit.console import text_table
+from dfsubmit.evaluation.reports.plots import draw_forest, new_figure, png
+from dfsubmit.evaluation.reports.tables import jsonable, markdown_table, number, span
+from dfsubmit.evaluation.stress.stress import Stressed, StressReport
+
+
+def as_json(report: StressReport) -> dict[str, Any]:
+    """Plain JSON types, undefined figures as None."""
+
+    def plain(row: Stressed) -> dict[str, Any]:
+        return {
+            "variant": row.variant,
+            **row.metrics,
+            "ci": row.intervals["macro_f1"],
+            "intervals": row.intervals,
+            "fall": row.fall,
+            "fall_ci": row.fall_interval,
+            "face_rate": row.face_rate,
+            "frame_face_rate": row.frame_face_rate,
+            "failed": row.failed,
+        }
+
+    result = {
+        "files": report.files,
+        "fakes": report.fakes,
+        "groups": report.groups,
+        "unlabelled": report.unlabelled,
+        "fall": report.fall,
+        "clean": plain(report.clean),
+        "variants": [plain(row) for row in report.variants],
+    }
+    return dict(jsonable(result))
+
+
+_HEADER = ["variant", "macro F1", "95 %", "fall", "95 %", "AUC", "95 %", "recall"]
+_HEADER += ["files with a face", "frames with a face", "failed"]
+
+
+def _rows(report: StressReport) -> list[list[str]]:
+    return [
+        [
+            row.variant,
+            number(row.metrics["macro_f1"]),
+            span(*row.intervals["macro_f1"]),
+            number(row.fall, sign=True),
+            span(*row.fall_interval, sign=True),
+            number(row.metrics["auc"]),
+            span(*row.intervals["auc"]),
+            number(row.metrics["recall"]),
+            f"{row.face_rate:.1%}",
+            f"{row.frame_face_rate:.1%}",
+            str(row.failed),
+        ]
+        for row in (*report.variants, report.clean)
+    ]
+
+
+def as_text(report: StressReport) -> str:
+    """For the terminal."""
+    return "\n\n".join([_head(report), text_table(_HEADER, _rows(report)), _conclusion(report)])
+
+
+def as_markdown(report: StressReport) -> str:
+    """The report as a Markdown table, with what it stands on and comes to."""
+    blocks = [_head(report), markdown_table(_HEADER, _rows(report)), _conclusion(report)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(report: StressReport) -> str:
+    grouped = f" in {report.groups} groups" if report.groups < report.files else ""
+    head = f"{report.files} labelled files ({report.fakes} fake){grouped}, worst variant first."
+    if report.unlabelled:
+        head += f" {report.unlabelled} files have no label and were left out."
+    return head
+
+
+def _conclusion(report: StressReport) -> str:
+    worst = report.variants[0]
+    return (
+        f"From clean to worst ({worst.variant}) macro F1 falls by {number(report.fall)} "
+        f"{span(*worst.fall_interval)}: {number(report.clean.metrics['macro_f1'])} to "
+        f"{number(worst.metrics['macro_f1'])}."
+    )
+
+
+def as_png(report: StressReport) -> bytes:
+    """Macro F1 with its interval, and the share of files with a face, for every variant."""
+    rows = [report.clean, *report.variants]
+    figure = new_figure("stress", 11, 1.5 + 0.3 * len(rows))
+    forest, faces = figure.subplots(1, 2, width_ratios=[1.6, 1])
+    names = [row.variant for row in rows]
+    draw_forest(
+        forest,
+        names,
+        [row.metrics["macro_f1"] for row in rows],
+        [row.intervals["macro_f1"] for row in rows],
+        report.clean.metrics["macro_f1"],
+    )
+    places = np.arange(len(rows))[::-1]
+    faces.barh(places, [row.face_rate for row in rows], color="tab:blue", alpha=0.6)
+    faces.set_yticks(places, [])
+    faces.set(xlabel="files with a face", xlim=(0, 1))
+    return png(figure)

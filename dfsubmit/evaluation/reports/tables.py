@@ -1,0 +1,56 @@
+"""Tables for the terminal, Markdown and CSV, and numbers as people and programs read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dfsubmit.console import printable
+
+
+def number(value: float, digits: int = 3, sign: bool = False) -> str:
+    """A figure for people: "0.812", or "undefined" for NaN."""
+    return "undefined" if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def span(low: float, high: float, sign: bool = False) -> str:
+    """An interval for people: "[0.701, 0.893]", or "" where it is undefined."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"
+
+
+def jsonable(value: Any) -> Any:
+    """The value with NaN as None, through dicts and sequences: JSON has no NaN."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return value
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells are escaped, so that no content can become markup."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def markdown(text: str) -> str:
+    """Text with everything escaped that Markdown or HTML would act on."""
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{mark}" if mark in "\\`*_[]|#!~" else mark for mark in text)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV with full-precision figures; NaN is an empty field."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if cell != cell else cell for cell in row] for row in rows)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Labels and scores → figures, with intervals and thresholds out of fold."""

@@ -1,0 +1,1 @@
+"""Degraded variants of labelled media, made and scored."""

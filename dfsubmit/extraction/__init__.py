@@ -1,0 +1,1 @@
+"""A data set → face crops and their index."""

@@ -1,0 +1,230 @@
+"""Sources → crops on disk, by the same decoding, detection and cropping as a run.
+
+Crops are kept as lossless PNG at the size at which they were cut: a run's crops go to the model
+without a compression in between, so those that a model learns from do too. Finished files are
+noted in a journal, and an interrupted extraction goes on where it was.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.extraction.groups import identity_groups
+from dfsubmit.extraction.index import LABEL_NAMES, FaceRow, write_index
+from dfsubmit.extraction.sources import Source
+from dfsubmit.files import write_atomically
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import Box, Face, MediaFile, Status
+
+JOURNAL = "extracted.jsonl"
+CROPS = "crops"
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How to extract.
+
+    Attributes:
+        recipe: how faces are cut; saved with the crops, and with every model made from them.
+        frames: frames asked of a video. Not the recipe's number, which is what a run asks: how
+            many frames a model learned from does not change what a face looks like.
+        already_cropped: the files are face crops, cut elsewhere in the way `recipe` describes:
+            they are taken whole.
+        workers: processes that decode and detect; 0 means the CPUs available.
+        per_file_timeout: seconds that one file may take.
+        progress: show a progress bar on stderr.
+    """
+
+    recipe: Recipe
+    frames: int = 30
+    already_cropped: bool = False
+    workers: int = 0
+    per_file_timeout: float = 120.0
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What became of an extraction.
+
+    Attributes:
+        crops: number of crops by class name ("real", "fake").
+        statuses: number of files by status.
+        groups: number of identity groups.
+        resumed: files that an earlier, interrupted extraction had finished.
+        failures: (file, status, reason) of those that gave no crop.
+    """
+
+    crops: dict[str, int]
+    statuses: dict[str, int]
+    groups: int
+    resumed: int
+    failures: list[tuple[str, str, str]]
+
+
+def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) -> ExtractSummary:
+    """Cut the faces of all sources into `folder` and write its index.
+
+    Raises:
+        UsageError: the folder holds crops that were cut in another way.
+        DfsubmitError: no face was found at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {source.name: _media_file(source) for source in sources}
+    done = _open_journal(folder / JOURNAL, options, files)
+    resumed = len(done)
+    todo = [file for name, file in files.items() if name not in done]
+    with (folder / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape") as journal:
+        for entry in _scan(todo, folder, options):
+            journal.write(json.dumps(entry) + "\n")
+            journal.flush()
+            done[entry["name"]] = entry
+    rows = _rows(sources, done)
+    write_index(folder, rows, options.recipe)
+    if not rows:
+        raise DfsubmitError(
+            f"no face was found in any of {len(sources)} files",
+            f"the reasons are in {folder / JOURNAL}",
+        )
+    return ExtractSummary(
+        crops={
+            name: sum(row.label == label for row in rows) for label, name in LABEL_NAMES.items()
+        },
+        statuses=dict(collections.Counter(entry["status"] for entry in done.values())),
+        groups=len({row.group for row in rows}),
+        resumed=resumed,
+        failures=[
+            (entry["name"], entry["status"], entry["error"])
+            for entry in done.values()
+            if entry["status"] != Status.OK.value
+        ],
+    )
+
+
+def _media_file(source: Source) -> MediaFile:
+    try:
+        facts = source.path.stat()
+    except OSError:
+        return MediaFile(source.path, source.name)  # the scan says what is wrong with it
+    return MediaFile(source.path, source.name, facts.st_size, facts.st_mtime_ns)
+
+
+def _open_journal(
+    path: Path, options: ExtractOptions, files: dict[str, MediaFile]
+) -> dict[str, dict[str, Any]]:
+    """The entries that still hold. Leaves a journal that holds just these."""
+    header = {
+        "recipe": dataclasses.asdict(options.recipe),
+        "frames": options.frames,
+        "already_cropped": options.already_cropped,
+    }
+    entries: dict[str, dict[str, Any]] = {}
+    if path.exists():
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        if lines and json.loads(lines[0]) != header:
+            raise UsageError(
+                f"{path.parent} holds crops that were cut in another way",
+                "use another folder, or remove this one",
+            )
+        for line in lines[1:]:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # the line that was being written when the extraction was killed
+            file = files.get(entry["name"])
+            if file and [file.size, file.mtime_ns] == [entry["size"], entry["mtime_ns"]]:
+                entries[entry["name"]] = entry
+    lines = [json.dumps(item) + "\n" for item in (header, *entries.values())]
+    write_atomically(path, "".join(lines))
+    return entries
+
+
+def _scan(
+    todo: Sequence[MediaFile], folder: Path, options: ExtractOptions
+) -> Iterator[dict[str, Any]]:
+    """Yield one journal entry for every file as it is finished."""
+    from dfsubmit.console import progress_bar
+    from dfsubmit.faces.settings import ScanSettings
+    from dfsubmit.workers.events import FaceEvent, FileEvent
+    from dfsubmit.workers.pool import WorkerPool
+
+    if not todo:
+        return
+    recipe = dataclasses.replace(options.recipe, frames=options.frames)
+    if options.already_cropped:
+        recipe = dataclasses.replace(recipe, detector="none", tracking="none")
+    settings = ScanSettings(recipe=recipe, resize=None, no_face="fail")
+    # By frame, since a file whose worker died is scanned once more from its first frame on.
+    faces: dict[str, dict[int, tuple[float, Box, str]]] = collections.defaultdict(dict)
+    bar = progress_bar(len(todo), "files", options.progress)
+    failed = 0
+    with bar, WorkerPool(settings, options.workers, options.per_file_timeout) as pool:
+        for event in pool.events(todo):
+            file = event.file
+            if isinstance(event, FaceEvent):
+                face = event.face
+                crop = _write_crop(folder, file.name, face)
+                faces[file.name][face.index] = (face.time, face.box, crop)
+            elif isinstance(event, FileEvent):
+                scan, found = event.scan, faces.pop(file.name, {})
+                failed += scan.status is not Status.OK
+                bar.set_postfix(failed=failed, refresh=False)
+                bar.update()
+                yield {
+                    "name": file.name,
+                    "size": file.size,
+                    "mtime_ns": file.mtime_ns,
+                    "status": scan.status.value,
+                    "error": scan.error,
+                    # A file that failed half-way may have delivered faces: they do not count.
+                    "faces": [[index, *found[index]] for index in sorted(found)]
+                    if scan.status is Status.OK
+                    else [],
+                }
+
+
+def _write_crop(folder: Path, name: str, face: Face) -> str:
+    """Write one crop; gives its path relative to the folder."""
+    import cv2
+
+    # The whole path of the video, suffix included, so that no two videos share a folder.
+    relative = Path(CROPS, *(part for part in Path(name).parts if part not in ("..", "/")))
+    target = folder / relative / f"{face.index:06d}.png"
+    encoded, data = cv2.imencode(".png", face.crop[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not encoded:
+        raise DfsubmitError(f"{target}: the crop could not be encoded")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data.tobytes())
+    except OSError as error:
+        raise DfsubmitError(f"{target}: {error.strerror or error}") from error
+    return (relative / target.name).as_posix()
+
+
+def _rows(sources: Sequence[Source], done: dict[str, dict[str, Any]]) -> list[FaceRow]:
+    groups = identity_groups([source.identities for source in sources])
+    return [
+        FaceRow(
+            crop=crop,
+            label=source.label,
+            method=source.method,
+            dataset=source.dataset,
+            compression=source.compression,
+            video=source.name,
+            group=group,
+            identities=source.identities,
+            split=source.split,
+            frame=frame,
+            time=time,
+            box=tuple(box),
+        )
+        for source, group in zip(sources, groups, strict=True)
+        for frame, time, box, crop in done.get(source.name, {}).get("faces", ())
+    ]

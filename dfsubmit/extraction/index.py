@@ -1,0 +1,106 @@
+"""``faces.csv``: one row a crop, and the recipe that it was cut with beside it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.errors import UsageError
+from dfsubmit.files import write_atomically
+from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
+from dfsubmit.records import FAKE, REAL, Box
+
+INDEX_FILE = "faces.csv"
+LABEL_NAMES = {REAL: "real", FAKE: "fake"}
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """One crop.
+
+    Attributes:
+        crop: its file, relative to the folder of ``faces.csv``, with slashes.
+        label: 0 real, 1 fake (written as "real" and "fake").
+        method, dataset, compression: of its video (see `sources.Source`).
+        video: the full relative path of its video within its data set.
+        group: the identity group, over the data set as extracted.
+        identities: who is to be seen; `finetune` forms its groups anew from these, since two
+            extractions of one data set may tie people together that each alone does not.
+        split: "train", "val", "test" or "".
+        frame: the frame's number in its video.
+        time: seconds from the video's start.
+        box: the detector's box in frame pixels.
+    """
+
+    crop: str
+    label: int
+    method: str
+    dataset: str
+    compression: str
+    video: str
+    group: str
+    identities: tuple[str, ...]
+    split: str
+    frame: int
+    time: float
+    box: Box
+
+
+COLUMNS = tuple(item.name for item in dataclasses.fields(FaceRow))
+
+
+def write_index(folder: Path, rows: Iterable[FaceRow], recipe: Recipe) -> None:
+    """Write ``faces.csv`` and the recipe, each atomically."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = {name: getattr(row, name) for name in COLUMNS}
+        values["label"] = LABEL_NAMES[row.label]
+        values["identities"] = ";".join(row.identities)
+        values["box"] = " ".join(str(edge) for edge in row.box)
+        writer.writerow(values)
+    write_atomically(folder / RECIPE_FILE, recipe.to_json())
+    write_atomically(folder / INDEX_FILE, text.getvalue())
+
+
+def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
+    """The crops of a folder that `dfsubmit extract` wrote, and their recipe.
+
+    Raises:
+        UsageError: it is no such folder, or a line of its index is damaged.
+    """
+    path = folder / INDEX_FILE
+    labels = {name: label for label, name in LABEL_NAMES.items()}
+    rows = []
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            for number, values in enumerate(csv.DictReader(stream), start=2):
+                try:
+                    left, top, right, bottom = (int(edge) for edge in values["box"].split())
+                    row = FaceRow(
+                        crop=values["crop"],
+                        label=labels[values["label"]],
+                        method=values["method"],
+                        dataset=values["dataset"],
+                        compression=values["compression"],
+                        video=values["video"],
+                        group=values["group"],
+                        identities=tuple(values["identities"].split(";")),
+                        split=values["split"],
+                        frame=int(values["frame"]),
+                        time=float(values["time"]),
+                        box=(left, top, right, bottom),
+                    )
+                except (KeyError, ValueError, AttributeError) as error:
+                    raise UsageError(f"{path}, line {number}: not a face: {error!r}") from error
+                rows.append(row)
+    except (OSError, csv.Error) as error:
+        raise UsageError(
+            f"{path}: {error}", "make the folder with 'dfsubmit extract DATASET FACES'"
+        ) from error
+    return rows, load_recipe(folder / RECIPE_FILE)

@@ -1,0 +1,1 @@
+"""A frame → its largest face, cut out as the model sees it."""

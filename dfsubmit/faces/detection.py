@@ -1,0 +1,81 @@
+"""A frame → its largest face → the crop that the model sees.
+
+In: an RGB uint8 frame (height, width, 3). Out: the face's box and the detector's score, and from
+those the crop, RGB uint8. `crop_face` is the only crop function of the project: inference,
+extraction and everything else cut with it, as the `Recipe` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dfsubmit.libraries import load_dlib
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import Box, Pixels
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face that was found: its box in frame pixels, and the detector's score (> 0)."""
+
+    box: Box
+    score: float
+
+
+class FaceDetector:
+    """dlib's HOG frontal face detector (or none), with a recipe's settings.
+
+    One object per process: dlib's detector is slow to build, and two threads that share one get
+    wrong boxes.
+
+    Raises:
+        NotInstalled: the recipe needs dlib and it cannot be imported.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        if recipe.detector == "dlib-hog":
+            self._detector = load_dlib().get_frontal_face_detector()
+
+    def largest(self, frame: Pixels) -> Detection | None:
+        """The largest face of a frame, searched whole, or None.
+
+        With the detector "none" the whole frame is the face.
+        """
+        height, width = frame.shape[:2]
+        if self.recipe.detector == "none":
+            return Detection((0, 0, width, height), 1.0)
+        small, scale = self.detection_image(frame)
+        return self.search(small, scale, self.recipe.upsampling)
+
+    def detection_image(self, frame: Pixels) -> tuple[Pixels, float]:
+        """The frame as the detector sees it, and its scale (1.0 where it was not reduced)."""
+        height, width = frame.shape[:2]
+        if width <= self.recipe.detection_width:
+            return frame, 1.0
+        scale = self.recipe.detection_width / width
+        size = (self.recipe.detection_width, max(1, int(height * scale)))
+        return cv2.resize(frame, size, interpolation=cv2.INTER_AREA), scale
+
+    def search(
+        self, image: Pixels, scale: float, upsampling: int, left: int = 0, top: int = 0
+    ) -> Detection | None:
+        """The largest face in a part of a detection image that begins at (left, top) of it.
+
+        Args:
+            image: RGB uint8 (h, w, 3), the part.
+            scale: of the detection image.
+            upsampling: how often dlib doubles the part before it searches.
+            left, top: where the part begins.
+        """
+        found, scores, _ = self._detector.run(np.ascontiguousarray(image), upsampling, 0.0)
+        if not found:
+            return None
+        best = max(range(len(found)), key=lambda number: found[number].area())
+        face = found[best]
+        edges = (face.left() + left, face.top() + top, face.right() + left, face.bottom() + top)
+        first, second, third, fourth = (int(edge / scale) for edge in edges)
+        return Detection((first, second, third, fourth), float(scores[best]))

@@ -1,0 +1,30 @@
+"""What the pool and its workers tell each other about scanning: settings, and how a file went.
+
+Apart from `scan.py` so that the parent process need not import OpenCV and dlib.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dfsubmit.faces.preprocess import Preprocessor
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import Limits
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """What holds for every file of a run.
+
+    Attributes:
+        recipe: frames, detection and crop.
+        resize: resizes crops to the model's input; None leaves them as they were cut.
+        no_face: "whole-frame" takes the whole frames of a file in which no face was found;
+            "fail" gives it the status no_face.
+        limits: what one file may ask of this machine.
+    """
+
+    recipe: Recipe
+    resize: Preprocessor | None = None
+    no_face: str = "fail"
+    limits: Limits = field(default_factory=Limits)

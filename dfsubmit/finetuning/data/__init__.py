@@ -1,0 +1,1 @@
+"""Extracted faces → a split, and what each epoch shows of it."""

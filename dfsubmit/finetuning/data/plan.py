@@ -1,0 +1,163 @@
+"""Options → a `Plan`: which faces, on which side, in how many steps. Nothing is learned yet.
+
+Everything that can be wrong with the data is found here, before the first step.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.errors import UsageError
+from dfsubmit.extraction.index import LABEL_NAMES, FaceRow, read_index
+from dfsubmit.finetuning.data.dataset import unreadable_crops
+from dfsubmit.finetuning.data.epochs import FaceSampler
+from dfsubmit.finetuning.data.splits import Split, split_faces
+from dfsubmit.finetuning.options import TuneOptions
+from dfsubmit.recipe import Recipe
+
+EVAL_STEPS = 200
+"""EXP-004's; fewer where the whole fine-tuning would have less than four evaluations."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fine-tuning will do.
+
+    Attributes:
+        rows: all readable faces.
+        paths: the crop of each.
+        split: which face stands where.
+        recipe: how all of them were cut; it goes into the model.
+        sampler: what an epoch shows.
+        steps_per_epoch, steps: optimiser steps.
+        warmup_steps: of these, in which the rate rises.
+        eval_steps: steps between evaluations.
+        unreadable: crops that were left out.
+        processes: that share every step.
+    """
+
+    rows: list[FaceRow]
+    paths: list[Path]
+    split: Split
+    recipe: Recipe
+    sampler: FaceSampler
+    steps_per_epoch: int
+    steps: int
+    warmup_steps: int
+    eval_steps: int
+    unreadable: int
+    processes: int
+
+    def side(self, faces: list[int]) -> tuple[list[Path], list[int]]:
+        """The crops and labels of one side."""
+        return [self.paths[i] for i in faces], [self.rows[i].label for i in faces]
+
+    def warnings(self) -> list[str]:
+        """What the user must know before believing any figure."""
+        found = []
+        shared = self.split.shared_groups()
+        if self.split.by == "frame":
+            found.append(
+                f"--split frame: {len(shared)} identity groups stand on both sides; the "
+                "validation figures will promise what other videos do not hold"
+            )
+        learned = self.split.test_groups_learned()
+        if learned:
+            found.append(
+                f"{len(learned)} identity groups of the test faces are also learned from (an "
+                "official list that does not keep people apart): its figures are too good"
+            )
+        if self.unreadable:
+            found.append(f"{self.unreadable} unreadable crops are left out")
+        return found
+
+    def describe(self) -> list[str]:
+        """The plan in lines, for people."""
+        lines = []
+        for name, side in (
+            ("learn", self.split.learn),
+            ("validate", self.split.validate),
+            ("test", self.split.test),
+        ):
+            rows = [self.rows[i] for i in side]
+            labels = Counter(row.label for row in rows)
+            counts = ", ".join(f"{labels[label]:,} {word}" for label, word in LABEL_NAMES.items())
+            videos = len({(row.dataset, row.compression, row.video) for row in rows})
+            groups = len({self.split.groups[i] for i in side})
+            if side:
+                lines.append(
+                    f"{name}: {len(rows):,} faces ({counts}) of {videos:,} videos in "
+                    f"{groups:,} groups"
+                )
+        lines.append(
+            f"steps: {self.steps:,} ({self.steps_per_epoch:,} an epoch), warm-up "
+            f"{self.warmup_steps:,}, an evaluation every {self.eval_steps:,}"
+        )
+        return lines
+
+
+def make_plan(options: TuneOptions) -> Plan:
+    """Read the faces, check them, split them, and count the steps.
+
+    Raises:
+        UsageError: the folders do not fit together, or cannot be split.
+    """
+    rows, paths, recipe = _read(options.faces)
+    broken = unreadable_crops(paths, options.progress and world()[0] == 0)
+    kept = [i for i, path in enumerate(paths) if path not in broken]
+    rows, unreadable = [rows[i] for i in kept], len(rows) - len(kept)
+    paths = [paths[i] for i in kept]
+    split = split_faces(rows, options.split, options.val, options.seed, options.hold_out)
+    sampler = FaceSampler(
+        [rows[i] for i in split.learn],
+        [split.groups[i] for i in split.learn],
+        options.balance,
+        options.self_blend,
+        options.seed,
+    )
+    processes = world()[1]
+    steps_per_epoch = math.ceil(math.ceil(len(sampler) / options.batch_size) / processes)
+    steps = steps_per_epoch * options.epochs
+    return Plan(
+        rows=rows,
+        paths=paths,
+        split=split,
+        recipe=recipe,
+        sampler=sampler,
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+        warmup_steps=round(options.warmup * steps),
+        eval_steps=options.eval_steps or min(EVAL_STEPS, math.ceil(steps / 4)),
+        unreadable=unreadable,
+        processes=processes,
+    )
+
+
+def world() -> tuple[int, int]:
+    """This process's rank and their number, as torchrun and accelerate launch tell it."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _read(folders: tuple[Path, ...]) -> tuple[list[FaceRow], list[Path], Recipe]:
+    rows: list[FaceRow] = []
+    paths: list[Path] = []
+    recipe: Recipe | None = None
+    for folder in folders:
+        own, own_recipe = read_index(folder)
+        differences = recipe.differences(own_recipe) if recipe else {}
+        if differences:
+            listing = ", ".join(f"{key} {a!r} and {b!r}" for key, (a, b) in differences.items())
+            raise UsageError(
+                f"{folders[0]} and {folder} were cut in different ways: {listing}",
+                "extract them anew with one --recipe",
+            )
+        recipe = recipe or own_recipe
+        rows += own
+        paths += [folder / row.crop for row in own]
+    if recipe is None or not rows:
+        raise UsageError("there are no faces to learn from", "name folders made by extract")
+    return rows, paths, recipe

@@ -1,0 +1,1 @@
+"""Plugins: the hooks, what they register, and how they are loaded."""

@@ -1,0 +1,176 @@
+"""Finding and loading plugins: built-ins, installed distributions and single files.
+
+`load_plugins` gives a `Plugins`: the named aggregators and model loaders, and what went wrong.
+A plugin that fails is named with its reason while the others load.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from dfsubmit.errors import PluginError, UsageError
+from dfsubmit.hooks import hookspecs
+from dfsubmit.hooks.interfaces import (
+    PROPERTIES,
+    Aggregator,
+    BoundAggregator,
+    Bounds,
+    ModelLoader,
+    RegisteredAggregator,
+)
+from dfsubmit.hooks.specs import bind_aggregator
+
+BUILT_IN_PLUGINS = ("dfsubmit.scoring.aggregate", "dfsubmit.models.huggingface")
+ENTRY_POINT_GROUP = "dfsubmit"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """One plugin, for `dfsubmit plugins`.
+
+    Attributes:
+        name: the module, distribution or file.
+        source: "built-in", "installed" or "file".
+        version: of the distribution; empty for files.
+        error: why it did not load; empty when it did.
+    """
+
+    name: str
+    source: str
+    version: str = ""
+    error: str = ""
+
+
+@dataclass
+class Plugins:
+    """What all loaded plugins registered."""
+
+    infos: list[PluginInfo] = field(default_factory=list)
+    aggregators: dict[str, RegisteredAggregator] = field(default_factory=dict)
+    loaders: dict[str, ModelLoader] = field(default_factory=dict)
+    loader_plugins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[PluginInfo]:
+        """The plugins that did not load."""
+        return [info for info in self.infos if info.error]
+
+    def aggregator(self, spec: str) -> BoundAggregator:
+        """The aggregator for a spec such as ``topk:k=5``.
+
+        Raises:
+            UsageError: an unknown name or parameter, with a did-you-mean.
+        """
+        return bind_aggregator(spec, self.aggregators)
+
+
+def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -> Plugins:
+    """Load every plugin: built-ins first, then installed ones, then the files of `directories`.
+
+    Args:
+        directories: folders whose ``*.py`` files are plugins. THIS RUNS THEIR CODE.
+        strict: raise on the first plugin that does not load.
+
+    Raises:
+        PluginError: under `strict`, naming the plugin and its reason.
+        UsageError: a directory does not exist.
+    """
+    plugins = Plugins()
+    # Each plugin gets a manager of its own, so that its objects can be told from the others' and
+    # a failing one leaves nothing half-registered.
+    for module_name in BUILT_IN_PLUGINS:
+        _add(plugins, importlib.import_module(module_name), PluginInfo(module_name, "built-in"))
+    for entry in sorted(_entry_points(), key=lambda point: point.name):
+        version = entry.dist.version if entry.dist else ""
+        info = PluginInfo(entry.dist.name if entry.dist else entry.name, "installed", version)
+        _try(plugins, info, entry.load, strict)
+    for directory in directories:
+        folder = Path(directory)
+        if not folder.is_dir():
+            raise UsageError(f"--plugins-dir {folder}: there is no such folder")
+        for path in sorted(folder.glob("*.py")):
+            info = PluginInfo(str(path), "file")
+            _try(plugins, info, partial(_load_file, path), strict)
+    return plugins
+
+
+def _entry_points() -> Collection[importlib.metadata.EntryPoint]:
+    return importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Import one file without putting its folder on sys.path."""
+    name = f"dfsubmit_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _try(plugins: Plugins, info: PluginInfo, load: Any, strict: bool) -> None:
+    try:
+        _add(plugins, load(), info)
+    # SystemExit too: a plugin that calls sys.exit() at import must not end the user's run.
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        if strict:
+            raise PluginError(f"the plugin {info.name} does not load: {reason}") from error
+        plugins.infos.append(PluginInfo(info.name, info.source, info.version, reason))
+
+
+def _add(plugins: Plugins, module: Any, info: PluginInfo) -> None:
+    """Register one plugin's objects, all of them or none."""
+    manager = pluggy.PluginManager("dfsubmit")
+    manager.add_hookspecs(hookspecs)
+    manager.register(module, info.name)
+    # A misspelt hook is an error, not a plugin that silently does nothing.
+    manager.check_pending()
+    aggregators: dict[str, RegisteredAggregator] = {}
+    loaders: dict[str, ModelLoader] = {}
+
+    def register_aggregator(
+        name: str,
+        aggregator: Aggregator,
+        *,
+        properties: Collection[str] = (),
+        bounds: Bounds | None = None,
+    ) -> None:
+        _check_name(name, {**plugins.aggregators, **aggregators})
+        unknown = set(properties) - set(PROPERTIES)
+        if unknown:
+            raise ValueError(f"aggregator {name!r}: unknown properties {sorted(unknown)}")
+        aggregators[name] = RegisteredAggregator(
+            name, aggregator, info.name, frozenset(properties), bounds
+        )
+
+    def register_loader(name: str, loader: ModelLoader) -> None:
+        _check_name(name, {**plugins.loaders, **loaders})
+        loaders[name] = loader
+
+    manager.hook.register_aggregators(register=register_aggregator)
+    manager.hook.register_model_loaders(register=register_loader)
+    plugins.aggregators.update(aggregators)
+    plugins.loaders.update(loaders)
+    plugins.loader_plugins.update(dict.fromkeys(loaders, info.name))
+    plugins.infos.append(info)
+
+
+def _check_name(name: str, taken: Collection[str]) -> None:
+    if not name or any(mark in name for mark in ":,= \t\n"):
+        raise ValueError(f"{name!r} is not a usable name")
+    if name in taken:
+        raise ValueError(f"the name {name!r} is taken by another plugin")

@@ -1,0 +1,55 @@
+"""OpenCV, with a remedy where it cannot be imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfsubmit.errors import NotInstalled
+
+WHEELS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+"""The distributions that bring the module ``cv2``: all to the same place, so one must do."""
+
+
+def load_cv2() -> Any:
+    """The module ``cv2``.
+
+    Raises:
+        NotInstalled: it is missing, or the system's libraries that its wheel links are.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise NotInstalled(f"OpenCV cannot be imported: {error}", _hint(error)) from error
+    return cv2
+
+
+def _hint(error: ImportError) -> str:
+    # `opencv-python` (4.x and 5.0 alike) brings windows through Qt, which links libGL, libxcb and
+    # GLib from the system; servers and containers often have none of them. The headless wheel
+    # brings the same decoders and needs none.
+    if isinstance(error, ModuleNotFoundError):
+        return "pip install opencv-python"
+    return (
+        f"pip uninstall -y {' '.join(WHEELS)} && pip install opencv-python-headless"
+        " (it needs no libraries of the system)"
+    )
+
+
+def load_dlib() -> Any:
+    """The dlib module, from `dlib-bin` or from dlib itself.
+
+    Raises:
+        NotInstalled: neither can be imported.
+    """
+    try:
+        import dlib
+    except ImportError as error:
+        from dfsubmit.errors import NotInstalled
+
+        raise NotInstalled(f"dlib cannot be imported: {error}", "pip install dlib-bin") from error
+    return dlib

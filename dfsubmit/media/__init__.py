@@ -1,0 +1,1 @@
+"""A folder → its files; a file → its frames."""

@@ -1,0 +1,1 @@
+"""A model folder → a loaded model, its recipe, and which of its classes is fake."""

@@ -1,0 +1,176 @@
+"""Options → the one loaded model of a run, its recipe, and what has to be said about both.
+
+In: `RunOptions` and the plugins' model loaders. Out: a `ChosenModel`. When the model that was asked
+for cannot be loaded, the fallback takes its place, with the fallback's own recipe, and the run says
+so everywhere; when that fails too, the error says what can be done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dfsubmit.errors import DfsubmitError, ModelError, UsageError, did_you_mean
+from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, ModelLoader
+from dfsubmit.hooks.loading import Plugins
+from dfsubmit.models.fakeclass import resolve_fake_class
+from dfsubmit.models.folder import ModelFolder, open_model
+from dfsubmit.options import SMALL_MODEL, RunOptions
+from dfsubmit.recipe import Recipe, load_recipe
+
+CPU_BATCH, GPU_BATCH = 8, 64
+
+
+@dataclass
+class ChosenModel:
+    """The model of a run.
+
+    Attributes:
+        folder: what is on disk.
+        model: ready to score.
+        loader: the name of the model loader.
+        fake_index: which class is fake.
+        recipe: what the run obeys.
+        batch_size: faces a forward pass.
+        fallback_reason: why the model that was asked for was not used; empty when it was.
+        warnings: what the user should know, a line each.
+    """
+
+    folder: ModelFolder
+    model: FrameModel
+    loader: str
+    fake_index: int
+    recipe: Recipe
+    batch_size: int
+    fallback_reason: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fake_class(self) -> str:
+        """The fake class's name."""
+        return self.model.id2label[self.fake_index]
+
+
+def choose_model(options: RunOptions, plugins: Plugins) -> ChosenModel:
+    """Load the model, or the fallback.
+
+    Raises:
+        ModelError: neither can be loaded (or there is no fallback); names both reasons.
+        UsageError: an option is not usable, which no fallback cures.
+    """
+    try:
+        return _load(options.model, options.fake_label, options, plugins)
+    except ModelError as error:
+        reason = f"{options.model}: {error.message}"
+        if options.fallback is None:
+            raise ModelError(f"the model cannot be loaded: {error.message}", error.hint) from error
+    try:
+        # --fake-label speaks of the classes of the model that was asked for.
+        chosen = _load(options.fallback, None, options, plugins)
+    except ModelError as error:
+        raise ModelError(
+            f"the model cannot be loaded ({reason}), nor can the fallback ({error.message})",
+            "make a model with 'dfsubmit finetune', get the organiser's baseline with "
+            f"'dfsubmit models fetch baseline', or take the small one in the box: "
+            f"--model {SMALL_MODEL}",
+        ) from error
+    chosen.fallback_reason = reason
+    chosen.warnings.insert(0, f"FALLBACK MODEL {chosen.folder.name} IN USE: {reason}")
+    return chosen
+
+
+def _load(
+    path: str | Path, fake_label: str | None, options: RunOptions, plugins: Plugins
+) -> ChosenModel:
+    folder = open_model(path)
+    fake_index = resolve_fake_class(folder.id2label, fake_label)
+    recipe, warnings = effective_recipe(folder, options)
+    if folder.untrained:
+        warnings.insert(
+            0, "this model is UNTRAINED, its weights are random numbers: its labels mean nothing"
+        )
+    request = LoadRequest(
+        folder=folder.path,
+        device=options.device,
+        precision=options.precision,
+        model_hash=folder.sha256,
+        calibration=Path(options.calibration) if options.calibration else None,
+    )
+    name, model = _load_first(request, _loaders(request, options.loader, plugins), warnings)
+    on_gpu = model.device.startswith("cuda")
+    batch_size = options.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH)
+    return ChosenModel(folder, model, name, fake_index, recipe, batch_size, warnings=warnings)
+
+
+def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, list[str]]:
+    """The recipe to obey, and a warning wherever it is not the model's own."""
+    warnings = []
+    recipe = folder.recipe
+    if options.recipe is not None:
+        given = options.recipe
+        recipe = given if isinstance(given, Recipe) else load_recipe(given)
+    if options.frames is not None:
+        recipe = dataclasses.replace(recipe, frames=options.frames)
+    if not folder.recipe_known:
+        warnings.append(
+            f"{folder.name} carries no recipe: how its faces were cut in fine-tuning is unknown, "
+            f"and {recipe.name!r} is assumed"
+        )
+    changed = folder.recipe.differences(recipe)
+    if changed and folder.recipe_known:
+        listing = ", ".join(f"{key} {ours} → {now}" for key, (ours, now) in changed.items())
+        warnings.append(f"{folder.name} was not made for this recipe: {listing}")
+    return recipe, warnings
+
+
+def _load_first(
+    request: LoadRequest, loaders: dict[str, ModelLoader], warnings: list[str]
+) -> tuple[str, FrameModel]:
+    """The first of the loaders that can load it; a loader that was passed over is warned of."""
+    failure = None
+    for name, loader in loaders.items():
+        try:
+            model = loader.load(request)
+        except ModelError as error:
+            failure = failure or error
+            warnings.append(f"the model loader {name!r} was passed over: {error.message}")
+        except DfsubmitError:
+            raise
+        except Exception as error:  # whatever a loader makes of a damaged folder
+            reason = f"the model loader {name!r}: {type(error).__name__}: {error}"
+            failure = failure or ModelError(reason)
+            warnings.append(reason)
+        else:
+            return name, model
+    assert failure is not None  # `_loaders` gives at least one
+    raise failure
+
+
+def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict[str, ModelLoader]:
+    """The loaders that may load it, the best first: those that rank above 0, or the one wanted."""
+    if wanted is not None:
+        if wanted not in plugins.loaders:
+            hint = did_you_mean(wanted, plugins.loaders)
+            raise UsageError(f"there is no model loader {wanted!r}", hint)
+        return {wanted: plugins.loaders[wanted]}
+    ranks: dict[str, int] = {}
+    for name, loader in plugins.loaders.items():
+        try:
+            ranks[name] = loader.rank(request)
+        except DfsubmitError:
+            raise
+        except Exception as error:  # a plugin's mistake must not hide the other loaders
+            raise ModelError(f"the model loader {name!r} failed: {error!r}") from error
+    able = sorted((name for name in ranks if ranks[name] > 0), key=lambda name: -ranks[name])
+    if not able:
+        if request.precision == "int8":
+            raise UsageError(
+                "no installed model loader offers --precision int8",
+                "install the OpenVINO plugin: pip install ./plugins/dfsubmit-openvino",
+            )
+        raise ModelError(
+            f"{request.folder} holds no weights that an installed loader can read",
+            "expected model.safetensors (or, with the ONNX plugin, model.onnx)",
+        )
+    return {name: plugins.loaders[name] for name in able}

@@ -1,0 +1,186 @@
+"""A model folder (or a zip of one) → what is known of it before anything heavy is loaded.
+
+In: a path. Out: a `ModelFolder`: the unpacked folder, its classes, its recipe, its hash. Nothing
+here imports torch, and nothing in a model folder is executed: it is never put on sys.path, and one
+that asks for code of its own is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.errors import ModelError
+from dfsubmit.models.archive import unpack
+from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
+
+MAX_CLASSES = 100_000
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".onnx", ".onnx_data")
+UNTRAINED_KEY = "dfsubmit_untrained"
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder, examined but not loaded.
+
+    Attributes:
+        path: the folder with config.json.
+        source: the path that the user gave (a folder or a zip).
+        id2label: class names by index.
+        recipe: the folder's own recipe, or the default one.
+        recipe_known: whether the folder carries a recipe; if not, how its faces were cut in
+            fine-tuning is not known.
+        sha256: over configuration and weights.
+        untrained: the folder says that its weights are random and its labels mean nothing.
+    """
+
+    path: Path
+    source: Path
+    id2label: dict[int, str]
+    recipe: Recipe
+    recipe_known: bool
+    sha256: str
+    untrained: bool = False
+
+    @property
+    def name(self) -> str:
+        """What to call the model."""
+        return self.source.stem if self.source.suffix == ".zip" else self.path.name
+
+
+def open_model(path: str | os.PathLike[str]) -> ModelFolder:
+    """Examine a model folder, a zip of one, or a folder that holds exactly one model folder.
+
+    Raises:
+        ModelError: there is no model, it is damaged, or it may not be loaded; with the reason.
+        UsageError: its recipe is not valid.
+    """
+    source = Path(os.path.abspath(path))
+    if source.is_file() and zipfile.is_zipfile(source):
+        folder = _find(unpack(source), source)
+    elif source.is_dir():
+        folder = _find(source, source)
+    elif source.exists():
+        raise ModelError(f"{path} is neither a model folder nor a zip of one")
+    else:
+        raise ModelError(f"there is no model at {path}")
+    config = _read_config(folder)
+    recipe_known = (folder / RECIPE_FILE).is_file()
+    return ModelFolder(
+        path=folder,
+        source=source,
+        id2label=_id2label(folder, config),
+        recipe=load_recipe(folder) if recipe_known else Recipe(),
+        recipe_known=recipe_known,
+        sha256=hash_model(folder),
+        untrained=bool(config.get(UNTRAINED_KEY, False)),
+    )
+
+
+def read_classes(folder: Path) -> dict[int, str]:
+    """The class names of a model folder by index, from its config.json.
+
+    Raises:
+        ModelError: there is no readable config.json, or it wants to run code.
+    """
+    return _id2label(folder, _read_config(folder))
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files of a model folder, by name (in it, or in its ``onnx/`` folder)."""
+    candidates = [*folder.iterdir(), *(folder / "onnx").glob("*")]
+    return sorted(path for path in candidates if path.suffix in WEIGHT_SUFFIXES)
+
+
+def hash_model(folder: Path) -> str:
+    """SHA-256 over names and contents of config.json, preprocessor_config.json and the weights.
+
+    Cards, logs and recipes are left out: they do not change what the network computes.
+    """
+    digest = hashlib.sha256()
+    configs = [folder / "config.json", folder / "preprocessor_config.json"]
+    for path in (*configs, *weight_files(folder)):
+        if not path.is_file():
+            continue
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _find(folder: Path, source: Path) -> Path:
+    """The folder with config.json: this one, or the only one directly inside it."""
+    if (folder / "config.json").is_file():
+        return folder
+    inside = [child for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        names = ", ".join(child.name for child in inside)
+        raise ModelError(f"{source} holds more than one model: {names}", "name one of them")
+    raise ModelError(
+        f"{source} holds no config.json, so it is no Hugging Face model folder",
+        "a model folder holds config.json, model.safetensors and preprocessor_config.json",
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: not a JSON object")
+    for name in ("config.json", "preprocessor_config.json"):
+        try:
+            data = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue  # the preprocessor's own reader reports it
+        culprit = _asks_for_code(data)
+        if culprit:
+            raise ModelError(
+                f"{folder / name} wants to run code of its own ({culprit}); dfsubmit never does",
+                "use a model whose architecture is part of transformers",
+            )
+    return config
+
+
+def _asks_for_code(data: Any) -> str:
+    """The key by which a configuration names code to fetch and run, at any depth; "" for none.
+
+    ``auto_map`` names Python files; an ``attn_implementation`` (or another one's) with a slash
+    names a repository of compiled kernels, which transformers fetches where it can.
+    """
+    waiting = [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        if not isinstance(item, dict):
+            continue
+        for key, value in item.items():
+            if key == "auto_map" or (key.endswith("_implementation") and "/" in str(value)):
+                return str(key)
+            waiting.append(value)
+    return ""
+
+
+def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
+    labels = config.get("id2label")
+    try:
+        if labels is None:  # transformers' own default when a config names no classes
+            count = int(config.get("num_labels", 2))
+            if count > MAX_CLASSES:
+                raise ValueError(f"num_labels {count} is over {MAX_CLASSES}")
+            return {index: f"LABEL_{index}" for index in range(count)}
+        return {int(index): str(name) for index, name in labels.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"{folder / 'config.json'}: id2label: {error}") from error

@@ -1,0 +1,217 @@
+"""The core's own model loader: a Hugging Face image-classifier folder, through transformers.
+
+An ordinary plugin, like everybody else's. torch and transformers are imported when a model is
+loaded, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, UsageError
+from dfsubmit.faces.preprocess import Preprocessor, load_preprocessor
+from dfsubmit.hooks.hookspecs import hookimpl
+from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, RegisterModelLoader
+from dfsubmit.models.arithmetic import examine, fast_fp32
+from dfsubmit.records import Pixels
+
+_DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+
+
+class HuggingFaceLoader:
+    """Loads any image classifier that transformers knows, from safetensors or, failing those,
+    from a ``.bin`` that ``torch.load(weights_only=True)`` accepts."""
+
+    def rank(self, request: LoadRequest) -> int:
+        """10 for a folder with weights that transformers can read."""
+        if request.precision == "int8":
+            return 0
+        folder = request.folder
+        weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
+        return 10 if weights else 0
+
+    def load(self, request: LoadRequest) -> FrameModel:
+        """The model in evaluation mode on its device, its weights checked.
+
+        Raises:
+            ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+            UsageError: a device or precision that this machine does not have.
+        """
+        if request.precision == "int8":
+            raise UsageError("this model loader has no --precision int8", "name another --loader")
+        preprocessor = load_preprocessor(request.folder)
+        import torch
+
+        device = choose_device(request.device)
+        if device.type == "cpu":
+            if request.precision == "fp16":
+                raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
+            if request.threads:
+                torch.set_num_threads(request.threads)
+        network = load_network(request.folder)
+        precision = "fp32" if request.precision == "auto" else request.precision
+        return HuggingFaceModel(network, preprocessor, device, precision)
+
+
+class HuggingFaceModel:
+    """A transformers image classifier behind the `FrameModel` interface."""
+
+    def __init__(
+        self, network: Any, preprocessor: Preprocessor, device: Any, precision: str
+    ) -> None:
+        self.id2label: Mapping[int, str] = dict(network.config.id2label)
+        self.preprocessor = preprocessor
+        self.precision = precision
+        self._network = network
+        self._move(device)
+
+    @property
+    def device(self) -> str:
+        """The torch device's name."""
+        return str(self._device)
+
+    @property
+    def arithmetic(self) -> str:
+        """How fp32 matrices are multiplied on a CPU, for the run's metadata; else empty."""
+        return str(examine()) if self._fp32_on_cpu else ""
+
+    @property
+    def _fp32_on_cpu(self) -> bool:
+        return self._device.type == "cpu" and self.precision == "fp32"
+
+    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """See `FrameModel.logits`."""
+        import torch
+
+        try:
+            with torch.inference_mode(), self._fast_products():
+                batch = torch.from_numpy(pixels)
+                if self._device.type == "cuda":
+                    batch = batch.pin_memory()
+                batch = batch.to(self._device, non_blocking=True)
+                scaled = batch.permute(0, 3, 1, 2).float() * self.preprocessor.rescale
+                normalised = ((scaled - self._mean) / self._std).contiguous()
+                with torch.autocast(
+                    self._device.type,
+                    dtype=getattr(torch, _DTYPES.get(self.precision, "bfloat16")),
+                    enabled=self.precision in _DTYPES,
+                ):
+                    logits = self._network(pixel_values=normalised).logits
+                result: npt.NDArray[np.float32] = logits.float().cpu().numpy()
+                return result
+        except RuntimeError as error:
+            if _is_out_of_memory(error):
+                raise DeviceOutOfMemory(f"{self.device}: out of memory") from error
+            raise
+
+    def fall_back_to_cpu(self) -> bool:
+        """Move to the CPU after the device ran out of memory for a single face; False if there."""
+        import torch
+
+        if self._device.type == "cpu":
+            return False
+        if self.precision == "fp16":
+            self.precision = "fp32"
+        self._move(torch.device("cpu"))
+        return True
+
+    def _fast_products(self) -> AbstractContextManager[None]:
+        return fast_fp32() if self._fp32_on_cpu else nullcontext()
+
+    def _move(self, device: Any) -> None:
+        import torch
+
+        self._device = device
+        self._network.to(device)
+        self._mean = torch.tensor(self.preprocessor.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(self.preprocessor.std, device=device).view(1, 3, 1, 1)
+
+
+def choose_device(name: str) -> Any:
+    """The torch device for "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or (number and not number.isdigit()):
+        raise UsageError(f"--device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: torch finds no CUDA device", "take --device cpu")
+    if int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices")
+    return torch.device(name)
+
+
+def load_network(folder: Path) -> Any:
+    """The transformers model, complete and in evaluation mode, fp32 on the CPU.
+
+    For loaders that convert it, too.
+
+    Raises:
+        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+    """
+    import pickle
+
+    import torch
+    from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        network, info = AutoModelForImageClassification.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except DfsubmitError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{folder}: its weights only load by running what a pickle says, which is not done",
+            "convert them to model.safetensors where you trust them",
+        ) from error
+    except Exception as error:  # whatever transformers makes of a damaged folder
+        reason = str(error).strip().split("\n")[0]
+        raise ModelError(f"{folder}: {type(error).__name__}: {reason}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        # transformers fills what is missing with random values and goes on: a silent coin toss.
+        listing = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise ModelError(
+            f"{folder}: {len(missing)} weights are missing ({listing})",
+            "is it a classifier? A backbone without its head has to be fine-tuned first",
+        )
+    for name, weight in network.named_parameters():
+        # A finite sum has finite terms; it takes a fraction of the time of looking at each.
+        if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
+            raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
+    return network.float().eval()
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    import torch
+
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+
+
+@hookimpl
+def register_model_loaders(register: RegisterModelLoader) -> None:
+    """The core's own loader."""
+    register("huggingface", HuggingFaceLoader())

@@ -1,0 +1,117 @@
+"""``<stem>.meta.json``: what a run was made of and what it came to, so that it can be explained."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import time
+from collections import Counter
+from datetime import datetime, timezone
+from typing import Any
+
+from dfsubmit._version import __version__
+from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.hooks.loading import Plugins
+from dfsubmit.models.choice import ChosenModel
+from dfsubmit.options import RunOptions
+from dfsubmit.output.scores import META_VERSION
+from dfsubmit.records import FileResult, Status
+from dfsubmit.scoring.decision import Decision, read_decision
+from dfsubmit.scoring.engine import Waiting
+
+_PACKAGES = (
+    "torch", "transformers", "numpy", "pillow", "dlib-bin", "dlib", "opencv-python",
+    "opencv-python-headless", "openvino", "onnxruntime",
+)  # fmt: skip
+
+
+def describe_run(
+    options: RunOptions,
+    chosen: ChosenModel,
+    plugins: Plugins,
+    aggregator: BoundAggregator,
+    decision: Decision,
+    passed_over: list[str],
+) -> dict[str, Any]:
+    """What is known before the first file is scored, as plain JSON types."""
+    calibration = None if options.raw else read_decision(chosen.folder.path)
+    return {
+        "version": META_VERSION,
+        "dfsubmit": __version__,
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "model": {
+            "name": chosen.folder.name,
+            "asked_for": str(options.model),
+            "sha256": chosen.folder.sha256,
+            "id2label": {str(index): name for index, name in chosen.model.id2label.items()},
+            "fake_class": chosen.fake_class,
+            "untrained": chosen.folder.untrained,
+            "loader": chosen.loader,
+            "loader_plugin": plugins.loader_plugins[chosen.loader],
+        },
+        "fallback_reason": chosen.fallback_reason,
+        "warnings": list(chosen.warnings),
+        "recipe": dataclasses.asdict(chosen.recipe),
+        "recipe_known": chosen.folder.recipe_known,
+        "aggregator": aggregator.spec,
+        "aggregator_plugin": aggregator.registered.plugin,
+        "decision": dataclasses.asdict(decision),
+        "threshold": options.threshold,
+        "calibration": None if calibration is None else dataclasses.asdict(calibration),
+        "device": chosen.model.device,
+        "precision": chosen.model.precision,
+        "arithmetic": getattr(chosen.model, "arithmetic", ""),
+        "batch_size": chosen.batch_size,
+        "tta": options.tta,
+        "failure_label": options.failure_label,
+        "no_face": options.no_face,
+        "early_exit": options.early_exit,
+        "time_limit": options.time_limit,
+        "passed_over": passed_over,
+        "plugin_failures": {info.name: info.error for info in plugins.failures},
+        "complete": False,
+    }
+
+
+def describe_outcome(results: list[FileResult], waiting: Waiting, started: float) -> dict[str, Any]:
+    """What the run came to, as plain JSON types.
+
+    Args:
+        results: every file's row.
+        waiting: which side waited for the other.
+        started: when the run began, on `time.monotonic`.
+    """
+    seconds: Counter[str] = Counter()
+    for result in results:
+        seconds.update(result.seconds)
+    return {
+        "complete": all(result.status is not Status.PENDING for result in results),
+        "files": len(results),
+        "statuses": dict(Counter(result.status.value for result in results)),
+        "labels": {str(label): sum(r.label == label for r in results) for label in (0, 1)},
+        "aggregator_fallbacks": sum(result.aggregator_fallback for result in results),
+        "thinned": sum(result.thinned for result in results),
+        "frames_classified": sum(len(result.frames) for result in results),
+        "frames_skipped": sum(result.frames_skipped for result in results),
+        "seconds": {
+            "total": round(time.monotonic() - started, 3),
+            "load": round(waiting.load, 3),
+            **{stage: round(value, 3) for stage, value in seconds.items()},
+            "model_waited": round(waiting.model, 3),
+            "workers_waited": round(waiting.workers, 3),
+        },
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """The installed versions of the packages that results depend on."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,77 @@
+"""``<stem>.scores.jsonl`` and ``<stem>.meta.json``: everything known about a run's files.
+
+One JSON object a line and file (`FileResult`). `dfsubmit compare`, `evaluate` and `calibrate`
+read these instead of running the model again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.errors import UsageError
+from dfsubmit.files import write_atomically
+from dfsubmit.records import FileResult
+
+META_VERSION = 1
+_NOT_A_RESULT = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+
+
+def scores_path(submission: Path) -> Path:
+    """Where the scores of a ``submission.csv`` lie."""
+    return submission.with_name(submission.stem + ".scores.jsonl")
+
+
+def meta_path(submission: Path) -> Path:
+    """Where the run's metadata lie."""
+    return submission.with_name(submission.stem + ".meta.json")
+
+
+def write_scores(path: Path, results: Iterable[FileResult]) -> None:
+    """Write one line for each result, atomically."""
+    lines = [json.dumps(result.to_json(), separators=(",", ":")) + "\n" for result in results]
+    write_atomically(path, "".join(lines))
+
+
+def read_scores(path: str | Path) -> list[FileResult]:
+    """Read ``scores.jsonl``.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not such an object (named by number).
+    """
+    path = Path(path)
+    results = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    results.append(FileResult.from_json(json.loads(line)))
+                except _NOT_A_RESULT as error:
+                    raise UsageError(
+                        f"{path}, line {number}: not a line of scores: {error!r}",
+                        "it is written by 'dfsubmit run' beside submission.csv",
+                    ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    return results
+
+
+def read_meta(scores: str | Path) -> dict[str, Any]:
+    """The metadata beside a scores file; empty when there are none.
+
+    Raises:
+        UsageError: they are there but not JSON.
+    """
+    scores = Path(scores)
+    path = scores.with_name(scores.name.removesuffix(".scores.jsonl") + ".meta.json")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: not a JSON object")
+    return data

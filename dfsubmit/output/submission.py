@@ -1,0 +1,102 @@
+"""``submission.csv``: rows out, and the check that they are what the competition wants.
+
+The contract: columns ``filename,label``; the file's name with its extension; label 0 (real) or
+1 (fake); one row for every file. Names keep their bytes: what is not UTF-8 is carried by surrogate
+escapes and written as the bytes that it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from dfsubmit.console import printable
+from dfsubmit.errors import UsageError
+from dfsubmit.files import write_atomically
+from dfsubmit.media.listing import list_media
+from dfsubmit.records import FileResult
+
+HEADER = ["filename", "label"]
+_SHOWN = 5
+
+
+def write_submission(path: str | os.PathLike[str], results: Iterable[FileResult]) -> None:
+    """Write all rows, sorted by name (as bytes), atomically.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full; an older file is untouched.
+    """
+    buffer = io.StringIO(newline="")
+    plain = csv.writer(buffer, lineterminator="\n")
+    # Python's csv leaves a lone carriage return unquoted when the line ends are \n.
+    quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    plain.writerow(HEADER)
+    for result in sorted(results, key=lambda item: os.fsencode(item.filename)):
+        writer = quoting if "\r" in result.filename else plain
+        writer.writerow([result.filename, result.label])
+    write_atomically(path, buffer.getvalue())
+
+
+def read_submission(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    """The rows as (filename, label as written), in the file's order, without the header.
+
+    Raises:
+        UsageError: the file cannot be read, or is no CSV with these two columns.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            rows = list(csv.reader(stream, strict=True))
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{path}: {error}") from error
+    if not rows or rows[0] != HEADER:
+        found = ",".join(rows[0]) if rows else "an empty file"
+        raise UsageError(f"{path}: the first line is {found!r}, not 'filename,label'")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(HEADER):
+            raise UsageError(f"{path}: row {number} has {len(row)} columns, not 2")
+    return [(row[0], row[1]) for row in rows[1:]]
+
+
+def validate_submission(
+    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
+) -> list[str]:
+    """What is wrong with a submission; an empty list when nothing is.
+
+    Args:
+        path: the CSV.
+        data: the folder that it was made from; None checks the form alone.
+
+    Raises:
+        UsageError: the data folder cannot be read.
+    """
+    try:
+        rows = read_submission(path)
+    except UsageError as error:
+        return [error.message]
+    problems = []
+    if not rows:
+        problems.append("there are no rows")
+    counts = Counter(name for name, _ in rows)
+    problems += _listing("names in more than one row", (n for n, c in counts.items() if c > 1))
+    problems += _listing(
+        "labels that are neither 0 nor 1",
+        (f"{name}: {label!r}" for name, label in rows if label not in ("0", "1")),
+    )
+    if data is not None:
+        expected = {file.name for file in list_media(Path(data))}
+        problems += _listing("files without a row", sorted(expected - set(counts)))
+        problems += _listing("rows without a file", sorted(set(counts) - expected))
+    return problems
+
+
+def _listing(what: str, items: Iterable[str]) -> list[str]:
+    """One line that counts the items and names the first of them; nothing for none."""
+    names = [printable(item) for item in items]
+    if not names:
+        return []
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"]

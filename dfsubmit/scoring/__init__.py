@@ -1,0 +1,1 @@
+"""Faces → probabilities → one score and one row for each file."""

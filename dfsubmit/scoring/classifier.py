@@ -1,0 +1,94 @@
+"""Batches of face crops → each face's probability of fake.
+
+In: RGB uint8 (n, height, width, 3) at the model's input size. Out: float64 (n,) in [0, 1]: softmax
+over the model's classes, the column of the fake one. Batches may mix the faces of many files.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import DeviceOutOfMemory, ModelError
+from dfsubmit.hooks.interfaces import FrameModel
+from dfsubmit.records import FloatArray, Pixels
+
+
+class Classifier:
+    """A loaded model as a function from faces to probabilities.
+
+    Args:
+        model: what a model loader gave.
+        fake_index: which logit is fake (`fakeclass.resolve_fake_class`).
+        batch_size: the most faces a forward pass may take; halved when the device's memory is
+            too small, and kept so.
+        tta: "none", or "flip": the mean of a face's and its mirror image's probability.
+        name: of the model, for errors.
+    """
+
+    def __init__(
+        self,
+        model: FrameModel,
+        fake_index: int,
+        batch_size: int = 32,
+        tta: str = "none",
+        name: str = "the model",
+    ) -> None:
+        self.model = model
+        self.fake_index = fake_index
+        self.batch_size = batch_size
+        self.tta = tta
+        self.name = name
+
+    def p_fake(self, pixels: Pixels) -> FloatArray:
+        """The probability of fake of each face.
+
+        Args:
+            pixels: RGB uint8 (n, height, width, 3), n ≥ 1.
+
+        Raises:
+            ModelError: the model answers NaN or infinite logits.
+            DeviceOutOfMemory: even one face is too much.
+        """
+        straight = self._probabilities(pixels)
+        if self.tta == "none":
+            return straight
+        mirrored = self._probabilities(np.ascontiguousarray(pixels[:, :, ::-1]))
+        return (straight + mirrored) / 2
+
+    def _probabilities(self, pixels: Pixels) -> FloatArray:
+        done: list[FloatArray] = []
+        start = 0
+        while start < len(pixels):
+            part = pixels[start : start + self.batch_size]
+            try:
+                logits = self.model.logits(part)
+            except DeviceOutOfMemory:
+                self._shrink(len(part))
+                continue
+            done.append(self._softmax(logits))
+            start += len(part)
+        return np.concatenate(done)
+
+    def _shrink(self, failed: int) -> None:
+        """Halve the batch; at one face, leave the device."""
+        if failed > 1:
+            self.batch_size = failed // 2
+            return
+        fall_back = getattr(self.model, "fall_back_to_cpu", None)
+        if fall_back is None or not fall_back():
+            raise DeviceOutOfMemory(
+                f"{self.name}: not even one face fits into the device's memory",
+                "free some memory, or take --device cpu",
+            )
+
+    def _softmax(self, logits: npt.NDArray[np.float32]) -> FloatArray:
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"{self.name} gives NaN or infinite values for a face",
+                "its weights are damaged, or --precision fp16 overflows: try fp32",
+            )
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        exponentials = np.exp(shifted)
+        probabilities: FloatArray = exponentials[:, self.fake_index] / exponentials.sum(axis=1)
+        return probabilities

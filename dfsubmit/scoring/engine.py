@@ -1,0 +1,211 @@
+"""The stream of faces of many files → full batches → each file's frame probabilities.
+
+In: a `WorkerPool` and a classifier. Out: a call for every finished file with its frames. A thread
+reads the pool into a bounded queue, which stops the workers when the model cannot keep up; the
+calling thread runs the model. Memory does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dfsubmit.records import Face, FileScan, FloatArray, FrameRecord, MediaFile, Pixels
+from dfsubmit.workers.events import Event, FaceEvent, RetryEvent, Visit, WaitEvent
+from dfsubmit.workers.pool import WorkerPool
+
+POLL_SECONDS = 0.2
+QUEUED_BATCHES = 3
+
+
+@dataclass
+class ScoredFile:
+    """A finished file.
+
+    Attributes:
+        file, scan: which one, and how its scan went.
+        frames: its classified frames in order of time.
+        classify_seconds: its share of the model's time.
+    """
+
+    file: MediaFile
+    scan: FileScan
+    frames: list[FrameRecord]
+    classify_seconds: float
+
+
+@dataclass
+class _Progress:
+    """A file in hand."""
+
+    file: MediaFile
+    frames: list[FrameRecord] = field(default_factory=list)
+    unclassified: int = 0
+    classify_seconds: float = 0.0
+    left: int | None = None
+    scan: FileScan | None = None
+
+
+@dataclass
+class Waiting:
+    """Which side waited for the other, in seconds.
+
+    Attributes:
+        load: nothing could begin before the model was loaded (and, for int8, calibrated).
+        model: the model had no faces to classify.
+        workers: the queue was full and the workers had to stop.
+        classify: the model was at work.
+    """
+
+    load: float = 0.0
+    model: float = 0.0
+    workers: float = 0.0
+    classify: float = 0.0
+
+
+class Engine:
+    """Runs the files of one pool through one classifier.
+
+    Args:
+        pool: open.
+        p_fake: faces (n, height, width, 3) → probabilities (n,); `Classifier.p_fake`.
+        batch_size: the most faces a call.
+        visit: how much of a file to visit, asked just before it is scanned (in another thread).
+        grant: with early exit, how many frames more a file gets, given those classified and
+            the number of those not visited.
+        should_stop: asked between batches; True leaves the remaining files as they are.
+        waiting: where the time went, added up while the engine runs.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        p_fake: Callable[[Pixels], FloatArray],
+        batch_size: int,
+        visit: Callable[[MediaFile], Visit],
+        grant: Callable[[list[FrameRecord], int], int],
+        should_stop: Callable[[], bool],
+        waiting: Waiting,
+    ) -> None:
+        self.pool = pool
+        self.p_fake = p_fake
+        self.batch_size = batch_size
+        self.visit = visit
+        self.grant = grant
+        self.should_stop = should_stop
+        self.waiting = waiting
+        self._queue: queue.Queue[Event | BaseException | None] = queue.Queue(
+            QUEUED_BATCHES * batch_size
+        )
+        self._batch: list[tuple[MediaFile, Face]] = []
+        self._files: dict[str, _Progress] = {}
+
+    def run(self, files: Iterable[MediaFile], done: Callable[[ScoredFile], None]) -> None:
+        """Score the files; `done` is called for each as it is finished.
+
+        Raises:
+            DfsubmitError: workers cannot start, or the model fails.
+        """
+        feeder = threading.Thread(target=self._feed, args=(files,), daemon=True)
+        feeder.start()
+        try:
+            while not self.should_stop():
+                try:
+                    event = self._get()
+                except queue.Empty:
+                    # A batch that is not full waits for more faces, unless files wait for it.
+                    if any(progress.left is not None for progress in self._files.values()):
+                        self._classify()
+                        self._grant()
+                    continue
+                if isinstance(event, BaseException):
+                    raise event
+                if event is not None:
+                    self._take(event)
+                if event is None or len(self._batch) >= self.batch_size:
+                    self._classify()
+                self._grant()
+                self._finish(done)
+                if event is None:
+                    return
+        finally:
+            self.pool.stop()
+            self._drain(feeder)
+
+    def _feed(self, files: Iterable[MediaFile]) -> None:
+        """The feeder thread: pool → queue, and None at the end."""
+        try:
+            for event in self.pool.events(files, self.visit):
+                start = time.perf_counter()
+                self._queue.put(event)
+                self.waiting.workers += time.perf_counter() - start
+        except BaseException as error:  # it belongs to the thread that runs the model
+            self._queue.put(error)
+        else:
+            self._queue.put(None)
+
+    def _drain(self, feeder: threading.Thread) -> None:
+        """Empty the queue until the feeder, which may be waiting for room in it, has ended."""
+        while feeder.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._queue.get(timeout=0.02)
+
+    def _get(self) -> Event | BaseException | None:
+        start = time.perf_counter()
+        try:
+            return self._queue.get(timeout=POLL_SECONDS)
+        finally:
+            self.waiting.model += time.perf_counter() - start
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, RetryEvent):
+            self._files.pop(event.file.name, None)
+            self._batch = [item for item in self._batch if item[0] != event.file]
+            return
+        progress = self._files.setdefault(event.file.name, _Progress(event.file))
+        if isinstance(event, FaceEvent):
+            self._batch.append((event.file, event.face))
+            progress.unclassified += 1
+        elif isinstance(event, WaitEvent):
+            progress.left = event.left
+        else:
+            progress.scan = event.scan
+
+    def _classify(self) -> None:
+        """One forward pass over what the batch holds."""
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        start = time.perf_counter()
+        scores = self.p_fake(np.stack([face.crop for _, face in batch]))
+        seconds = time.perf_counter() - start
+        self.waiting.classify += seconds
+        for (file, face), p_fake in zip(batch, scores, strict=True):
+            progress = self._files[file.name]
+            progress.unclassified -= 1
+            progress.classify_seconds += seconds / len(batch)
+            progress.frames.append(
+                FrameRecord(face.index, face.time, face.box, face.detection, float(p_fake))
+            )
+
+    def _grant(self) -> None:
+        """Answer the files whose workers wait and whose faces are all classified."""
+        for progress in self._files.values():
+            if progress.left is not None and not progress.unclassified:
+                left, progress.left = progress.left, None
+                self.pool.grant(progress.file, self.grant(progress.frames, left))
+
+    def _finish(self, done: Callable[[ScoredFile], None]) -> None:
+        """Hand on the files whose scan is over and whose faces are all classified."""
+        for name, progress in list(self._files.items()):
+            if progress.scan is None or progress.unclassified:
+                continue
+            del self._files[name]
+            frames = sorted(progress.frames, key=lambda frame: frame.index)
+            done(ScoredFile(progress.file, progress.scan, frames, progress.classify_seconds))

@@ -1,0 +1,142 @@
+"""Planning against the clock: how many frames the remaining files can still afford.
+
+In: the time left, what is still to do, and the throughput measured so far. Out: for each file,
+just before it is scanned, the number of frames to visit. Fewer frames come first; when even the
+fewest for every file do not fit, the cheap files go first, so that as many as possible are scored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from dfsubmit.media.listing import sniff
+from dfsubmit.records import Kind, MediaFile
+
+WRITING_SHARE, WRITING_SECONDS = 0.02, 2.0
+
+
+def deadline(limit: float, started: float) -> float:
+    """When to stop scoring: before the limit by what writing the last rows takes at most.
+
+    Args:
+        limit: seconds for the whole run.
+        started: when it began.
+    """
+    return started + max(limit - max(WRITING_SECONDS, limit * WRITING_SHARE), 0.0)
+
+
+@dataclass
+class _Work:
+    """An amount of work: a video is decoded whole, whatever number of its frames is looked at."""
+
+    decoded_bytes: float = 0.0
+    frames: float = 0.0
+
+    def add(self, other: _Work, times: float = 1.0) -> None:
+        self.decoded_bytes += times * other.decoded_bytes
+        self.frames += times * other.frames
+
+
+class TimePlan:
+    """The plan of one run with a time limit.
+
+    Args:
+        end: on `clock`, when scoring has to stop (see `deadline`).
+        frames: what the recipe asks of a video.
+        min_frames: the fewest frames that a video is thinned to.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        end: float,
+        frames: int,
+        min_frames: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.end = end
+        self.frames = frames
+        self.min_frames = min(min_frames, frames)
+        self.clock = clock
+        self._began: float | None = None
+        self._videos: set[str] = set()
+        self._videos_waiting = 0
+        self._waiting = _Work()
+        self._in_hand: dict[str, _Work] = {}
+        self._done = _Work()
+        self._decode_seconds = 0.0
+        self._frame_seconds = 0.0
+
+    def order(self, files: Iterable[MediaFile]) -> list[MediaFile]:
+        """The files in the order in which to score them: images, then videos from small to large,
+        so that a clock that is too short still leaves most files scored."""
+        images: list[MediaFile] = []
+        videos: list[MediaFile] = []
+        for file in files:
+            (images if _is_image(file) else videos).append(file)
+        self._videos = {file.name for file in videos}
+        self._videos_waiting = len(videos)
+        self._waiting = _Work(sum(max(file.size, 0) for file in videos), len(images))
+        return [
+            *sorted(images, key=lambda file: (file.size, file.name)),
+            *sorted(videos, key=lambda file: (file.size, file.name)),
+        ]
+
+    def keep(self, file: MediaFile) -> int | None:
+        """How many frames of the file to visit: None for all that the recipe asks."""
+        if self._began is None:
+            self._began = self.clock()
+        if file.name in self._in_hand:  # tried again after its worker was killed
+            return None
+        if file.name not in self._videos:
+            self._in_hand[file.name] = _Work(0, 1)
+            self._waiting.add(self._in_hand[file.name], -1)
+            return None
+        frames = self._affordable()
+        self._in_hand[file.name] = _Work(max(file.size, 0), frames)
+        self._waiting.add(_Work(max(file.size, 0)), -1)
+        self._videos_waiting -= 1
+        return None if frames == self.frames else frames
+
+    def done(self, file: MediaFile, seconds: Mapping[str, float]) -> None:
+        """Note that a file is finished, and the seconds by stage that it took."""
+        self._done.add(self._in_hand.pop(file.name, _Work()))
+        for stage, value in seconds.items():
+            if stage == "decode" and file.name in self._videos:
+                self._decode_seconds += value
+            else:
+                self._frame_seconds += value
+
+    def over(self) -> bool:
+        """Whether it is time to stop and write."""
+        return self.clock() >= self.end
+
+    def _affordable(self) -> int:
+        """The frames for one video such that all remaining ones can have as many."""
+        began, now = self._began, self.clock()
+        if began is None or now <= began or not self._done.decoded_bytes or not self._frame_seconds:
+            # No video is known yet. The fewest frames would waste the time that is there; all of
+            # them, for as many files as there are workers, waste little.
+            return self.frames
+        # Files in hand are taken to be half done.
+        done, left = _Work(), _Work()
+        done.add(self._done)
+        left.add(self._waiting)
+        for work in self._in_hand.values():
+            done.add(work, 0.5)
+            left.add(work, 0.5)
+        decoding = self._decode_seconds / (self._decode_seconds + self._frame_seconds)
+        seconds_a_byte = (now - began) * decoding / done.decoded_bytes
+        seconds_a_frame = (now - began) * (1 - decoding) / done.frames
+        seconds = self.end - now - left.decoded_bytes * seconds_a_byte
+        frames = seconds / seconds_a_frame - left.frames
+        return min(self.frames, max(self.min_frames, int(frames / self._videos_waiting)))
+
+
+def _is_image(file: MediaFile) -> bool:
+    try:
+        return sniff(file.path) is not Kind.VIDEO
+    except OSError:
+        return True  # unreadable: as cheap as an image

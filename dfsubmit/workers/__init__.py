@@ -1,0 +1,1 @@
+"""Many files scanned at once, in processes whose crashes cost one file."""

@@ -1,0 +1,114 @@
+"""The inside of a worker process: scan files as they are handed over, until the pool goes away.
+
+Started by `workers.WorkerPool` with one socket. Messages are pickled:
+
+| from the pool | |
+|---|---|
+| `ScanSettings` | the first message: what holds for every file |
+| `(FILE, file, keep, granted)` | scan this file; `granted` frames may be visited, None for all |
+| `(GRANT, number)` | so many more frames of the file in hand may be visited; 0: stop there |
+
+| to the pool | |
+|---|---|
+| `(READY,)` | started, idle |
+| `(FACE, face)` | a face of the file in hand |
+| `(WAITING, left)` | all granted frames of it are visited, so many are left; answered by a GRANT |
+| `(DONE, scan)` | the file in hand is finished; idle |
+| `(BROKEN, message, hint)` | this worker cannot work here at all |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+FILE, GRANT = "file", "grant"
+READY, FACE, WAITING, DONE, BROKEN = "ready", "face", "waiting", "done", "broken"
+
+
+def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
+    """Serve the pool at the other end of the socket until it closes it.
+
+    Args:
+        pool_descriptor: a connected socket that carries the messages.
+        lifeline_descriptor: the read end of a pipe that the pool never writes to; it closes when
+            the parent dies, however it dies, and this process then ends at once.
+    """
+    # Signals may reach the whole process group; stopping the workers is the parent's business.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, args=(lifeline_descriptor,), daemon=True).start()
+    _volunteer_for_the_oom_killer()
+    # A crash costs one file; a core dump of each would cost the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = Connection(pool_descriptor)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        _serve(connection)
+
+
+def _serve(connection: Any) -> None:
+    from dfsubmit.errors import DfsubmitError, NotInstalled
+    from dfsubmit.libraries import load_cv2
+    from dfsubmit.records import Face
+
+    try:
+        # All that takes time comes before the settings, which are known when the model is loaded.
+        load_cv2().setNumThreads(1)
+        from dfsubmit.faces.scan import Scanner
+        from dfsubmit.libraries import load_dlib
+
+        with contextlib.suppress(NotInstalled):  # not every recipe needs it
+            load_dlib()
+        settings = connection.recv()
+        scanner = Scanner(settings)
+    except DfsubmitError as error:
+        connection.send((BROKEN, error.message, error.hint))
+        return
+    except EOFError:  # the pool has gone
+        raise
+    except Exception as error:
+        connection.send((BROKEN, f"a worker cannot start: {type(error).__name__}: {error}", ""))
+        return
+    connection.send((READY,))
+
+    def emit(face: Face) -> None:
+        connection.send((FACE, face))
+
+    while True:
+        _, file, keep, granted = connection.recv()
+        allowance = _Allowance(connection, granted) if granted is not None else None
+        scan = scanner.scan(file, emit, keep, allowance.proceed if allowance else None)
+        connection.send((DONE, scan))
+
+
+class _Allowance:
+    """The frames that may still be visited; asks the pool when they are used up."""
+
+    def __init__(self, connection: Any, granted: int) -> None:
+        self.connection = connection
+        self.granted = granted
+
+    def proceed(self, left: int) -> bool:
+        if self.granted == 0:
+            self.connection.send((WAITING, left))
+            _, self.granted = self.connection.recv()
+        if self.granted == 0:
+            return False
+        self.granted -= 1
+        return True
+
+
+def _die_with_parent(descriptor: int) -> None:
+    os.read(descriptor, 1)
+    os._exit(1)
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """Better a worker, which costs one file, than the parent, which costs the run."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
+        stream.write("500")

@@ -1,0 +1,205 @@
+"""Many files → a stream of faces and finished files, from a pool of worker processes.
+
+In: `MediaFile`s. Out: `FaceEvent`s, the faces of several files interleaved, and one `FileEvent` at
+the end of each file. A worker that dies or takes too long costs its file alone, and is replaced.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import wait
+from types import TracebackType
+
+from dfsubmit.errors import DfsubmitError, Exit
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.machine import available_cpus
+from dfsubmit.records import FileScan, MediaFile, Status
+from dfsubmit.workers import inside as worker
+from dfsubmit.workers.events import Event, FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
+from dfsubmit.workers.process import WorkerProcess
+
+POLL_SECONDS = 0.2
+MAX_FAILED_STARTS = 5
+
+
+class WorkerPool:
+    """Worker processes for one run; a context manager.
+
+    Args:
+        settings: what holds for every file. None where they are not known yet: `start` may go
+            ahead without them, and they have to be set before `events`.
+        workers: how many processes; 0 means the CPUs available.
+        per_file_timeout: seconds that a worker may take for one file. Time in which the worker
+            waits for the consumer of `events` does not count.
+
+    Raises:
+        DfsubmitError: (from `events`) workers cannot start on this machine.
+    """
+
+    def __init__(
+        self, settings: ScanSettings | None, workers: int = 0, per_file_timeout: float = 120.0
+    ) -> None:
+        self.settings = settings
+        self.size = workers or available_cpus()
+        self.per_file_timeout = per_file_timeout
+        self._workers: list[WorkerProcess] = []
+        self._failed_starts = 0
+        self._alone: deque[MediaFile] = deque()
+        self._retried: set[MediaFile] = set()
+        self._stopped = False
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the workers now, so that they import their libraries while others load a model."""
+        while len(self._workers) < self.size:
+            self._workers.append(WorkerProcess())
+
+    def close(self) -> None:
+        """End all workers at once."""
+        self._stopped = True
+        for member in self._workers:
+            member.kill()
+        while self._workers:
+            self._workers.pop().end()
+
+    def stop(self) -> None:
+        """Make `events` return soon, from any thread; files in hand are dropped."""
+        self._stopped = True
+
+    def grant(self, file: MediaFile, frames: int) -> None:
+        """Let a waiting file's worker visit so many more frames; 0 ends the file there."""
+        for member in list(self._workers):
+            if member.file == file:
+                member.grant(frames)
+
+    def pids(self) -> list[int]:
+        """The process numbers of the living workers."""
+        return [member.pid for member in self._workers]
+
+    def events(
+        self,
+        files: Iterable[MediaFile],
+        visit: Callable[[MediaFile], Visit] = lambda file: Visit(),
+    ) -> Iterator[Event]:
+        """Scan the files; yield what comes, as it comes.
+
+        Args:
+            files: taken from as workers become idle.
+            visit: asked just before a file is handed to a worker.
+
+        May be called again once it has ended; the settings stay those of the first time.
+
+        A file whose worker was killed from outside (the kernel's OOM killer, most likely) is tried
+        once more, alone, at the end.
+        """
+        assert self.settings is not None
+        waiting = iter(files)
+        exhausted = False
+        self._retried.clear()
+        for member in self._workers:
+            member.settle(self.settings)
+        while not self._stopped:
+            while len(self._workers) < self.size:
+                self._workers.append(WorkerProcess())
+                self._workers[-1].settle(self.settings)
+            for member in self._workers:
+                if exhausted or not member.ready or member.file is not None:
+                    continue
+                file = next(waiting, None)
+                if file is None:
+                    exhausted = True
+                else:
+                    self._hand_over(member, file, visit(file))
+            if exhausted and not any(member.file for member in self._workers):
+                if not self._alone:
+                    return
+                idle = next((member for member in self._workers if member.ready), None)
+                if idle is not None:
+                    file = self._alone.popleft()
+                    self._hand_over(idle, file, visit(file))
+            for event in self._receive():
+                yielded = time.monotonic()
+                yield event
+                pause = time.monotonic() - yielded
+                for member in self._workers:
+                    member.excuse(pause)
+
+    def _receive(self) -> Iterator[Event]:
+        """Read what the workers sent, for at most `POLL_SECONDS` of waiting."""
+        by_connection = {member.connection: member for member in self._workers}
+        for connection in wait(list(by_connection), POLL_SECONDS):
+            member = by_connection[connection]  # type: ignore[index]
+            try:
+                message = member.connection.recv()
+            except (EOFError, OSError):
+                yield from self._bury(member)
+                continue
+            yield from self._read(member, message)
+        for member in [member for member in self._workers if member.late]:
+            self._workers.remove(member)
+            code = member.end()
+            if member.file is None:
+                self._note_failed_start(code)
+                continue
+            error = f"took longer than {self.per_file_timeout:g} s"
+            yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
+
+    def _read(self, member: WorkerProcess, message: object) -> Iterator[Event]:
+        assert isinstance(message, tuple)
+        kind, *content = message
+        if kind == worker.READY:
+            member.started()
+            self._failed_starts = 0
+        elif kind == worker.BROKEN:
+            raise DfsubmitError(content[0], content[1], Exit.NOT_INSTALLED)
+        elif member.file is None:
+            raise AssertionError(f"a worker with no file in hand sent {kind!r}")
+        elif kind == worker.FACE:
+            yield FaceEvent(member.file, content[0])
+        elif kind == worker.WAITING:
+            member.pause()
+            yield WaitEvent(member.file, content[0])
+        elif kind == worker.DONE:
+            yield FileEvent(member.take_file(), content[0])
+
+    def _hand_over(self, member: WorkerProcess, file: MediaFile, visit: Visit) -> None:
+        member.hand_over(file, visit.keep, visit.granted, self.per_file_timeout)
+
+    def _bury(self, member: WorkerProcess) -> Iterator[Event]:
+        """A worker died: its file is tried again alone if it was killed, else it crashed."""
+        self._workers.remove(member)
+        code = member.wait()
+        if not member.ready:
+            self._note_failed_start(code)
+        if member.file is None:
+            return
+        if code == -signal.SIGKILL and member.file not in self._retried:
+            self._retried.add(member.file)
+            self._alone.append(member.file)
+            yield RetryEvent(member.file)
+            return
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        scan = FileScan(status=Status.CRASHED, error=f"its worker process died ({name})")
+        yield FileEvent(member.file, scan)
+
+    def _note_failed_start(self, code: int) -> None:
+        """One worker may be killed while it starts; when none ever starts, none ever will."""
+        self._failed_starts += 1
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            raise DfsubmitError(
+                f"worker processes end as soon as they start (exit code {code})",
+                "run 'dfsubmit doctor'",
+            )

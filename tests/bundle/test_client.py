@@ -1,0 +1,392 @@
+"""Both published clients talk to a server on loopback that speaks their protocols."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from dfsubmit.bundle.manifest import bundle_hash
+from dfsubmit.bundle.rehearse.report import PASS, Check, Report, kept, write
+from dfsubmit.bundle.submit import client, ledger
+from dfsubmit.bundle.upload import uploaded
+from dfsubmit.cli import main
+from dfsubmit.errors import NotInstalled, UsageError
+
+KEY = "the-participants-own-key"
+
+
+class Server(ThreadingHTTPServer):
+    """What the organisers' hosts do, on one port, and what it saw.
+
+    Attributes:
+        trouble: "", or what goes wrong: "size", "cut", "there", "queue".
+        stored: uploads by path; registered: registrations in the order of their arrival.
+    """
+
+    trouble = ""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.stored: dict[str, bytes] = {}
+        self.registered: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def upload(self) -> zipfile.ZipFile:
+        """The one upload."""
+        (content,) = self.stored.values()
+        return zipfile.ZipFile(io.BytesIO(content))
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+    def reply(self, status: int, body: Any = None) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def read(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.read() or b"{}") or {}
+        if self.path.startswith("/v1/"):
+            self.post_3(body)
+        else:
+            self.post_2025(body)
+
+    def post_3(self, body: dict[str, Any]) -> None:
+        if self.headers.get("X-API-KEY") != KEY:
+            self.reply(401, {"message": "login"})
+        elif self.path == "/v1/code-submissions/upload-url":
+            most = 10 if self.server.trouble == "size" else 10**9
+            url = f"{self.server.url}/upload/3"
+            self.reply(200, {"uploadUrl": url, "key": "object", "maxBytes": most})
+        else:
+            self.server.registered.append(body)
+            self.reply(201, {"id": 1})
+
+    def post_2025(self, body: dict[str, Any]) -> None:
+        if self.path == "/submission/getMaxSize":
+            if body["key"] != KEY:
+                self.reply(200, {"ct": 1, "message": f"unknown key {body['key']}"})
+            else:
+                size = "0.0000001" if self.server.trouble == "size" else "5"
+                self.reply(200, {"ct": 0, "size": size})
+        elif self.path == "/grade/type2":
+            self.reply(201, "77")
+        elif self.path == "/getUrl":
+            self.reply(200, {"ct": 0, "url": f"{self.server.url}/upload/{body['fileName']}"})
+        elif self.path == "/grade/uploadCompleted":
+            self.server.registered.append(body)
+            self.reply(201, "ok")
+        else:
+            self.reply(404, "no such path")
+
+    def do_GET(self) -> None:
+        assert self.path == "/score-request/77"
+        if self.server.trouble == "queue":
+            self.reply(200, {"status": -1, "error": "quota used up"})
+        else:
+            ids = {"taskId": 9, "submissionIdPublic": 1, "submissionIdTotal": 2}
+            self.reply(200, {"status": 1, **ids})
+
+    def do_PUT(self) -> None:
+        if self.server.trouble == "cut":
+            self.rfile.read(1000)
+            self.connection.close()
+            return
+        body = self.read()
+        is_3 = self.path == "/upload/3"
+        if is_3 and (
+            self.headers.get("If-None-Match") != "*"
+            or self.headers.get("x-amz-tagging") != "status=pending"
+        ):
+            self.reply(403, "the signature covers both headers")
+        elif is_3 and self.server.trouble == "there":
+            self.reply(412, "it is there already")
+        else:
+            self.server.stored[self.path] = body
+            self.reply(200, "")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("AIF_API_KEY", KEY)
+
+
+@pytest.fixture(scope="session")
+def client_2025(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The environment of the 2025 client, made once as `submit` makes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        try:
+            client.client_2025_python()
+        except NotInstalled as error:
+            pytest.skip(f"{error.message} ({error.hint})")
+        yield
+
+
+@pytest.fixture(scope="session")
+def client_3() -> None:
+    pytest.importorskip("aifactory", reason="needs the bundle extra")
+
+
+def submit(bundle: Path, server: Server, *more: str) -> Any:
+    arguments = ["submit", str(bundle), "--model-name", "my model", "--server", server.url]
+    return CliRunner().invoke(main, [*arguments, *more])
+
+
+def assert_upload_equals(bundle: Path, target: str, archive: zipfile.ZipFile) -> None:
+    names = [name.removeprefix("./") for name in archive.namelist()]
+    assert sorted(names) == uploaded(bundle, target)
+    for member, name in zip(archive.namelist(), names, strict=True):
+        assert archive.read(member) == (bundle / name).read_bytes(), name
+
+
+@pytest.mark.usefixtures("client_3")
+class TestClient3:
+    def test_the_servers_record_equals_the_bundle(
+        self, predict_bundle: Path, server: Server
+    ) -> None:
+        before = bundle_hash(predict_bundle)
+        result = submit(predict_bundle, server, "--force", "--yes")
+        assert result.exit_code == 0, result.output
+        assert_upload_equals(predict_bundle, "predict", server.upload())
+        assert server.registered == [
+            {"key": "object", "modelName": "my model", "filename": "predict.zip"}
+        ]
+        (entry,) = ledger.read()
+        assert (entry.id, entry.accepted, entry.trial) == ("EXP-001", True, False)
+        assert entry.bundle_hash == before == bundle_hash(predict_bundle)
+        assert "제출 완료" in entry.answer
+
+    def test_the_key_is_neither_shown_nor_stored(
+        self, predict_bundle: Path, server: Server, tmp_path: Path
+    ) -> None:
+        result = submit(predict_bundle, server, "--force", "--yes")
+        assert KEY not in result.output
+        stored = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+        assert len(stored) >= 2
+        assert not any(KEY.encode() in path.read_bytes() for path in stored)
+
+    def test_a_trial_is_the_clients_debug_submission(
+        self, predict_bundle: Path, server: Server
+    ) -> None:
+        result = submit(predict_bundle, server, "--force", "--yes", "--trial")
+        assert result.exit_code == 0, result.output
+        assert server.registered[0]["debug"] is True
+        assert ledger.read()[0].trial
+
+    def test_412_means_that_the_upload_is_there_already(
+        self, predict_bundle: Path, server: Server
+    ) -> None:
+        server.trouble = "there"
+        assert submit(predict_bundle, server, "--force", "--yes").exit_code == 0
+        assert len(server.registered) == 1
+
+    @pytest.mark.parametrize("trouble", ["size", "cut"])
+    def test_a_refusal_is_an_error(
+        self, predict_bundle: Path, server: Server, trouble: str
+    ) -> None:
+        server.trouble = trouble
+        result = submit(predict_bundle, server, "--force", "--yes")
+        assert result.exit_code == 1
+        assert "refused" in result.output
+        assert server.registered == []
+        assert [entry.accepted for entry in ledger.read()] == [False]
+
+    def test_a_wrong_key_is_an_error(
+        self, predict_bundle: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIF_API_KEY", "a-wrong-key-of-someone")
+        result = submit(predict_bundle, server, "--force", "--yes")
+        assert result.exit_code == 1
+        assert "참여 키가 잘못됐거나" in result.output
+        assert "a-wrong-key-of-someone" not in result.output
+
+    def test_a_server_that_is_not_there_is_an_error(
+        self, predict_bundle: Path, server: Server
+    ) -> None:
+        answer = client.send(predict_bundle, "predict", "m", KEY, server="http://127.0.0.1:9")
+        assert not answer.accepted
+        assert answer.text
+
+    def test_the_client_leaves_out_what_uploaded_says(
+        self, predict_bundle: Path, server: Server, tmp_path: Path
+    ) -> None:
+        bundle = Path(shutil.copytree(predict_bundle, tmp_path / "bundle"))
+        (bundle / "notes.txt").write_text("beside the assets")
+        (bundle / "assets" / "linked").symlink_to(tmp_path)
+        assert client.send(bundle, "predict", "m", KEY, server=server.url).accepted
+        assert_upload_equals(bundle, "predict", server.upload())
+        assert len(server.upload().namelist()) == len(uploaded(predict_bundle, "predict"))
+
+    def test_nothing_is_sent_without_a_rehearsal(
+        self, predict_bundle: Path, server: Server
+    ) -> None:
+        result = submit(predict_bundle, server, "--yes")
+        assert result.exit_code == 1
+        assert "was not rehearsed" in result.output
+        assert server.stored == {}
+
+    def test_nothing_is_sent_without_consent(self, predict_bundle: Path, server: Server) -> None:
+        result = submit(predict_bundle, server, "--force")
+        assert "send it?" in result.output
+        assert result.exit_code == 1
+        assert server.stored == {}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("client_2025")
+class TestClient2025:
+    def test_the_servers_record_equals_the_bundle(self, task_bundle: Path, server: Server) -> None:
+        before = bundle_hash(task_bundle)
+        result = submit(task_bundle, server, "--force", "--yes")
+        assert result.exit_code == 0, result.output
+        assert_upload_equals(task_bundle, "task", server.upload())
+        assert server.registered[0]["modelname"] == "my model"
+        assert bundle_hash(task_bundle) == before, "aif.zip was left in the bundle"
+        assert KEY not in result.output
+
+    def test_the_client_leaves_out_what_uploaded_says(
+        self, task_bundle: Path, server: Server, tmp_path: Path
+    ) -> None:
+        bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
+        for folder in ("pretrained_vit", "a/training", "test_drive", "sample_data", "kept"):
+            (bundle / folder).mkdir(parents=True)
+            (bundle / folder / "file.txt").write_text(folder)
+        (bundle / "train.txt").write_text("a file may be called so")
+        (bundle / "my-aif.zip.txt").write_text("but not so")
+        assert client.send(bundle, "task", "m", KEY, server=server.url).accepted
+        assert_upload_equals(bundle, "task", server.upload())
+        extra = set(uploaded(bundle, "task")) - set(uploaded(task_bundle, "task"))
+        assert extra == {"kept/file.txt", "train.txt"}
+
+    @pytest.mark.parametrize("trouble", ["size", "cut", "queue"])
+    def test_a_refusal_is_an_error_although_the_client_returns_none(
+        self, task_bundle: Path, server: Server, trouble: str
+    ) -> None:
+        server.trouble = trouble
+        result = submit(task_bundle, server, "--force", "--yes")
+        assert result.exit_code == 1
+        assert "refused" in result.output
+        assert server.registered == []
+
+    def test_a_wrong_key_is_an_error_and_is_not_shown(
+        self, task_bundle: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIF_API_KEY", "a-wrong-key-of-someone")
+        result = submit(task_bundle, server, "--force", "--yes")
+        assert result.exit_code == 1
+        assert "unknown key [key]" in result.output
+        assert "a-wrong-key-of-someone" not in result.output
+
+
+def test_the_2025_client_has_no_trial(task_bundle: Path, server: Server) -> None:
+    result = submit(task_bundle, server, "--force", "--yes", "--trial")
+    assert result.exit_code == 2
+    assert "no trial" in result.output
+
+
+@pytest.mark.parametrize("name", ["", "   ", "m" * 129])
+def test_a_name_that_the_server_would_refuse_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="1 to 128"):
+        client.check_model_name(name)
+
+
+def passed_report(bundle: Path, digest: str) -> None:
+    folder = kept(bundle)
+    folder.mkdir(exist_ok=True)
+    report = Report(bundle.name, digest, "predict", "2026-01-01T00:00:00+00:00")
+    report.checks.append(Check("notebook", PASS, "every cell ran"))
+    report.figures = {"macro_f1": 0.61, "macro_f1_ci": [0.5, 0.7], "labelled": 40}
+    write(report, folder)
+
+
+@pytest.mark.usefixtures("client_3")
+def test_a_rehearsed_bundle_goes_with_what_is_expected_of_it(
+    predict_bundle: Path, server: Server, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
+    passed_report(bundle, bundle_hash(bundle))
+    result = submit(bundle, server, "--yes", "--id", "EXP-004")
+    assert result.exit_code == 0, result.output
+    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 labelled files" in result.output
+    assert "worst of stress: not measured" in result.output
+    assert ledger.find("EXP-004").rehearsal["macro_f1"] == 0.61
+    (bundle / "requirements.txt").write_text("")
+    result = submit(bundle, server, "--yes")
+    assert result.exit_code == 1
+    assert "was changed since its rehearsal" in result.output
+
+
+def from_model_to_ledger(
+    model: Path, target: str, samples: Path, folder: Path, server: Server
+) -> tuple[Path, ledger.Entry]:
+    """package → rehearse → submit, as a user types them."""
+    media = folder / "media"
+    media.mkdir()
+    shutil.copy(samples / "face.jpg", media)
+    bundle = folder / "build" / "demo"
+    for arguments in (
+        [
+            *("package", "--model", str(model), "--name", "tiny-vit-demo"),
+            *("--target", target, "--output", str(bundle)),
+        ],
+        ["rehearse", str(bundle), "--data", str(media), "--no-venv"],
+        ["submit", str(bundle), "--model-name", "demo", "--server", server.url, "--yes"],
+    ):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+    return bundle, ledger.read()[0]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("client_3")
+def test_from_model_to_ledger_with_predict(
+    tiny_model: Path, samples: Path, tmp_path: Path, server: Server
+) -> None:
+    bundle, entry = from_model_to_ledger(tiny_model, "predict", samples, tmp_path, server)
+    assert_upload_equals(bundle, "predict", server.upload())
+    assert entry.bundle_hash == bundle_hash(bundle)
+    assert entry.rehearsal["files"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("client_2025")
+def test_from_model_to_ledger_with_task(
+    tiny_model: Path, samples: Path, tmp_path: Path, server: Server
+) -> None:
+    bundle, entry = from_model_to_ledger(tiny_model, "task", samples, tmp_path, server)
+    assert_upload_equals(bundle, "task", server.upload())
+    assert entry.accepted
+    assert entry.rehearsal["files"] == 1

@@ -1,0 +1,167 @@
+"""What was sent is remembered, in order, with its score and the day's quota."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from dfsubmit.bundle.submit import ledger
+from dfsubmit.bundle.submit.experiment import experiment_report
+from dfsubmit.bundle.submit.ledger import KOREA, Entry
+from dfsubmit.cli import main
+from dfsubmit.errors import UsageError
+from dfsubmit.recipe import Recipe
+
+NOON = datetime(2025, 10, 1, 12, 0, tzinfo=KOREA)
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+def entry(entry_id: str, when: datetime = NOON, **changes: Any) -> Entry:
+    values: dict[str, Any] = {
+        "id": entry_id,
+        "time": when.isoformat(),
+        "target": "task",
+        "trial": False,
+        "accepted": True,
+        "model_name": "vit",
+        "bundle": "build/vit",
+        "bundle_hash": "ab" * 32,
+        "model": "vit",
+        "model_sha256": "cd" * 32,
+        "recipe": {"name": Recipe().name, "margin": 0.4},
+        "aggregator": "mean",
+        "tta": "none",
+    }
+    return Entry(**{**values, **changes})
+
+
+def call(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["ledger", *arguments])
+
+
+def test_what_was_recorded_is_read_back_with_its_last_score() -> None:
+    first, second = entry("EXP-001"), entry("EXP-002", NOON + timedelta(hours=1))
+    ledger.record(first)
+    ledger.record(second)
+    ledger.record_score("EXP-001", 0.5)
+    ledger.record_score("EXP-001", 0.5489)
+    read = ledger.read()
+    assert [item.id for item in read] == ["EXP-001", "EXP-002"]
+    assert read[0].score == 0.5489
+    assert read[1] == second
+
+
+def test_ids_count_up_past_the_users_own() -> None:
+    assert ledger.next_id([]) == "EXP-001"
+    assert ledger.next_id([entry("EXP-004"), entry("best-so-far")]) == "EXP-005"
+
+
+@pytest.mark.parametrize("bad", ["EXP-001", "../up", "", "a b", "-x"])
+def test_an_id_that_is_taken_or_no_file_name_is_refused(bad: str) -> None:
+    with pytest.raises(UsageError):
+        ledger.check_id(bad, [entry("EXP-001")])
+
+
+def test_a_damaged_line_is_named() -> None:
+    ledger.record(entry("EXP-001"))
+    with ledger.ledger_path().open("a") as stream:
+        stream.write('{"event": "submission"\n')
+    with pytest.raises(UsageError, match="line 2"):
+        ledger.read()
+
+
+def test_scores_are_checked() -> None:
+    ledger.record(entry("EXP-001"))
+    assert call("score", "EXP-001", "61").exit_code == 2
+    result = call("score", "EXP-010", "0.6")
+    assert result.exit_code == 2
+    assert "did you mean 'EXP-001'?" in result.output
+
+
+def test_gains_are_against_the_best_before_and_leave_trials_out() -> None:
+    entries = [
+        entry("a", NOON, score=0.55),
+        entry("t", NOON + timedelta(minutes=1), score=0.99, trial=True),
+        entry("b", NOON + timedelta(minutes=2), score=0.28),
+        entry("c", NOON + timedelta(minutes=3)),
+        entry("d", NOON + timedelta(minutes=4), score=0.56),
+    ]
+    gains = ledger.gains(entries)
+    assert set(gains) == {"b", "d"}
+    assert gains["b"] == pytest.approx(-0.27)
+    assert gains["d"] == pytest.approx(0.01)
+
+
+def test_the_table_is_newest_first_with_the_change() -> None:
+    ledger.record(entry("EXP-001", NOON, rehearsal={"macro_f1": 0.9}))
+    ledger.record(entry("EXP-002", NOON + timedelta(hours=1), tta="flip"))
+    call("score", "EXP-001", "0.5489")
+    scored = call("score", "EXP-002", "0.5599")
+    assert scored.output == "EXP-002: 0.5599 (+0.0110 against the best before it)\n"
+    lines = call().stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "EXP-002", "EXP-001"]
+    assert lines[1].split()[-3:] == ["mean+flip", "0.5599", "+0.0110"]
+    assert lines[2].split()[-2:] == ["0.9000", "0.5489"]
+
+
+def test_json_is_machine_readable() -> None:
+    ledger.record(entry("EXP-001"))
+    assert json.loads(call("--json").output)[0]["id"] == "EXP-001"
+
+
+def test_three_a_korean_day_and_not_a_fourth() -> None:
+    # 14:30 UTC is 23:30 in Korea: half an hour before the day ends there.
+    late = datetime.fromisoformat("2025-10-01T14:30:00+00:00")
+    entries = [entry(str(number), late - timedelta(hours=number)) for number in (1, 2, 3)]
+    (warning,) = ledger.quota_warnings(entries, late)
+    assert "3 submissions went out today" in warning
+    assert ledger.quota_warnings(entries, late + timedelta(minutes=31)) == []
+
+
+def test_refused_and_trial_submissions_use_up_nothing() -> None:
+    entries = [entry(str(number), accepted=False) for number in range(3)]
+    entries += [entry("t", trial=True)]
+    assert ledger.quota_warnings(entries, NOON + timedelta(minutes=1)) == []
+
+
+def test_thirty_minutes_after_the_last_result_was_seen() -> None:
+    sent = entry("EXP-001", NOON - timedelta(hours=2))
+    assert ledger.quota_warnings([sent], NOON) == []
+    sent.scored = (NOON - timedelta(minutes=10)).isoformat()
+    (warning,) = ledger.quota_warnings([sent], NOON)
+    assert "wait 20 min" in warning
+
+
+def test_the_experiment_report_holds_what_was_kept_and_says_what_was_not() -> None:
+    ledger.record(entry("EXP-004"))
+    ledger.record_score("EXP-004", 0.2773)
+    kept = ledger.keepsakes("EXP-004")
+    kept.mkdir(parents=True)
+    (kept / "README.md").write_text("# Card\n\n```\n# no heading\n```\n")
+    (kept / "comparison.json").write_text(
+        json.dumps({"aggregators": [{"aggregator": "max", "macro_f1": 0.5, "ci": [0.4, 0.6]}]})
+    )
+    report = experiment_report(ledger.find("EXP-004"), ledger.read())
+    assert report.startswith("# EXP-004: vit\n")
+    assert "| score (macro F1, hidden test) | 0.2773 |" in report
+    assert "- margin: 0.4" in report
+    assert "| max | 0.5000 | 0.4000 to 0.6000 |" in report
+    assert "## Under degradation\n\nNot measured." in report
+    assert "### Card\n\n```\n# no heading\n```" in report
+    result = call("export", "EXP-004")
+    assert result.output == report
+
+
+def test_export_writes_a_file(tmp_path: Path) -> None:
+    ledger.record(entry("EXP-001"))
+    assert call("export", "EXP-001", "--output", str(tmp_path / "exp.md")).exit_code == 0
+    assert (tmp_path / "exp.md").read_text().startswith("# EXP-001")

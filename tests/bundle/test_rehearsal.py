@@ -1,0 +1,300 @@
+"""A rehearsal passes what the server would run, and fails what it would not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from dfsubmit.bundle.manifest import bundle_hash
+from dfsubmit.bundle.rehearse import network
+from dfsubmit.bundle.rehearse.options import RehearsalOptions
+from dfsubmit.bundle.rehearse.rehearsal import rehearse
+from dfsubmit.bundle.rehearse.report import FAIL, PASS, WARN, Report, kept
+from dfsubmit.bundle.rehearse.sandbox import Limits
+from dfsubmit.cli import main
+from dfsubmit.errors import UsageError
+
+pytest.importorskip("nbclient", reason="needs the bundle extra")
+
+# Stands for the inference where a test is about something else: it needs no torch.
+WRITES = """\
+from pathlib import Path
+
+names = sorted(path.name for path in Path("./data").iterdir())
+rows = [f"{name},{number % 2}" for number, name in enumerate(names)]
+Path("./submission.csv").write_text("\\n".join(["filename,label", *rows]) + "\\n")
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path, samples: Path) -> Path:
+    """Two pictures of one face."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name in ("face.jpg", "face.png"):
+        shutil.copy(samples / name, folder)
+    return folder
+
+
+@pytest.fixture
+def edited(task_bundle: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of the task bundle whose inference cell is the given code."""
+
+    def edit(source: str) -> Path:
+        bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
+        notebook = json.loads((bundle / "task.ipynb").read_text())
+        cell = next(cell for cell in notebook["cells"] if cell["id"] == "inference")
+        cell["source"] = source
+        (bundle / "task.ipynb").write_text(json.dumps(notebook))
+        return bundle
+
+    return edit
+
+
+def run(bundle: Path, data: Path, **more: Any) -> Report:
+    return rehearse(RehearsalOptions(bundle, data, fresh=False, **more))
+
+
+def status(report: Report, name: str) -> str:
+    return next(check.status for check in report.checks if check.name == name)
+
+
+def detail(report: Report, name: str) -> str:
+    return next(check.detail for check in report.checks if check.name == name)
+
+
+def test_a_sound_notebook_passes_and_everything_is_kept(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    bundle = edited(WRITES + "print('read me')")
+    report = run(bundle, data)
+    assert report.passed, report.checks
+    assert status(report, "as built") == WARN  # its notebook was edited
+    assert report.bundle_hash == bundle_hash(bundle)
+    executed = json.loads((kept(bundle) / "executed.ipynb").read_text())
+    assert "read me" in json.dumps(executed)
+    assert (kept(bundle) / "submission.csv").read_text().splitlines()[0] == "filename,label"
+    assert "| notebook | pass |" in (kept(bundle) / "report.md").read_text()
+    assert report.figures["peak_memory"] > 10_000_000
+    assert report.figures["versions"]["numpy"]
+
+
+def test_the_submitting_cell_is_not_run(edited: Callable[..., Path], data: Path) -> None:
+    bundle = edited(WRITES)
+    run(bundle, data)
+    assert "aif.submit" not in (kept(bundle) / "executed.ipynb").read_text()
+
+
+def test_the_scratch_folder_holds_only_what_is_uploaded_and_no_secret(
+    edited: Callable[..., Path], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIF_API_KEY", "nothing-for-the-notebook")
+    monkeypatch.setenv("DFSUBMIT_FRAMES", "3")
+    bundle = edited(
+        WRITES
+        + "import os\n"
+        + "assert not [name for name in os.environ if name.startswith(('AIF_', 'DFSUBMIT_'))]\n"
+        + "found = sorted(path.name for path in Path('.').iterdir())\n"
+        + "assert found == ['bundle.json', 'data', 'model', 'requirements.txt',"
+        + " 'submission.csv', 'task.ipynb', 'wheels'], found\n"
+        + "assert not (Path.home() / '.cache').exists()\n"
+    )
+    report = run(bundle, data)
+    assert report.passed, report.checks
+
+
+def test_media_in_subfolders_are_laid_flat(
+    edited: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
+    (data / "more").mkdir()
+    shutil.copy(data / "face.jpg", data / "more" / "other.jpg")
+    report = run(edited(WRITES), data)
+    assert report.figures["files"] == 3
+    shutil.copy(data / "face.jpg", data / "more" / "face.jpg")
+    with pytest.raises(UsageError, match=r"two files called 'face\.jpg'"):
+        run(tmp_path / "bundle", data)
+
+
+FAILURES: list[tuple[str, str, str, str]] = [
+    ("a label 2", WRITES.replace("% 2", "% 2 + 1"), "submission", "neither 0 nor 1"),
+    ("a row missing", WRITES.replace("(names)]", "(names[1:])]"), "submission", "without a row"),
+    ("no file", "pass", "submission", "No such file"),
+    (
+        "a call to the network",
+        WRITES + "import urllib.request\nurllib.request.urlopen('https://pypi.org', timeout=20)",
+        "notebook",
+        "URLError",
+    ),
+    ("an exception", WRITES + "raise ValueError('in the cell')", "notebook", "in the cell"),
+    (
+        "a leaking key",
+        WRITES + "key = '" + "-".join(["01234567", "89ab", "cdef", "0123", "456789abcdef"]) + "'",
+        "rules",
+        "holds a key",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "check", "reason"),
+    [failure[1:] for failure in FAILURES],
+    ids=[failure[0] for failure in FAILURES],
+)
+def test_what_the_server_would_not_take_fails(
+    edited: Callable[..., Path], data: Path, source: str, check: str, reason: str
+) -> None:
+    report = run(edited(source), data)
+    assert not report.passed
+    assert status(report, check) == FAIL
+    assert reason in detail(report, check)
+
+
+def test_an_installation_after_the_first_cells_has_no_network(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    bundle = edited(WRITES)
+    notebook = json.loads((bundle / "task.ipynb").read_text())
+    position = next(n for n, cell in enumerate(notebook["cells"]) if cell["id"] == "inference")
+    late = {**notebook["cells"][position], "id": "late"}
+    late["source"] = (
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install',"
+        " '--retries', '0', 'pip-of-the-network'], check=True)"
+    )
+    notebook["cells"].insert(position + 1, late)
+    (bundle / "task.ipynb").write_text(json.dumps(notebook))
+    report = run(bundle, data)
+    assert "CalledProcessError" in detail(report, "notebook")
+
+
+def test_an_inference_that_also_installs_is_not_taken_for_a_result(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    report = run(edited(WRITES + "# !pip install more"), data)
+    assert status(report, "submission") == FAIL
+
+
+def test_the_network_is_closed_where_namespaces_are_not_allowed(
+    edited: Callable[..., Path], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "namespace_works", lambda: False)
+    child = "import socket; socket.create_connection((chr(49) + '.1.1.1', 80), timeout=20)"
+    bundle = edited(
+        WRITES + f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}],"
+        " check=True, capture_output=True)"
+    )
+    report = run(bundle, data)
+    assert "Python's sockets fail" in detail(report, "network")
+    assert "CalledProcessError" in detail(report, "notebook")
+
+
+def test_over_the_time_limit_everything_is_ended(edited: Callable[..., Path], data: Path) -> None:
+    bundle = edited("import subprocess\nsubprocess.run(['sleep', '613.25'])")
+    started = time.monotonic()
+    report = run(bundle, data, limits=Limits(seconds=6))
+    assert time.monotonic() - started < 120
+    assert status(report, "time") == FAIL
+    assert status(report, "notebook") == FAIL
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert "sleep 613.25" not in listing.stdout
+
+
+def test_over_the_memory_limit_is_a_failure(edited: Callable[..., Path], data: Path) -> None:
+    bundle = edited("import time\nmuch = bytearray(b'x') * 400_000_000\ntime.sleep(600)")
+    report = run(bundle, data, limits=Limits(memory=300_000_000))
+    assert status(report, "memory") == FAIL
+    assert report.figures["peak_memory"] > 300_000_000
+
+
+def test_a_model_in_a_folder_that_the_client_drops_fails(
+    edited: Callable[..., Path], data: Path
+) -> None:
+    bundle = edited(
+        "from dfsubmit.entrypoint import main\n"
+        'main(data="./data", model="./models_trained/tiny-vit-demo", output="./submission.csv")'
+    )
+    (bundle / "model").rename(bundle / "models_trained")
+    report = run(bundle, data)
+    assert "models_trained/tiny-vit-demo/model.safetensors" in detail(report, "upload")
+    assert status(report, "upload") == status(report, "rules") == FAIL
+    assert "there is no model" in detail(report, "notebook")
+
+
+def test_a_wrong_model_path_fails_at_once(edited: Callable[..., Path], data: Path) -> None:
+    report = run(
+        edited("from dfsubmit.entrypoint import main\nmain(model='./model/another')"), data
+    )
+    assert status(report, "notebook") == FAIL
+    assert "there is no model" in detail(report, "notebook")
+    assert not (kept(Path(data).parent / "bundle") / "submission.csv").exists()
+
+
+def test_every_file_failing_fails(task_bundle: Path, tmp_path: Path) -> None:
+    data = tmp_path / "media"
+    data.mkdir()
+    for number in range(3):
+        (data / f"{number}.mp4").write_text("no video")
+    bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
+    report = run(bundle, data)
+    assert "not one of the 3 files was scored" in detail(report, "notebook")
+    assert "3 unreadable" in detail(report, "failures")
+    assert status(report, "failures") == FAIL
+
+
+@pytest.mark.parametrize("target", ["task", "predict"])
+def test_the_command_passes_a_bundle_as_it_was_built(
+    target: str, task_bundle: Path, predict_bundle: Path, data: Path, tmp_path: Path
+) -> None:
+    source = {"task": task_bundle, "predict": predict_bundle}[target]
+    bundle = Path(shutil.copytree(source, tmp_path / "bundle"))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("filename,label\nface.jpg,real\nface.png,fake\n")
+    arguments = ["rehearse", str(bundle), "--data", str(data), "--no-venv", "--json"]
+    result = CliRunner().invoke(main, [*arguments, "--labels", str(labels)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["passed"]
+    figures = report["figures"]
+    assert figures["statuses"] == {"ok": 2}
+    assert figures["forecast_seconds"] > figures["seconds"]
+    low, high = figures["macro_f1_ci"]
+    assert 0 <= low <= figures["macro_f1"] <= high <= 1
+    checks = {check["name"]: check["status"] for check in report["checks"]}
+    assert checks["as built"] == checks["notebook"] == checks["submission"] == PASS
+
+
+def test_exit_code_1_when_a_check_fails(edited: Callable[..., Path], data: Path) -> None:
+    bundle = edited("pass")
+    result = CliRunner().invoke(main, ["rehearse", str(bundle), "--data", str(data), "--no-venv"])
+    assert result.exit_code == 1
+    assert "FAIL  submission" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_installs_what_the_bundle_needs(
+    task_bundle: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not os.environ.get("TORCH"):
+        pytest.skip("TORCH names no stand-in for torch 2.7.1, whose wheel has several GB")
+    # The stand-in may have no wheel for the server's Python.
+    monkeypatch.setattr("dfsubmit.bundle.rehearse.environment.find_python", lambda version: None)
+    bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
+    report = rehearse(RehearsalOptions(bundle, data))
+    assert report.passed, report.checks
+    assert any(os.environ["TORCH"] in line for line in report.figures["substitutions"])
+    versions = report.figures["versions"]
+    assert versions["transformers"] == "5.20.2"
+    assert versions["aifactory"] == "2.0.0"
+    assert (versions["numpy"], versions["opencv-python-headless"]) == ("1.26.4", "4.10.0.82")
+    assert "opencv-python" not in versions

@@ -1,0 +1,135 @@
+"""Cached scores are aligned with the labels, and re-aggregated as the pipeline does it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scores_samples import make_failure, make_result, make_run
+
+from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.cached import aggregate_run, predict, read_cached_run, thin
+from dfsubmit.evaluation.labels import LabelledFile, read_labels
+from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.output.scores import write_scores
+from dfsubmit.records import Status
+from dfsubmit.scoring.aggregate import register_aggregators
+from dfsubmit.scoring.decision import Decision
+
+
+def bound(function, spec="rule"):
+    return BoundAggregator(spec, RegisteredAggregator(spec, function, "tests", frozenset()), {})
+
+
+def the_mean():
+    found = []
+    register_aggregators(lambda name, function, **_: found.append(bound(function, name)))
+    return found[0]
+
+
+def labelled(*names_and_labels):
+    return {name: LabelledFile(name, label) for name, label in names_and_labels}
+
+
+@pytest.fixture
+def scores(tmp_path):
+    path = tmp_path / "submission.scores.jsonl"
+    write_scores(
+        path,
+        [
+            make_result("a.mp4", [0.2, 0.4]),
+            make_result("b.mp4", [0.9]),
+            make_failure("c.mp4", label=1, status=Status.UNREADABLE),
+            make_result("unlabelled.mp4", [0.5]),
+        ],
+    )
+    return path
+
+
+def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores):
+    run = read_cached_run(scores, labelled(("c.mp4", 1), ("a.mp4", 0), ("b.mp4", 1)))
+    assert run.name == "submission"
+    assert run.labels.tolist() == [1, 0, 1]
+    assert run.unlabelled == 1
+    assert run.failed == {"unreadable": 1}
+    p_fake, fallbacks = aggregate_run(run, the_mean())
+    np.testing.assert_allclose(p_fake, [1.0, 0.3, 0.9])
+    assert fallbacks == 0
+
+
+def test_labels_without_scores_are_named(scores):
+    with pytest.raises(UsageError, match=r"2 labelled file\(s\): 'x.mp4'; 'y.mp4'"):
+        read_cached_run(scores, labelled(("a.mp4", 0), ("x.mp4", 0), ("y.mp4", 1)))
+
+
+def test_scores_of_an_early_exit_are_refused(tmp_path):
+    result = make_result("a.mp4", [0.1])
+    result.p_fake, result.frames_skipped = None, 3
+    path = tmp_path / "submission.scores.jsonl"
+    write_scores(path, [result])
+    with pytest.raises(UsageError, match="early-exit"):
+        read_cached_run(path, labelled(("a.mp4", 0)))
+
+
+def test_an_aggregator_that_fails_is_replaced_by_the_mean_and_counted(scores):
+    def fails(scores):
+        raise RuntimeError
+
+    run = read_cached_run(scores, labelled(("a.mp4", 0), ("b.mp4", 1)))
+    p_fake, fallbacks = aggregate_run(run, bound(fails))
+    np.testing.assert_allclose(p_fake, [0.3, 0.9])
+    assert fallbacks == 2
+
+
+def test_temperature_acts_on_frames_before_they_are_aggregated(scores):
+    run = read_cached_run(scores, labelled(("a.mp4", 0)))
+    p_fake, _ = aggregate_run(run, the_mean(), temperature=0.5)
+    sharp = [1 / (1 + (0.8 / 0.2) ** 2), 1 / (1 + (0.6 / 0.4) ** 2)]
+    assert p_fake[0] == pytest.approx(np.mean(sharp))
+
+
+def test_thinning_keeps_frames_evenly_spread():
+    scores = make_result("a.mp4", np.linspace(0, 1, 9).tolist()).frame_scores()
+    assert thin(scores, 3).p_fake.tolist() == [0, 0.5, 1]
+    assert thin(scores, 1).p_fake.tolist() == [0]
+    assert len(thin(scores, 9)) == len(thin(scores, 100)) == len(thin(scores, None)) == 9
+
+
+def test_failures_keep_their_label_at_any_threshold(scores):
+    run = read_cached_run(scores, labelled(("a.mp4", 0), ("c.mp4", 1)))
+    p_fake, _ = aggregate_run(run, the_mean())
+    assert predict(run, p_fake, 1.0).predicted.tolist() == [0, 1]
+    assert predict(run, p_fake, 0.0).predicted.tolist() == [1, 1]
+    assert predict(run, p_fake, 0.5).scored.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("meta", "spec", "expected"),
+    [
+        ({}, "mean", (1.0, 0.5)),
+        # a calibrated model holds for its own aggregator alone
+        (
+            {"calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
+            "mean",
+            (2, 0.4),
+        ),
+        (
+            {"calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4}},
+            "max",
+            (1, 0.5),
+        ),
+        # the user's own threshold holds for every aggregator
+        (
+            {
+                "calibration": {"aggregator": "mean", "temperature": 2.0, "threshold": 0.4},
+                "threshold": 0.3,
+            },
+            "max",
+            (1, 0.3),
+        ),
+    ],
+)
+def test_the_runs_own_decision(tmp_path, meta, spec, expected):
+    scores, labels = make_run(tmp_path, meta=meta)
+    run = read_cached_run(scores, read_labels(labels))
+    assert run.decision(spec) == Decision(spec, *expected)
+    assert run.decision(spec, 0.7).threshold == 0.7

@@ -1,0 +1,145 @@
+"""One result in depth: figures, breakdowns, reports, and errors that name rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scores_samples import make_failure, make_result, make_run
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+
+from dfsubmit.cli import main
+from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.evaluate import evaluate
+from dfsubmit.evaluation.labels import read_labels
+from dfsubmit.output.scores import read_scores, write_scores
+
+
+def invoke(*arguments, code=0):
+    result = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def submission_of(scores, folder):
+    path = folder / "submission.csv"
+    lines = [f"{result.filename},{result.label}\n" for result in read_scores(scores)]
+    path.write_text("filename,label\n" + "".join(lines))
+    return path
+
+
+def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path):
+    scores, labels_path = make_run(tmp_path)
+    labels = read_labels(labels_path)
+    of_scores = evaluate(scores, labels)
+    of_labels = evaluate(submission_of(scores, tmp_path), labels)
+    truth = [row.label for row in labels.values()]
+    said = [result.label for result in read_scores(scores)]
+    assert of_scores.confusion == of_labels.confusion == confusion_matrix(truth, said).tolist()
+    for name in ("macro_f1", "accuracy"):
+        assert of_scores.overall.metrics[name] == of_labels.overall.metrics[name]
+        assert of_scores.overall.intervals[name] == of_labels.overall.intervals[name]
+    assert of_scores.overall.metrics["auc"] > 0.5
+    assert np.isnan(of_labels.overall.metrics["auc"])
+    assert of_scores.groups == 20
+
+
+def test_every_extra_column_is_broken_down_worst_first(tmp_path):
+    scores, labels_path = make_run(tmp_path, n=200)
+    labels = read_labels(labels_path)
+    found = evaluate(scores, labels)
+    assert list(found.parts) == ["method"]
+    parts = found.parts["method"]
+    assert {part.name for part in parts} == {"(empty)", "swap", "talk"}
+    values = [part.metrics["balanced_accuracy"] for part in parts]
+    assert values == sorted(values)
+    rows = [row.columns["method"] == "swap" for row in labels.values()]
+    said = np.array([result.label for result in read_scores(scores)])[rows]
+    swap = next(part for part in parts if part.name == "swap")
+    assert swap.metrics["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score([1] * len(said), said)
+    )
+    assert np.isnan(swap.metrics["macro_f1"])  # fakes alone have no macro F1
+    assert swap.files == swap.fakes == len(said)
+
+
+def test_a_column_that_names_files_is_left_out_and_said(tmp_path):
+    scores, labels = make_run(tmp_path)
+    lines = labels.read_text().splitlines()
+    text = [lines[0] + ",note", *(f"{line},n{number}" for number, line in enumerate(lines[1:]))]
+    labels.write_text("\n".join(text) + "\n")
+    assert evaluate(scores, read_labels(labels)).left_out == ["note"]
+    assert "Not broken down by note" in invoke(scores, "--labels", labels).output
+
+
+def test_failures_are_counted_and_shown(tmp_path):
+    path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
+    write_scores(path, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])
+    labels.write_text("filename,label\na,0\nb,1\nc,1\n")
+    found = evaluate(path, read_labels(labels))
+    assert found.failed == {"no_face": 1}
+    assert found.confusion == [[1, 0], [1, 1]]
+    assert "1 failed (1 no_face)" in invoke(path, "--labels", labels).output
+
+
+def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path):
+    path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
+    stopped = make_result("b", [0.9])
+    stopped.p_fake, stopped.frames_skipped = None, 3
+    write_scores(path, [make_result("a", [0.1]), stopped])
+    labels.write_text("filename,label\na,0\nb,1\n")
+    metrics = evaluate(path, read_labels(labels)).overall.metrics
+    assert metrics["macro_f1"] == 1
+    assert np.isnan(metrics["auc"])
+    assert np.isnan(metrics["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("filename,label\na,0\n", "no row for 1 labelled file.*'b'"),
+        ("filename,label\na,0\nb,1\nz,1\n", "1 file.* without a label: 'z'"),
+        ("filename,label\na,0\nb,2\n", "'b'.*'2'"),
+        ("filename,label\na,0\nb,\n", "'b'.*''"),
+        ("filename,label\na,0\na,0\nb,1\n", "'a'.*twice"),
+        ("filename,label\na,0\nb\n", "row 3 has 1 columns"),
+        ("name,label\na,0\nb,1\n", "filename,label"),
+        ("", "filename,label"),
+    ],
+)
+def test_rows_that_are_wrong_are_named(tmp_path, content, named):
+    path, labels = tmp_path / "submission.csv", tmp_path / "labels.csv"
+    path.write_text(content)
+    labels.write_text("filename,label\na,0\nb,1\n")
+    with pytest.raises(UsageError, match=named):
+        evaluate(path, read_labels(labels))
+
+
+def test_json_markdown_and_png(tmp_path):
+    scores, labels = make_run(tmp_path)
+    markdown, plot = tmp_path / "report.md", tmp_path / "report.png"
+    result = invoke(scores, "--labels", labels, "--json", "--markdown", markdown, "--plot", plot)
+    data = json.loads(result.stdout)
+    assert data["files"] == 60
+    assert data["intervals"]["auc"][0] < data["auc"] < data["intervals"]["auc"][1]
+    assert {part["value"] for part in data["parts"]["method"]} == {"(empty)", "swap", "talk"}
+    assert next(p for p in data["parts"]["method"] if p["value"] == "swap")["macro_f1"] is None
+    text = markdown.read_text()
+    assert "| macro F1 |" in text
+    assert "## By method, worst first" in text
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_reports_escape_what_they_show(tmp_path):
+    scores, labels = make_run(tmp_path)
+    wicked = "<script>|[x](http://x)$y$\x1b[31m"
+    labels.write_text(labels.read_text().replace("swap", wicked))
+    markdown, plot = tmp_path / "report.md", tmp_path / "report.png"
+    output = invoke(scores, "--labels", labels, "--markdown", markdown, "--plot", plot).output
+    text = markdown.read_text()
+    assert "<script>" not in text
+    assert r"\|\[x\]" in text
+    assert "\x1b" not in text + output
+    assert plot.exists()

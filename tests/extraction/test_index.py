@@ -1,0 +1,46 @@
+"""faces.csv: what is written is read back, and damage is named by its line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from dfsubmit.errors import UsageError
+from dfsubmit.extraction.index import FaceRow, read_index, write_index
+from dfsubmit.recipe import BUILT_IN
+
+ROW = FaceRow(
+    crop='crops/가 "x",;.mp4/000001.png',
+    label=1,
+    method="Deepfakes",
+    dataset="faceforensics",
+    compression="c40",
+    video="Deepfakes/\udcff.mp4",
+    group="faceforensics:000",
+    identities=("faceforensics:000", "faceforensics:003"),
+    split="val",
+    frame=1,
+    time=0.04,
+    box=(-3, 0, 20, 30),
+)
+
+
+def test_rows_and_recipe_survive_a_round_trip(tmp_path: Path) -> None:
+    recipe = BUILT_IN["organiser-baseline"]
+    write_index(tmp_path, [ROW], recipe)
+    assert read_index(tmp_path) == ([ROW], recipe)
+    with (tmp_path / "faces.csv").open(errors="surrogateescape", newline="") as stream:
+        assert next(csv.DictReader(stream))["label"] == "fake"
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"faces\.csv") as error:
+        read_index(tmp_path)
+    assert "dfsubmit extract" in error.value.hint
+    write_index(tmp_path, [ROW, ROW], BUILT_IN["dfsubmit"])
+    path = tmp_path / "faces.csv"
+    path.write_bytes(path.read_bytes().replace(b"-3 0 20 30", b"-3 0 20", 1))
+    with pytest.raises(UsageError, match="line 2"):
+        read_index(tmp_path)

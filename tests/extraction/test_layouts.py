@@ -1,0 +1,169 @@
+"""Which files a data set's folders hold, their labels, and who is to be seen in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dfsubmit.errors import UsageError
+from dfsubmit.extraction.groups import identity_groups
+from dfsubmit.extraction.layouts import find_sources
+from dfsubmit.extraction.sources import Source, Wanted
+from dfsubmit.records import FAKE, REAL
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+
+
+def by_name(sources: list[Source]) -> dict[str, Source]:
+    return {source.name.split("/")[-1]: source for source in sources}
+
+
+@pytest.fixture
+def faceforensics(tmp_path: Path) -> Path:
+    for compression in ("c23", "c40"):
+        youtube = f"original_sequences/youtube/{compression}/videos"
+        touch(tmp_path, *(f"{youtube}/{name}.mp4" for name in ("000", "003", "071", "054")))
+        touch(tmp_path, f"original_sequences/actors/{compression}/videos/01__kitchen_pan.mp4")
+        for method in ("Deepfakes", "FaceSwap", "FaceShifter"):
+            folder = f"manipulated_sequences/{method}/{compression}/videos"
+            touch(tmp_path, *(f"{folder}/{name}.mp4" for name in ("000_003", "003_000", "071_054")))
+        touch(
+            tmp_path,
+            f"manipulated_sequences/DeepFakeDetection/{compression}/videos/"
+            "01_02__kitchen_pan__YVGY8LOK.mp4",
+        )
+    return tmp_path
+
+
+def test_faceforensics_videos_of_one_name_stay_apart(faceforensics: Path) -> None:
+    sources = find_sources(faceforensics, wanted=Wanted(compression="c40"))
+    assert len({source.name for source in sources}) == len(sources) == 4 + 1 + 9 + 1
+    assert {source.compression for source in sources} == {"c40"}
+    pair = [source for source in sources if source.name.endswith("/000_003.mp4")]
+    assert {source.method for source in pair} == {"Deepfakes", "FaceSwap", "FaceShifter"}
+    for source in pair:
+        assert (source.label, source.dataset) == (FAKE, "faceforensics")
+        assert source.identities == ("faceforensics:000", "faceforensics:003")
+    dfd = by_name(sources)["01_02__kitchen_pan__YVGY8LOK.mp4"]
+    assert dfd.identities == ("faceforensics:actor-01", "faceforensics:actor-02")
+    assert by_name(sources)["01__kitchen_pan.mp4"].identities == ("faceforensics:actor-01",)
+    groups = identity_groups([source.identities for source in sources])
+    assert len(set(groups)) == 3
+
+
+def test_faceforensics_wants_one_compression_and_known_methods(faceforensics: Path) -> None:
+    with pytest.raises(UsageError, match="several compressions"):
+        find_sources(faceforensics)
+    with pytest.raises(UsageError, match="no compression 'raw'"):
+        find_sources(faceforensics, wanted=Wanted(compression="raw"))
+    with pytest.raises(UsageError, match="no method 'FaceSwop'") as error:
+        find_sources(faceforensics, wanted=Wanted("c23", ("FaceSwop",)))
+    assert "FaceSwap" in error.value.hint
+    chosen = find_sources(faceforensics, wanted=Wanted("c23", ("Deepfakes",)))
+    assert {source.method for source in chosen} == {"youtube", "Deepfakes"}
+
+
+def test_limit_counts_each_class_and_takes_the_methods_in_turn(faceforensics: Path) -> None:
+    chosen = find_sources(faceforensics, wanted=Wanted("c40"), limit=4)
+    fakes = [source for source in chosen if source.label == FAKE]
+    assert len(fakes) == 4
+    assert len({source.method for source in fakes}) == 4
+    assert sum(source.label == REAL for source in chosen) == 4
+
+
+def test_faceforensics_official_split_is_found(faceforensics: Path) -> None:
+    for split, pairs in {"train": [["000", "003"]], "val": [["071", "054"]], "test": []}.items():
+        (faceforensics / f"{split}.json").write_text(json.dumps(pairs))
+    found = by_name(find_sources(faceforensics, wanted=Wanted("c40")))
+    assert found["003_000.mp4"].split == found["000.mp4"].split == "train"
+    assert found["071_054.mp4"].split == found["054.mp4"].split == "val"
+    assert found["01__kitchen_pan.mp4"].split == ""
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_celeb_df(tmp_path: Path, version: str) -> None:
+    root = tmp_path / f"Celeb-DF-{version}"
+    touch(
+        root,
+        "Celeb-real/id0_0000.mp4",
+        "Celeb-synthesis/id0_id16_0000.mp4",
+        "YouTube-real/00170.mp4",
+        ".DS_Store",
+        "Celeb-real/.hidden.mp4",
+    )
+    (root / "List_of_testing_videos.txt").write_text("1 YouTube-real/00170.mp4\n\n")
+    found = by_name(find_sources(root))
+    assert set(found) == {"id0_0000.mp4", "id0_id16_0000.mp4", "00170.mp4"}
+    fake = found["id0_id16_0000.mp4"]
+    assert (fake.label, fake.dataset) == (FAKE, f"celeb-df-{version}")
+    assert fake.identities == ("celeb-df:id0", "celeb-df:id16")
+    assert found["id0_0000.mp4"].identities == ("celeb-df:id0",)
+    assert found["00170.mp4"].label == REAL
+    assert [found[name].split for name in sorted(found)] == ["test", "", ""]
+
+
+def test_dfdc_ties_a_fake_to_its_original(tmp_path: Path) -> None:
+    part = tmp_path / "dfdc_train_part_0"
+    touch(part, "real.mp4", "fake.mp4")
+    listing = {
+        "real.mp4": {"label": "REAL", "split": "train"},
+        "fake.mp4": {"label": "FAKE", "split": "train", "original": "real.mp4"},
+        "absent.mp4": {"label": "FAKE", "original": "real.mp4"},
+    }
+    (part / "metadata.json").write_text(json.dumps(listing))
+    for root in (tmp_path, part):
+        found = by_name(find_sources(root))
+        assert set(found) == {"real.mp4", "fake.mp4"}
+        assert found["fake.mp4"].identities == found["real.mp4"].identities == ("dfdc:real",)
+        assert found["fake.mp4"].label == FAKE
+
+
+def test_real_and_fake_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "real/a.mp4", "real/b/0.png", "real/b/1.png", "fake/a.mp4", "real/notes.txt")
+    sources = find_sources(tmp_path)
+    found = identity_groups([source.identities for source in sources])
+    groups = {source.name: group for source, group in zip(sources, found, strict=True)}
+    assert groups["real/a.mp4"] == groups["fake/a.mp4"] != groups["real/b/0.png"]
+    assert groups["real/b/0.png"] == groups["real/b/1.png"]
+    assert len(sources) == 4
+
+
+def test_csv(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(
+        "path,label,group,method,split\nx/1.png,real,g1,,train\nx/2.png,FAKE,g1,swap,val\n3.png,1,,,\n"
+    )
+    first, second, third = sorted(
+        find_sources(tmp_path / "mine.csv"), key=lambda source: source.path.name
+    )
+    assert first.path == tmp_path / "x/1.png"
+    assert (first.method, second.method, third.method) == ("original", "swap", "fake")
+    assert first.identities == second.identities != third.identities
+    assert (first.split, second.split, third.split) == ("train", "val", "")
+    assert [s.label for s in (first, second, third)] == [REAL, FAKE, FAKE]
+
+
+@pytest.mark.parametrize("line", [",real,,,", "a.png,maybe,,,", "a.png,real,,,dev"])
+def test_a_line_of_the_csv_that_cannot_be_meant_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"path,label,group,method,split\nb.png,real,,,\n{line}\n")
+    with pytest.raises(UsageError, match="line 3"):
+        find_sources(tmp_path / "mine.csv")
+
+
+def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no known layout"):
+        find_sources(tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        find_sources(tmp_path / "absent")
+    with pytest.raises(UsageError, match="no layout 'faceforensic'") as error:
+        find_sources(tmp_path, "faceforensic")
+    assert "faceforensics" in error.value.hint
+    (tmp_path / "real").mkdir()
+    (tmp_path / "fake").mkdir()
+    with pytest.raises(UsageError, match="holds no files"):
+        find_sources(tmp_path)

@@ -1,0 +1,182 @@
+"""The model's input is what transformers' own PIL-based image processors make, without torch."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dfsubmit.errors import ModelError
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
+
+SHAPES = [(224, 224), (300, 211), (97, 160), (640, 333), (30, 31)]
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def crop(height: int, width: int) -> np.ndarray:
+    """Smooth and noisy at once, different in every channel."""
+    random = np.random.default_rng(height * 1000 + width)
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = [127 + 90 * np.sin(columns / 9 + c) * np.cos(rows / (7 + c)) for c in range(3)]
+    noise = random.normal(0, 20, size=(height, width, 3))
+    return np.clip(np.stack(waves, axis=2) + noise, 0, 255).astype(np.uint8)
+
+
+def reference(family: str, name: str):
+    """A PIL-based processor class: of its own module in transformers 5, the only one in 4."""
+    try:
+        module = importlib.import_module(
+            f"transformers.models.{family}.image_processing_pil_{family}"
+        )
+        return getattr(module, name + "Pil")
+    except ImportError:
+        module = importlib.import_module(f"transformers.models.{family}.image_processing_{family}")
+        return getattr(module, name)
+
+
+CASES = [
+    ("vit", "ViTImageProcessor", {}),
+    ("vit", "ViTImageProcessor", {"size": {"height": 384, "width": 256}, "resample": 3}),
+    ("vit", "ViTImageProcessor", {"size": 224, "resample": 0, **IMAGENET}),
+    ("vit", "ViTImageProcessor", {"do_normalize": False, "resample": 1}),
+    ("vit", "ViTImageProcessor", {"do_rescale": False, "image_mean": [127.5] * 3}),
+    ("deit", "DeiTImageProcessor", IMAGENET),
+    ("beit", "BeitImageProcessor", {}),
+    ("siglip", "SiglipImageProcessor", {}),
+    ("bit", "BitImageProcessor", {"size": {"shortest_edge": 256}}),  # DINOv2's
+    ("convnext", "ConvNextImageProcessor", {"size": {"shortest_edge": 224}, **IMAGENET}),
+    ("convnext", "ConvNextImageProcessor", {"size": {"shortest_edge": 384}, **IMAGENET}),
+    ("convnext", "ConvNextImageProcessor", {"size": 224, "crop_pct": 0.875, **IMAGENET}),
+    ("mobilevit", "MobileViTImageProcessor", {}),
+    ("mobilevit", "MobileViTImageProcessor", {"size": 288, "crop_size": 256, "resample": 2}),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "options"), CASES, ids=[f"{case[0]}-{i}" for i, case in enumerate(CASES)]
+)
+def test_equals_transformers(family, name, options, tmp_path):
+    processor = reference(family, name)(**options)
+    processor.save_pretrained(tmp_path)
+    ours = load_preprocessor(tmp_path)
+    for shape in SHAPES:
+        face = crop(*shape)
+        expected = processor(face, return_tensors="np")["pixel_values"]
+        pixels = ours.resize(face)
+        assert (pixels.dtype, pixels.shape) == (np.uint8, (ours.height, ours.width, 3))
+        result = ours.normalise(pixels[None])
+        assert result.dtype == np.float32
+        assert result.shape == expected.shape
+        np.testing.assert_allclose(result, expected, atol=1e-5, rtol=1e-5)
+
+
+# As the hub holds them: written by early releases of transformers, before some keys existed.
+OLD_CONFIGS = [
+    (
+        "convnext",
+        "ConvNextImageProcessor",
+        {
+            "crop_pct": 0.875,
+            "do_normalize": True,
+            "do_resize": True,
+            "feature_extractor_type": "ConvNextFeatureExtractor",
+            "resample": 3,
+            "size": 224,
+            **IMAGENET,
+        },
+    ),
+    (
+        "mobilevit",
+        "MobileViTImageProcessor",
+        {
+            "crop_size": 256,
+            "do_center_crop": True,
+            "do_flip_channel_order": True,
+            "do_resize": True,
+            "feature_extractor_type": "MobileViTFeatureExtractor",
+            "resample": 2,
+            "size": 288,
+        },
+    ),
+    (
+        "vit",
+        "ViTImageProcessor",
+        {
+            "do_normalize": True,
+            "do_resize": True,
+            "feature_extractor_type": "ViTFeatureExtractor",
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "resample": 2,
+            "size": 224,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "config"), OLD_CONFIGS, ids=[case[0] for case in OLD_CONFIGS]
+)
+def test_old_configurations_mean_what_transformers_takes_them_for(family, name, config, tmp_path):
+    (tmp_path / PREPROCESSOR_FILE).write_text(json.dumps(config))
+    processor = reference(family, name).from_pretrained(tmp_path)
+    ours = load_preprocessor(tmp_path)
+    for shape in SHAPES:
+        face = crop(*shape)
+        expected = processor(face, return_tensors="np")["pixel_values"]
+        result = ours.normalise(ours.resize(face)[None])
+        np.testing.assert_allclose(result, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_face_of_the_right_size_is_left_alone():
+    face = crop(224, 224)
+    np.testing.assert_array_equal(Preprocessor(224, 224).resize(face), face)
+
+
+def test_a_batch_is_normalised_row_by_row():
+    ours = Preprocessor(8, 6, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    pixels = np.stack([crop(8, 6), crop(8, 6) // 2])
+    batch = ours.normalise(pixels)
+    assert batch.shape == (2, 3, 8, 6)
+    for row in range(2):
+        np.testing.assert_array_equal(batch[row], ours.normalise(pixels[row : row + 1])[0])
+    assert batch[1, 2, 3, 4] == pytest.approx((pixels[1, 3, 4, 2] / 255 - 0.3) / 0.7, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[]",
+        "5",
+        '{"do_resize": false}',
+        '{"do_pad": true}',
+        '{"size": {"shortest_edge": 224}}',
+        '{"size": {"shortest_edge": 224, "longest_edge": 448}}',
+        '{"size": "large"}',
+        '{"image_mean": [0.5, 0.5]}',
+        '{"image_processor_type": "EfficientNetImageProcessor"}',
+        '{"feature_extractor_type": "LevitFeatureExtractor"}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_file(text, tmp_path):
+    if text is not None:
+        (tmp_path / PREPROCESSOR_FILE).write_text(text)
+    with pytest.raises(ModelError, match=PREPROCESSOR_FILE):
+        load_preprocessor(tmp_path)
+
+
+def test_needs_no_torch():
+    code = (
+        "import sys, numpy; from dfsubmit.faces.preprocess import Preprocessor;"
+        "p = Preprocessor(8, 8);"
+        "p.normalise(p.resize(numpy.zeros((20, 9, 3), numpy.uint8))[None]);"
+        "assert not {'torch', 'transformers', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,46 @@
+"""Figures of an evaluation, counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dfsubmit.extraction.index import FaceRow
+from dfsubmit.finetuning.figures import face_metrics, method_metrics
+
+
+def row(video: str, label: int, method: str = "m", dataset: str = "d") -> FaceRow:
+    return FaceRow("", label, method, dataset, "", video, "", ("x",), "", 0, 0.0, (0, 0, 1, 1))
+
+
+def test_frames_and_videos_are_counted_apart() -> None:
+    rows = [row("a", 0), row("a", 0), row("b", 1), row("b", 1)]
+    figures = face_metrics(rows, np.array([0.2, 0.6, 0.9, 0.4]))
+    # Frames: one of each class is wrong. Videos: means 0.4 and 0.65, both right.
+    assert figures["macro_f1"] == figures["f1_fake"] == pytest.approx(0.5)
+    assert figures["auc"] == pytest.approx(0.75)
+    assert figures["video_macro_f1"] == figures["video_auc"] == 1.0
+
+
+def test_one_class_alone_has_no_auc() -> None:
+    figures = face_metrics([row("a", 1)], np.array([0.9]))
+    assert "auc" not in figures
+    assert "video_auc" not in figures
+    assert figures["f1_fake"] == 1.0
+    assert figures["macro_f1"] == 0.5
+
+
+def test_one_half_is_real() -> None:
+    assert face_metrics([row("a", 0), row("b", 1)], np.array([0.5, 0.51]))["macro_f1"] == 1.0
+
+
+def test_videos_of_one_name_in_two_data_sets_are_two() -> None:
+    rows = [row("a", 0, dataset="x"), row("a", 1, dataset="y")]
+    assert face_metrics(rows, np.array([0.1, 0.9]))["video_macro_f1"] == 1.0
+
+
+def test_each_method_stands_against_the_real_faces_of_its_data_set() -> None:
+    rows = [row("r", 0), row("s", 1, "swap"), row("t", 1, "trick"), row("u", 0, dataset="e")]
+    swap, trick = method_metrics(rows, np.array([0.3, 0.9, 0.2, 0.99]))
+    assert (swap["method"], swap["fakes"], swap["reals"], swap["auc"]) == ("swap", 1, 1, 1.0)
+    assert (trick["method"], trick["auc"]) == ("trick", 0.0)

@@ -1,0 +1,204 @@
+"""Plugins of all three sources load; one that does not is named, and costs nobody else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from dfsubmit.errors import PluginError, UsageError
+from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.scoring.aggregate import mean
+
+HEAD = "from dfsubmit import hookimpl\n"
+GOOD = HEAD + textwrap.dedent(
+    """
+    @hookimpl
+    def register_aggregators(register):
+        register("{name}", lambda scores, k=2: float(scores.p_fake.max()))
+    """
+)
+MISSPELT = HEAD + "@hookimpl\ndef register_agregators(register):\n    pass\n"
+TAKEN = HEAD + textwrap.dedent(
+    """
+    @hookimpl
+    def register_aggregators(register):
+        register("fine", lambda scores: 1.0)
+        register("mean", lambda scores: 1.0)
+    """
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "my plugins"
+    path.mkdir()
+    return path
+
+
+def write(folder: Path, **sources: str) -> Path:
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def test_the_built_ins_come_through_the_same_hooks():
+    plugins = load_plugins()
+    assert plugins.aggregators["mean"].function is mean
+    assert plugins.aggregators["mean"].plugin == "dfsubmit.scoring.aggregate"
+    assert plugins.aggregators["mean"].properties == {
+        "idempotent",
+        "monotone",
+        "order_independent",
+    }
+    assert plugins.loader_plugins["huggingface"] == "dfsubmit.models.huggingface"
+    built_in = [info.name for info in plugins.infos if info.source == "built-in"]
+    assert built_in == ["dfsubmit.scoring.aggregate", "dfsubmit.models.huggingface"]
+
+
+def test_a_single_file_is_a_plugin(folder, make_scores):
+    path = list(sys.path)
+    plugins = load_plugins([write(folder, mine=GOOD.format(name="highest"))])
+    assert plugins.aggregator("highest:k=3")(make_scores(0.2, 0.7)) == 0.7
+    info = plugins.infos[-1]
+    assert (info.name, info.source, info.error) == (str(folder / "mine.py"), "file", "")
+    assert plugins.aggregators["highest"].plugin == info.name
+    # What lies beside a plugin must not become importable.
+    assert sys.path == path
+
+
+def test_several_folders_load_in_turn(folder, tmp_path):
+    write(folder, same=GOOD.format(name="one"))
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other, same=GOOD.format(name="two"))
+    plugins = load_plugins([folder, other])
+    assert {"one", "two"} <= set(plugins.aggregators)
+    assert not plugins.failures
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="gone"):
+        load_plugins([tmp_path / "gone"])
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import not_there_at_all\n", "ModuleNotFoundError"),
+        ("def broken(:\n", "SyntaxError"),
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+        (MISSPELT, "register_agregators"),
+        (TAKEN, "the name 'mean' is taken"),
+        (GOOD.format(name="top:k"), "'top:k' is not a usable name"),
+        (GOOD.format(name=""), "not a usable name"),
+        (GOOD.replace(".max())", ".max()), properties=('kind',)")
+         .format(name="odd"), "unknown properties"),
+        (HEAD + "@hookimpl\ndef register_aggregators(registar):\n    pass\n", "registar"),
+    ],
+)  # fmt: skip
+def test_a_failing_plugin_is_named_and_the_others_load(folder, source, reason):
+    write(folder, a_bad=source, b_good=GOOD.format(name="highest"))
+    plugins = load_plugins([folder])
+    (failure,) = plugins.failures
+    assert failure.name == str(folder / "a_bad.py")
+    assert reason in failure.error
+    assert "highest" in plugins.aggregators
+    # All of a plugin's objects or none: "fine" stood before the name that was taken.
+    assert "fine" not in plugins.aggregators
+    assert plugins.aggregators["mean"].function is mean
+
+
+def test_strict_turns_a_failure_into_an_error(folder):
+    write(folder, bad=MISSPELT)
+    with pytest.raises(PluginError, match=r"bad\.py does not load.*register_agregators"):
+        load_plugins([folder], strict=True)
+
+
+def test_two_plugins_of_one_name_do_not_silently_replace_each_other(folder):
+    write(folder, a=GOOD.format(name="highest"), b=GOOD.format(name="highest"))
+    plugins = load_plugins([folder])
+    assert plugins.aggregators["highest"].plugin == str(folder / "a.py")
+    assert "'highest' is taken" in plugins.failures[0].error
+
+
+def test_an_unknown_aggregator_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match="'meen'") as caught:
+        load_plugins().aggregator("meen")
+    assert "'mean'" in caught.value.hint
+
+
+def test_a_file_registers_a_model_loader(folder):
+    source = HEAD + textwrap.dedent(
+        """
+        class Loader:
+            def rank(self, request):
+                return 0
+
+        @hookimpl
+        def register_model_loaders(register):
+            register("mine", Loader())
+        """
+    )
+    plugins = load_plugins([write(folder, loader=source)])
+    assert plugins.loader_plugins["mine"] == str(folder / "loader.py")
+    assert type(plugins.loaders["mine"]).__name__ == "Loader"
+
+
+@pytest.fixture
+def distribution(tmp_path, monkeypatch):
+    """An installed distribution, as pip leaves it: a module and its dist-info."""
+    site = tmp_path / "site"
+    info = site / "fake_plugin-1.2.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-plugin\nVersion: 1.2.3\n")
+    monkeypatch.syspath_prepend(str(site))
+
+    def install(module: str, source: str) -> None:
+        (site / f"{module}.py").write_text(source)
+        (info / "entry_points.txt").write_text(f"[dfsubmit]\nfake = {module}\n")
+
+    return install
+
+
+def test_an_installed_distribution_loads_through_its_entry_point(distribution, make_scores):
+    distribution("dfsubmit_test_installed", GOOD.format(name="installed_rule"))
+    plugins = load_plugins()
+    assert plugins.aggregator("installed_rule")(make_scores(0.1, 0.9)) == 0.9
+    (info,) = [info for info in plugins.infos if info.name == "fake-plugin"]
+    assert (info.source, info.version, info.error) == ("installed", "1.2.3", "")
+
+
+def test_a_broken_distribution_is_named(distribution):
+    distribution("dfsubmit_test_broken", "raise RuntimeError('no licence')\n")
+    (info,) = [info for info in load_plugins().failures if info.name == "fake-plugin"]
+    assert (info.source, info.error) == ("installed", "RuntimeError: no licence")
+
+
+@pytest.mark.slow
+def test_a_pip_installed_plugin_shows_up_in_the_command(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "setup.py").write_text(
+        "from setuptools import setup\n"
+        "setup(name='dfsubmit-pip-test', version='0.7', py_modules=['pip_tested'],\n"
+        "      entry_points={'dfsubmit': ['pip_tested = pip_tested']})\n"
+    )
+    write(project, pip_tested=GOOD.format(name="pip_rule"))
+    site = tmp_path / "site"
+    builder = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
+         "--no-build-isolation", "--target", str(site), str(project)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert builder.returncode == 0, builder.stderr
+    listing = subprocess.run(
+        [sys.executable, "-m", "dfsubmit", "plugins"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+        env={"PYTHONPATH": f"{site}:{Path(__file__).resolve().parents[2]}"},
+    ).stdout  # fmt: skip
+    assert "dfsubmit-pip-test 0.7 (installed): ok" in listing
+    assert "pip_rule:k=2  (dfsubmit-pip-test)" in listing

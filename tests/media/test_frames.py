@@ -1,0 +1,190 @@
+"""Sampling and decoding: which frames, in which order, equal to what seeking gives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dfsubmit.media.frames import Unreadable, Video, read_image
+from dfsubmit.media.sampling import coarse_to_fine, sample_indices, visiting_order
+from dfsubmit.records import Limits
+
+LIMITS = Limits()
+
+
+def make_video(path: Path, frames: int, size: tuple[int, int] = (64, 48)) -> Path:
+    """A video whose frame n has the brightness n (modulo 200)."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, size)
+    for number in range(frames):
+        writer.write(np.full((size[1], size[0], 3), number % 200, np.uint8))
+    writer.release()
+    return path
+
+
+@given(st.integers(0, 5000), st.integers(1, 100))
+def test_samples_are_the_recipes_formula(decodable: int, frames: int) -> None:
+    indices = sample_indices(decodable, frames)
+    if decodable == 0:
+        assert indices == []
+        return
+    assert indices == np.unique(np.linspace(0, decodable - 1, frames, dtype=int)).tolist()
+    assert indices[0] == 0
+    assert len(indices) == min(decodable, frames) or decodable > frames
+
+
+@given(st.integers(0, 300))
+def test_coarse_to_fine_visits_everything_once(count: int) -> None:
+    assert sorted(coarse_to_fine(count)) == list(range(count))
+
+
+@given(st.integers(16, 300), st.data())
+def test_every_beginning_of_coarse_to_fine_is_spread(count: int, data: st.DataObject) -> None:
+    seen = data.draw(st.integers(2, count))
+    chosen = sorted(coarse_to_fine(count)[:seen])
+    gaps = np.diff([*chosen, count])
+    # Van der Corput: the largest gap is at most twice the even one, and rounding adds one.
+    assert gaps.max() <= 2 * count / seen + 1
+
+
+def test_fewer_frames_are_the_beginning_of_the_visiting_order() -> None:
+    sample = list(range(0, 400, 10))
+    order = visiting_order(sample)
+    assert sorted(order) == sample
+    assert visiting_order(sample, 8) == order[:8]
+    assert visiting_order(sample, 0) == order[:1]
+    assert visiting_order(sample, 99) == order
+    assert max(np.diff(sorted(order[:8]))) == 50
+
+
+def test_one_pass_gives_the_frames_that_were_written(tmp_path: Path) -> None:
+    video = Video(make_video(tmp_path / "v.avi", 90), LIMITS)
+    wanted = sample_indices(90, 40)
+    frames = list(video.decode(wanted))
+    assert [frame.index for frame in frames] == wanted
+    for frame in frames:
+        assert abs(int(frame.pixels.mean()) - frame.index) <= 2
+        assert frame.time == pytest.approx(frame.index / 25, abs=1e-3)
+
+
+def test_the_end_is_told_and_frames_beyond_it_are_passed_over(tmp_path: Path) -> None:
+    video = Video(make_video(tmp_path / "v.avi", 12), LIMITS)
+    ends: list[int] = []
+    frames = list(video.decode([0, 11, 50], on_end=ends.append))
+    assert [frame.index for frame in frames] == [0, 11]
+    assert ends == [12]
+    assert video.count() == 12
+
+
+@pytest.mark.parametrize("name", ["pan.mp4", "twelve_frames.mp4", "motion_jpeg.avi"])
+def test_one_pass_equals_seeking_to_each_frame(samples: Path, name: str) -> None:
+    video = Video(samples / name, LIMITS)
+    total = video.count()
+    capture = cv2.VideoCapture(str(samples / name))
+    for frame in video.decode(sample_indices(total, 10)):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, frame.index)
+        decoded, pixels = capture.read()
+        assert decoded
+        np.testing.assert_array_equal(frame.pixels, pixels[:, :, ::-1])
+
+
+def test_limits_on_frames_and_pixels_are_named(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.avi", 30)
+    with pytest.raises(Unreadable, match="more than 10 frames"):
+        Video(path, Limits(frames=10)).count()
+    with pytest.raises(Unreadable, match="pixels are over the limit"):
+        Video(path, Limits(pixels=100))
+    Image.new("RGB", (50, 50)).save(tmp_path / "p.png")
+    with pytest.raises(Unreadable, match="pixels are over the limit"):
+        read_image(tmp_path / "p.png", Limits(pixels=100))
+
+
+def test_a_name_that_is_not_utf8_or_looks_like_a_protocol_opens(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.avi", 5)
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.avi"))
+    protocol = tmp_path / "concat:v.avi"
+    for other in (strange, protocol):
+        other.write_bytes(path.read_bytes())
+        assert Video(other, LIMITS).count() == 5
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"this is not a video", b"\0\0\0\x20ftypisom" + b"\0" * 99]
+)
+def test_what_is_no_video_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "v.mp4").write_bytes(content)
+    with pytest.raises(Unreadable):
+        Video(tmp_path / "v.mp4", LIMITS)
+
+
+def colours() -> np.ndarray:
+    picture = np.zeros((20, 30, 3), np.uint8)
+    picture[:, :10], picture[:, 10:20], picture[:, 20:] = (
+        (200, 30, 30),
+        (30, 200, 30),
+        (30, 30, 200),
+    )
+    return picture
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "LA", "1", "I;16"])
+@pytest.mark.parametrize("suffix", ["png", "tiff", "JPG"])
+def test_pictures_of_every_mode_become_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
+    picture = Image.fromarray(colours())
+    if mode == "I;16":
+        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+        picture = Image.fromarray(grey)
+    else:
+        picture = picture.convert(mode)
+    path = tmp_path / f"p.{suffix}"
+    try:
+        picture.save(path)
+    except (OSError, KeyError):
+        pytest.skip(f"{suffix} does not store {mode}")
+    frame = read_image(path, LIMITS)
+    assert frame.pixels.shape == (20, 30, 3)
+    assert frame.pixels.dtype == np.uint8
+    if mode in ("L", "LA", "I;16"):
+        expected = np.asarray(Image.fromarray(colours()).convert("L"), dtype=int)
+        assert np.abs(frame.pixels[:, :, 0].astype(int) - expected).max() <= 12
+    elif mode in ("P", "RGBA", "CMYK"):
+        error = np.abs(frame.pixels.astype(int) - colours().astype(int)).mean()
+        assert error < 25
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int) -> None:
+    upright = Image.fromarray(np.kron(colours(), np.ones((4, 4, 1), np.uint8)))
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "p.png", exif=exif)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "p.png", LIMITS).pixels, np.asarray(upright)
+    )
+
+
+def test_broken_pictures_are_unreadable(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (99, 99, 3), np.uint8)).save(
+        tmp_path / "p.jpg"
+    )
+    whole = (tmp_path / "p.jpg").read_bytes()
+    for content in (b"", whole[: len(whole) // 3], b"\xff\xd8\xff" + b"x" * 50):
+        (tmp_path / "p.jpg").write_bytes(content)
+        with pytest.raises(Unreadable):
+            read_image(tmp_path / "p.jpg", LIMITS)

@@ -1,0 +1,217 @@
+"""What an interrupted run finished is taken up again, and nothing that has changed since."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfsubmit.errors import UsageError
+from dfsubmit.output.journal import Journal, journal_path
+from dfsubmit.records import MediaFile, Status
+
+CONDITIONS = {"model": "abc", "recipe": {"frames": 40}, "tta": ("none",)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return journal_path(tmp_path / "submission.csv")
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [MediaFile(tmp_path / name, name, 100 + i, 7 + i) for i, name in enumerate("abc")]
+
+
+@pytest.fixture
+def interrupted(path, files, make_result):
+    """A journal with all three files finished, its process gone."""
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    results = {file.name: make_result(file.name, 0.25, 0.5) for file in files}
+    for file in files:
+        journal.append(file, results[file.name])
+    journal.close(finished=False)
+    return results
+
+
+def resumed(path, files, conditions=CONDITIONS):
+    journal = Journal(path)
+    kept = journal.resume(files, conditions)
+    journal.close(finished=False)
+    return kept
+
+
+def test_lies_beside_the_submission(tmp_path):
+    assert journal_path(tmp_path / "a.b.csv") == tmp_path / "a.b.journal.jsonl"
+
+
+def test_everything_is_taken_up_again_and_again(path, files, interrupted):
+    assert resumed(path, files) == interrupted
+    assert resumed(path, files) == interrupted
+
+
+def test_a_changed_file_is_not(path, files, interrupted):
+    larger = dataclasses.replace(files[0], size=999)
+    newer = dataclasses.replace(files[1], mtime_ns=999)
+    assert set(resumed(path, [larger, newer, files[2]])) == {"c"}
+
+
+def test_a_vanished_file_is_not(path, files, interrupted):
+    assert set(resumed(path, files[1:])) == {"b", "c"}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"model": "abd"}, {"recipe": {"frames": 30}}, {"tta": ("flip",)}, {"more": 1}]
+)
+def test_other_conditions_leave_nothing(path, files, interrupted, changed):
+    assert resumed(path, files, {**CONDITIONS, **changed}) == {}
+
+
+def test_results_hold_for_the_conditions_above_them(path, files, interrupted, make_result):
+    other = {**CONDITIONS, "model": "other"}
+    journal = Journal(path)
+    journal.resume(files, other)
+    journal.append(files[0], make_result("a", 1.0))
+    journal.close(finished=False)
+    assert {name: result.p_fake for name, result in resumed(path, files, other).items()} == {
+        "a": 1.0
+    }
+    assert resumed(path, files) == interrupted
+
+
+def test_starting_over_forgets(path, files, interrupted):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.close(finished=False)
+    assert resumed(path, files) == {}
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_what_may_have_been_the_machines_fault_is_tried_again(path, files, make_result, status):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", status=status))
+    journal.close(finished=False)
+    final = {Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED}
+    assert set(resumed(path, files)) == ({"a"} if status in final else set())
+
+
+def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
+    journal = Journal(path)
+    journal.resume(files, CONDITIONS)
+    journal.append(files[0], make_result("a", 1.0))
+    journal.close(finished=False)
+    assert resumed(path, files)["a"].p_fake == 1.0
+
+
+def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
+    whole = path.read_bytes()
+    last = whole.rindex(b"\n")
+    for cut in range(last, len(whole), 40):
+        path.write_bytes(whole[:cut])
+        assert set(resumed(path, files)) == {"a", "b"}
+        # What is appended now must not be glued to the torn line.
+        journal = Journal(path)
+        journal.resume(files, CONDITIONS)
+        journal.append(files[2], interrupted["c"])
+        journal.close(finished=False)
+        assert resumed(path, files) == interrupted
+
+
+@given(st.binary(), st.sampled_from([b"", b"\n"]))
+def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_result, noise, end):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", 0.5))
+    journal.close(finished=False)
+    with path.open("ab") as stream:
+        stream.write(b"\n" + noise + end)
+    assert set(resumed(path, files)) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"conditions"',
+        "5",
+        '{"file":[100,7]}',
+        '{"file":[100,7],"result":[]}',
+        '{"file":[100,7],"result":{"filename":["a"]}}',
+        '{"file":[101,8],"result":{"filename":"b","status":"ok","frames":[{"index":Infinity}]}}',
+    ],
+)
+def test_lines_that_are_something_else_are_passed_over(path, files, interrupted, line):
+    with path.open("a") as stream:
+        stream.write("\n" + line)
+    assert {"a", "c"} <= set(resumed(path, files))
+
+
+def test_a_second_run_on_the_same_output_is_refused(path):
+    journal = Journal(path)
+    with pytest.raises(UsageError, match=r"another run is writing to .*submission") as caught:
+        Journal(path)
+    assert "--output" in caught.value.hint
+    journal.close(finished=False)
+    Journal(path).close(finished=True)
+
+
+def test_a_killed_run_leaves_no_lock(path):
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from dfsubmit.output.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1])); print('locked', flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, check=False)
+    assert done.stdout == b"locked\n"
+    assert path.exists()
+    Journal(path).close(finished=False)
+
+
+def test_a_finished_run_leaves_no_journal(path, files, make_result):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", 0.5))
+    assert path.exists()
+    journal.close(finished=True)
+    assert not path.exists()
+
+
+def test_a_run_that_never_began_leaves_no_journal(path, files):
+    journal = Journal(path)
+    journal.resume(files, CONDITIONS)
+    journal.close(finished=False)
+    assert not path.exists()
+
+
+def test_a_folder_that_is_not_there_is_the_users_error(tmp_path):
+    with pytest.raises(UsageError, match="nothing can be written") as caught:
+        Journal(tmp_path / "gone" / "s.journal.jsonl")
+    assert "--output" in caught.value.hint
+
+
+def test_lines_are_on_disk_as_soon_as_they_are_noted(path, files, make_result):
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", 0.5))
+    lines = [json.loads(line) for line in path.read_text().split()]
+    assert lines[0]["conditions"]["tta"] == ["none"]
+    assert lines[1]["result"]["filename"] == "a"
+    journal.close(finished=True)
+
+
+def test_names_keep_their_bytes(path, tmp_path, make_result):
+    name = os.fsdecode(b"caf\xe9\n.mp4")
+    file = MediaFile(tmp_path / name, name, 5, 6)
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(file, make_result(name, 0.5))
+    journal.close(finished=False)
+    assert set(resumed(path, [file])) == {name}

@@ -1,0 +1,215 @@
+"""A valid submission lies there from the first moment, and everything known at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+
+from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.files import write_atomically
+from dfsubmit.output import run_files as module
+from dfsubmit.output.journal import journal_path
+from dfsubmit.output.run_files import RunOutput
+from dfsubmit.output.scores import read_meta, read_scores, scores_path
+from dfsubmit.output.submission import read_submission, validate_submission
+from dfsubmit.records import MediaFile, Status
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [MediaFile(tmp_path / name, name, 10, 20) for name in ("b.mp4", "a.jpg", "c.mp4")]
+
+
+@pytest.fixture
+def submission(tmp_path):
+    return tmp_path / "out.csv"
+
+
+@pytest.fixture
+def output(submission, files):
+    output = RunOutput(submission, files, 1)
+    output.start_over({"model": "x"})
+    yield output
+    with contextlib.suppress(ValueError):  # the test has closed it
+        output.close()
+
+
+def test_a_complete_submission_lies_there_before_anything_is_scored(output, submission):
+    output.refresh({"note": "begun"}, force=True)
+    assert validate_submission(submission) == []
+    assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "1"), ("c.mp4", "1")]
+    assert read_meta(scores_path(submission)) == {"note": "begun", "provisional": 3}
+
+
+def test_rows_become_final_one_by_one(output, submission, files, make_result):
+    output.add(files[0], make_result("b.mp4", 0.1))
+    output.put(make_result("a.jpg", 0.9))
+    output.refresh({}, force=True)
+    assert output.pending == 1
+    assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "0"), ("c.mp4", "1")]
+    assert [result.filename for result in output.in_order()] == ["b.mp4", "a.jpg", "c.mp4"]
+
+
+def test_refreshes_are_not_more_frequent_than_they_need_to_be(
+    output, submission, monkeypatch, make_result
+):
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    output.refresh({})
+    assert ("b.mp4", "1") in read_submission(submission)
+    output.put(make_result("b.mp4", 0.1))
+    now += module.REFRESH_SECONDS - 0.1
+    output.refresh({})
+    assert ("b.mp4", "1") in read_submission(submission)
+    now += 0.2
+    output.refresh({})
+    assert ("b.mp4", "0") in read_submission(submission)
+    # Nothing new, nothing written.
+    submission.unlink()
+    now += 2 * module.REFRESH_SECONDS
+    output.refresh({})
+    assert not submission.exists()
+
+
+def test_a_killed_run_goes_on(submission, files, make_result):
+    first = RunOutput(submission, files, 0)
+    assert first.resume(files, {"model": "x"}) == []
+    first.add(files[0], make_result("b.mp4", 0.9))
+    first._journal.close(finished=False)  # what the kernel does to a killed process
+    second = RunOutput(submission, files, 0)
+    assert [item.filename for item in second.resume(files, {"model": "x"})] == ["b.mp4"]
+    second.close()
+    other = RunOutput(submission, files, 0)
+    assert other.resume(files, {"model": "y"}) == []
+    other.close()
+
+
+def test_the_end_writes_scores_and_removes_the_journal(output, submission, files, make_result):
+    results = [make_result(file.name, 0.25) for file in files]
+    for file, result in zip(files, results, strict=True):
+        output.add(file, result)
+    output.finish({"files": 3})
+    output.close()
+    assert read_scores(scores_path(submission)) == results
+    assert read_meta(scores_path(submission)) == {"files": 3, "provisional": 0}
+    assert not journal_path(submission).exists()
+
+
+def test_the_journal_stays_while_rows_are_provisional(output, submission, files, make_result):
+    output.add(files[0], make_result("b.mp4", 0.25))
+    output.finish({})
+    output.close()
+    assert journal_path(submission).exists()
+    statuses = [result.status for result in read_scores(scores_path(submission))]
+    assert statuses == [Status.OK, Status.PENDING, Status.PENDING]
+
+
+@pytest.fixture
+def data(tmp_path, files):
+    """A folder with the files."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for file in files:
+        (folder / file.name).touch()
+    return folder
+
+
+def test_a_submission_is_provided_and_withdrawn(output, submission, data):
+    output.provide(data)
+    assert validate_submission(submission, data) == []
+    assert read_meta(scores_path(submission)) == {"complete": False, "provisional": 3}
+    output.withdraw()
+    assert not submission.exists()
+    assert read_meta(scores_path(submission)) == {}
+
+
+def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(output, submission, data):
+    earlier = "filename,label\na.jpg,0\nb.mp4,0\nc.mp4,1\n"
+    submission.write_text(earlier)
+    output.provide(data)
+    output.withdraw()
+    assert submission.read_text() == earlier
+
+
+def test_an_earlier_submission_of_other_files_is_replaced(output, submission, data):
+    submission.write_text("filename,label\nx.jpg,0\n")
+    output.provide(data)
+    assert validate_submission(submission, data) == []
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_submission", full)
+
+
+def test_a_full_disk_does_not_end_a_run(output, full_disk, capsys):
+    output.refresh({}, force=True)
+    assert "No space left on device; will try again" in capsys.readouterr().err
+
+
+def test_a_disk_full_at_the_beginning_is_the_users_error(output, data, full_disk):
+    with pytest.raises(UsageError, match="No space left on device"):
+        output.provide(data)
+
+
+def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
+    output, submission, files, make_result, full_disk
+):
+    for file in files:
+        output.add(file, make_result(file.name, 0.5))
+    with pytest.raises(DfsubmitError, match="No space left on device") as caught:
+        output.finish({})
+    assert "goes on where it was" in caught.value.hint
+    output.close()
+    assert journal_path(submission).exists()
+
+
+def test_a_journal_that_cannot_grow_costs_only_resuming(output, files, make_result, capsys):
+    class Full:
+        path = "the journal"
+
+        def append(self, file, result):
+            raise OSError(28, "No space left on device")
+
+        def close(self, finished):
+            journal.close(finished)
+
+    journal, output._journal = output._journal, Full()
+    output.add(files[0], make_result("b.mp4", 0.9))
+    assert output.results["b.mp4"].label == 1
+    assert "the journal" in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_half_written_is_removed(submission, files, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(source, target):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dfsubmit.files.os.replace", kill)
+        patch.setattr("dfsubmit.files.os.unlink", lambda path: None)
+        with pytest.raises(Killed):
+            write_atomically(submission, "half")
+        with pytest.raises(Killed):
+            write_atomically(tmp_path / "other.csv", "somebody else's")
+    assert len(list(tmp_path.glob(".dfsubmit-*"))) == 2
+    RunOutput(submission, files, 0).close()
+    (left,) = tmp_path.glob(".dfsubmit-*")
+    assert left.read_text() == "somebody else's"
+
+
+def test_two_runs_may_not_share_an_output(output, submission, files):
+    with pytest.raises(UsageError, match="another run"):
+        RunOutput(submission, files, 0)
+
+
+def test_metadata_may_hold_what_json_does_not_know(output, submission, tmp_path):
+    output.refresh({"where": tmp_path}, force=True)
+    assert json.loads((tmp_path / "out.meta.json").read_text())["where"] == str(tmp_path)

@@ -1,0 +1,114 @@
+"""The final table counts what became of the files and repeats every warning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfsubmit.output.metadata import describe_outcome
+from dfsubmit.output.summary import RunSummary, format_summary
+from dfsubmit.records import FileResult, Status
+from dfsubmit.scoring.engine import Waiting
+
+RUN = {
+    "model": {"name": "portrait", "loader": "huggingface", "fake_class": "Deepfake"},
+    "device": "cpu",
+    "precision": "fp32",
+    "recipe": {"name": "dfsubmit"},
+    "aggregator": "mean",
+    "decision": {"threshold": 0.5, "temperature": 1.0},
+    "warnings": [],
+    "resumed": 0,
+    "passed_over": [],
+    "plugin_failures": {},
+}
+
+
+@pytest.fixture
+def text():
+    def text(results, **changes):
+        outcome = describe_outcome(results, Waiting(), 0.0)
+        outcome["seconds"]["total"] = 30.0
+        meta = {**RUN, **outcome, **changes}
+        return format_summary(RunSummary(Path("out/submission.csv"), results, meta, 0))
+
+    return text
+
+
+def test_files_are_counted_by_status_and_label(text, make_result):
+    results = [
+        make_result("a", 0.9),
+        make_result("b", 0.1),
+        make_result("c", 0.8),
+        FileResult("d", Status.NO_FACE, error="no face in any frame"),
+    ]
+    lines = [line.split() for line in text(results).splitlines()]
+    assert lines[:4] == [
+        ["status", "files", "real", "fake"],
+        ["ok", "3", "1", "2"],
+        ["no_face", "1", "1", "0"],
+        ["all", "4", "2", "2"],
+    ]
+
+
+def test_failures_are_named_with_their_reasons(text):
+    results = [FileResult(f"{n:02}.mp4", Status.TIMEOUT, error="too long") for n in range(13)]
+    shown = text(results)
+    assert "timeout: 00.mp4: too long" in shown
+    assert "12.mp4" not in shown
+    assert "3 more" in shown
+
+
+def test_names_and_errors_cannot_move_the_cursor(text):
+    bad = "\x1b[2J\n\udcff.mp4"
+    results = [FileResult(bad, Status.UNREADABLE, error="cannot read \x07" + bad)]
+    shown = text(results, passed_over=[bad], plugin_failures={bad: "\x1b[2J"}, warnings=["\x1b[2J"])
+    assert all(line.isprintable() for line in shown.splitlines())
+    shown.encode("utf-8")
+
+
+def test_speed_and_model_are_stated(text, make_result):
+    shown = text([make_result("a", 0.9), make_result("b", 0.9)])
+    assert "30.0 s, of it 0.0 s to load the model; 4.0 files/min" in shown
+    assert "decode 1.0 s, detect 2.5 s, classify 0.2 s" in shown
+    assert "model portrait (huggingface, cpu, fp32), fake is 'Deepfake'" in shown
+    assert "recipe dfsubmit, aggregator mean, threshold 0.5" in shown
+    assert "out/submission.csv: 2 rows" in shown
+    assert "WARNING" not in shown
+    assert "calibrated" not in shown
+
+
+def test_what_was_taken_over_is_not_counted_as_speed(text, make_result):
+    shown = text([make_result("a", 0.9), make_result("b", 0.9)], resumed=1)
+    assert "2.0 files/min" in shown
+    assert "1 files were taken over" in shown
+
+
+def test_everything_unusual_is_said(text, make_result):
+    results = [
+        make_result("a", 0.9, frames_skipped=3),
+        make_result("b", 0.9, aggregator_fallback=True, thinned=True),
+    ]
+    shown = text(
+        results,
+        warnings=["FALLBACK MODEL IN USE"],
+        decision={"threshold": 0.25, "temperature": 1.5},
+        passed_over=["pipe"],
+        plugin_failures={"broken.py": "SyntaxError: no"},
+    )
+    for words in (
+        "WARNING: FALLBACK MODEL IN USE",
+        "calibrated: temperature 1.5",
+        "threshold 0.25",
+        "1 files were scored on fewer frames",
+        "early exit saved 3 frames (60%)",
+        "the aggregator mean failed on 1 files",
+        "passed over (no regular files): pipe",
+        "WARNING: the plugin broken.py did not load: SyntaxError: no",
+    ):
+        assert words in shown
+
+
+def test_an_empty_run_has_a_summary_too(text):
+    assert "submission.csv: 0 rows" in text([])

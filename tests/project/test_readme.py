@@ -1,0 +1,73 @@
+"""What the READMEs show exists: commands, options, statuses, exit codes, linked files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from dfsubmit.cli import COMMANDS, main
+from dfsubmit.errors import Exit
+from dfsubmit.recipe import BUILT_IN
+from dfsubmit.records import Status
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", text)
+    missing = [
+        target for target in targets if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_shown_commands_and_options_exist(page: Path) -> None:
+    context = click.Context(main)
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, arguments in re.findall(r"\bdfsubmit ([a-z]+)\b([^`\n]*)", text):
+        if name not in COMMANDS:  # a sentence, not a command line
+            continue
+        command = main.get_command(context, name)
+        assert command is not None
+        commands = [command]
+        if isinstance(command, click.Group):
+            commands += command.commands.values()
+        known = {option for item in commands for param in item.params for option in param.opts}
+        known |= {"--help"} | {
+            option for item in commands for param in item.params for option in param.secondary_opts
+        }
+        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", arguments):
+            assert option in known, f"dfsubmit {name} has no {option}"
+
+
+@pytest.mark.parametrize("page", READMES, ids=_name)
+def test_readme_is_complete(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f"| `{command}`" in text, command
+    for status in Status:
+        assert f"| `{status.value}` |" in text
+    for code in Exit:
+        assert f"\n| {int(code)} |" in text
+    for recipe in BUILT_IN:
+        assert f"| `{recipe}` |" in text
+    for plugin in ROOT.glob("plugins/*/setup.cfg"):
+        assert plugin.parent.name in text
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"]({page.name})" in index, page.name

@@ -1,0 +1,106 @@
+"""Probabilities from logits, whatever batches the device has room for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dfsubmit.errors import DeviceOutOfMemory, ModelError
+from dfsubmit.scoring.classifier import Classifier
+
+
+@pytest.fixture
+def faces():
+    random = np.random.default_rng(0)
+    light = random.integers(0, 256, size=(23, 1, 1, 1))
+    return np.broadcast_to(light, (23, 4, 4, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def expected(faces):
+    return np.clip(faces[:, 0, 0, 0] / 255, 1e-6, 1 - 1e-6)
+
+
+class Fixed:
+    """Answers with the given logits, whatever the faces."""
+
+    def __init__(self, logits):
+        self.answer = np.asarray(logits, np.float32)
+
+    def logits(self, pixels):
+        return np.repeat(self.answer[None], len(pixels), axis=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 23, 64])
+def test_batches_change_nothing(fake_model, faces, expected, batch_size):
+    model = fake_model()
+    p_fake = Classifier(model, 1, batch_size).p_fake(faces)
+    assert (p_fake.dtype, p_fake.shape) == (np.float64, (23,))
+    np.testing.assert_allclose(p_fake, expected, atol=1e-6)
+    assert max(model.batches) <= batch_size
+    assert sum(model.batches) == 23
+
+
+def test_the_fake_column_is_the_one_asked_for(fake_model, faces, expected):
+    np.testing.assert_allclose(Classifier(fake_model(), 0).p_fake(faces), 1 - expected, atol=1e-6)
+
+
+def test_softmax_over_all_classes_without_overflow():
+    faces = np.zeros((2, 4, 4, 3), np.uint8)
+    logits = [1000.0, 1001.0, -1000.0]
+    total = 1 + np.exp(-1)
+    np.testing.assert_allclose(Classifier(Fixed(logits), 0).p_fake(faces), np.exp(-1) / total)
+    np.testing.assert_allclose(Classifier(Fixed(logits), 1).p_fake(faces), 1 / total)
+    np.testing.assert_allclose(Classifier(Fixed(logits), 2).p_fake(faces), 0, atol=1e-12)
+
+
+def test_flip_is_the_mean_of_a_face_and_its_mirror_image():
+    class LeftColumn:
+        def logits(self, pixels):
+            assert pixels.flags["C_CONTIGUOUS"]
+            p_fake = pixels[:, 0, 0, 0] / 255
+            return np.log(np.stack([1 - p_fake, p_fake], axis=1)).astype(np.float32)
+
+    face = np.full((1, 4, 4, 3), 51, np.uint8)
+    face[:, :, -1] = 204
+    assert Classifier(LeftColumn(), 1).p_fake(face) == pytest.approx([0.2])
+    assert Classifier(LeftColumn(), 1, tta="flip").p_fake(face) == pytest.approx([0.5])
+
+
+def test_the_batch_is_halved_until_it_fits_and_stays_so(fake_model, faces, expected):
+    model = fake_model(capacity=3)
+    classifier = Classifier(model, 1, 16)
+    np.testing.assert_allclose(classifier.p_fake(faces), expected, atol=1e-6)
+    assert model.batches[:4] == [16, 8, 4, 2]
+    assert classifier.batch_size == 2
+    tried = len(model.batches)
+    classifier.p_fake(faces)
+    assert set(model.batches[tried:]) <= {1, 2}
+
+
+def test_a_device_without_room_for_one_face_is_left_for_the_cpu(fake_model, faces, expected):
+    class Small(fake_model):
+        def fall_back_to_cpu(self):
+            moved, self.capacity = self.capacity == 0, 64
+            return moved
+
+    model = Small(capacity=0)
+    np.testing.assert_allclose(Classifier(model, 1, 4).p_fake(faces), expected, atol=1e-6)
+    assert model.batches[:4] == [4, 2, 1, 1]
+
+
+@pytest.mark.parametrize("has_fallback", [True, False])
+def test_no_room_anywhere_is_an_error_with_a_hint(fake_model, faces, has_fallback):
+    model = fake_model(capacity=0)
+    if has_fallback:
+        model.fall_back_to_cpu = lambda: False
+    with pytest.raises(DeviceOutOfMemory, match="portrait: not even one face") as caught:
+        Classifier(model, 1, 4, name="portrait").p_fake(faces)
+    assert "--device cpu" in caught.value.hint
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_logits_that_are_no_numbers_name_the_model(bad):
+    faces = np.zeros((2, 4, 4, 3), np.uint8)
+    with pytest.raises(ModelError, match="portrait gives NaN"):
+        Classifier(Fixed([0.0, bad]), 1, name="portrait").p_fake(faces)

@@ -1,0 +1,214 @@
+"""Full batches across files, every frame back to its file, and no thread left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfsubmit.errors import DfsubmitError
+from dfsubmit.records import Face, FileScan, MediaFile, Status
+from dfsubmit.scoring.engine import Engine, Waiting
+from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
+
+FILES = [MediaFile(Path(name), name) for name in "abcdef"]
+
+
+def face(index, light):
+    return Face(index, index / 8, (0, 0, 9, 9), 1.0, np.full((4, 4, 3), light, np.uint8))
+
+
+class FakePool:
+    """Plays back events; a `WaitEvent` waits for its grant, as a worker does."""
+
+    def __init__(self, events):
+        self.played = events
+        self.stopped = False
+        self.grants = {}
+        self.granted = threading.Event()
+        self.visits = []
+
+    def events(self, files, visit):
+        for file in files:
+            self.visits.append((file, visit(file)))
+        for event in self.played:
+            if self.stopped:
+                return
+            if isinstance(event, BaseException):
+                raise event
+            if callable(event):
+                event = event()
+            yield event
+            if isinstance(event, WaitEvent):
+                assert self.granted.wait(10)
+                self.granted.clear()
+
+    def grant(self, file, frames):
+        self.grants.setdefault(file.name, []).append(frames)
+        self.granted.set()
+
+    def stop(self):
+        self.stopped = True
+        self.granted.set()
+
+
+def never(*_):
+    raise AssertionError("nothing waits for a grant here")
+
+
+@pytest.fixture
+def run(fake_model):
+    """Run events through an engine; the finished files by name, and the model with its batches."""
+
+    def run(events, batch_size=4, grant=never, should_stop=lambda: False, p_fake=None):
+        model = fake_model()
+
+        def brightness(pixels):
+            model.batches.append(len(pixels))
+            return pixels[:, 0, 0, 0] / 255
+
+        pool, finished = FakePool(events), []
+        engine = Engine(
+            pool, p_fake or brightness, batch_size, lambda file: Visit(7), grant,
+            should_stop, Waiting(),
+        )  # fmt: skip
+        threads = threading.active_count()
+        try:
+            engine.run(FILES, finished.append)
+        finally:
+            assert pool.stopped
+            assert threading.active_count() == threads
+        return {item.file.name: item for item in finished}, model.batches, pool
+
+    return run
+
+
+def faces(file, *lights):
+    return [FaceEvent(file, face(i, light)) for i, light in enumerate(lights)]
+
+
+def end(file, **scan):
+    return FileEvent(file, FileScan(**scan))
+
+
+def test_batches_are_full_across_files(run):
+    events = []
+    for number, file in enumerate(FILES):
+        events += [*faces(file, number, number + 100, number + 200), end(file)]
+    finished, batches, _ = run(events)
+    assert batches == [4, 4, 4, 4, 2]
+    assert list(finished) == list("abcdef")
+    for number, name in enumerate("abcdef"):
+        values = [frame.p_fake for frame in finished[name].frames]
+        assert values == pytest.approx([(number + more) / 255 for more in (0, 100, 200)])
+
+
+def test_interleaved_faces_go_back_to_their_files_in_order_of_time(run):
+    a, b = FILES[:2]
+    events = [
+        FaceEvent(a, face(9, 90)),
+        FaceEvent(b, face(5, 55)),
+        FaceEvent(a, face(3, 30)),
+        end(b, status=Status.OK),
+        FaceEvent(a, face(6, 60)),
+        end(a),
+    ]
+    finished, _, _ = run(events, batch_size=3)
+    assert list(finished) == ["b", "a"]
+    assert [(frame.index, round(255 * frame.p_fake)) for frame in finished["a"].frames] == [
+        (3, 30),
+        (6, 60),
+        (9, 90),
+    ]
+    assert [frame.index for frame in finished["b"].frames] == [5]
+    frame = finished["b"].frames[0]
+    assert (frame.time, frame.box, frame.detection) == (5 / 8, (0, 0, 9, 9), 1.0)
+
+
+@pytest.mark.parametrize("classified", [False, True])
+def test_a_retry_drops_the_faces_that_came_before_it(run, classified):
+    a, b = FILES[:2]
+    # With a batch of two the first faces are classified before the worker dies.
+    events = [
+        *faces(a, 1, 2), RetryEvent(a), FaceEvent(b, face(0, 77)), end(b),
+        *faces(a, 11, 12, 13), end(a),
+    ]  # fmt: skip
+    finished, batches, _ = run(events, batch_size=2 if classified else 16)
+    assert [round(255 * frame.p_fake) for frame in finished["a"].frames] == [11, 12, 13]
+    assert [round(255 * frame.p_fake) for frame in finished["b"].frames] == [77]
+    assert sum(batches) == (6 if classified else 4)
+
+
+def test_a_file_without_faces_is_finished_too(run):
+    finished, batches, _ = run([end(FILES[0], status=Status.NO_FACE, error="none")])
+    assert finished["a"].frames == []
+    assert finished["a"].scan.status is Status.NO_FACE
+    assert batches == []
+
+
+def test_no_events_no_files(run):
+    assert run([])[0] == {}
+
+
+def test_the_models_time_is_shared_out(run):
+    a, b = FILES[:2]
+
+    def slow(pixels):
+        time.sleep(0.04)
+        return np.zeros(len(pixels))
+
+    finished, _, _ = run([*faces(a, 1, 2, 3), *faces(b, 4), end(a), end(b)], p_fake=slow)
+    assert finished["a"].classify_seconds == pytest.approx(3 * finished["b"].classify_seconds)
+    assert finished["b"].classify_seconds >= 0.01
+
+
+def test_each_file_is_asked_for_its_visit(run):
+    _, _, pool = run([end(FILES[0])])
+    assert pool.visits == [(file, Visit(7)) for file in FILES]
+
+
+def test_a_waiting_file_is_answered_once_its_faces_are_classified(run):
+    a = FILES[0]
+    asked = []
+
+    def grant(frames, left):
+        asked.append(([round(255 * frame.p_fake) for frame in frames], left))
+        return 2 if len(asked) == 1 else 0
+
+    events = [*faces(a, 10, 20), WaitEvent(a, 5), *faces(a, 30, 40), WaitEvent(a, 3), end(a)]
+    finished, batches, pool = run(events, batch_size=16, grant=grant)
+    assert asked == [([10, 20], 5), ([10, 20, 30, 40], 3)]
+    assert pool.grants == {"a": [2, 0]}
+    # Batches are not full, because nothing else was to come before the answer.
+    assert batches == [2, 2]
+    assert len(finished["a"].frames) == 4
+
+
+def test_a_stop_leaves_the_rest_and_ends_the_feeder(run):
+    stop = []
+    events = [
+        *faces(FILES[0], 1),
+        end(FILES[0]),
+        lambda: stop.append(True) or end(FILES[1]),
+        *[event for file in FILES[2:] for event in (*faces(file, *range(50)), end(file))],
+    ]
+    finished, _, _ = run(events, batch_size=1, should_stop=lambda: bool(stop))
+    assert "f" not in finished
+
+
+@pytest.mark.parametrize("error", [DfsubmitError("no dlib"), KeyboardInterrupt()])
+def test_an_error_of_the_pool_is_raised_where_the_model_runs(run, error):
+    with pytest.raises(type(error)):
+        run([*faces(FILES[0], 1), error])
+
+
+def test_an_error_of_the_model_ends_the_feeder(run):
+    def broken(pixels):
+        raise DfsubmitError("NaN")
+
+    # More faces than the queue holds: the feeder is waiting for room when the model fails.
+    with pytest.raises(DfsubmitError, match="NaN"):
+        run(faces(FILES[0], *range(100)), batch_size=2, p_fake=broken)

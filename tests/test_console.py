@@ -1,0 +1,61 @@
+"""What reaches the terminal cannot move its cursor, and columns line up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfsubmit.console import duration, printable, printable_text, table
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("clip 1.mp4", "clip 1.mp4"),
+        ("한국어 😀.mp4", "한국어 😀.mp4"),
+        ("a\nb\r.mp4", r"a\nb\r.mp4"),
+        ("\x1b[2J.mp4", r"\x1b[2J.mp4"),
+        ("\udcff.mp4", r"\udcff.mp4"),
+        ("\u202egpj.exe", r"\u202egpj.exe"),
+        ("\x9b31m", r"\x9b31m"),
+    ],
+)
+def test_what_is_not_printable_is_escaped(name, shown):
+    assert printable(name) == shown
+
+
+@given(st.text(st.characters()))
+def test_anything_becomes_one_printable_line(name):
+    assert printable(name).isprintable()
+
+
+def test_a_text_keeps_its_lines():
+    assert printable_text("one\n\x1b[2Jtwo\rthree\n") == "one\n\\x1b[2Jtwo\\rthree\n"
+
+
+def test_words_stand_left_and_numbers_right():
+    assert table([("status", "files"), ("ok", 12), ("no_face", 3)]).split("\n") == [
+        "  status   files",
+        "  ok          12",
+        "  no_face      3",
+    ]
+
+
+def test_a_table_may_be_empty():
+    assert table([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0 s"),
+        (8.44, "8.4 s"),
+        (60, "1 min 0 s"),
+        (185, "3 min 5 s"),
+        (3599.7, "1 h 0 min"),
+        (7800, "2 h 10 min"),
+    ],
+)
+def test_durations_for_people(seconds, shown):
+    assert duration(seconds) == shown
