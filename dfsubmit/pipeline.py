@@ -18,33 +18,36 @@ from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.machine import available_cpus
 from dfsubmit.media.listing import list_folder
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import FAILURE_LABELS, RunOptions
-from dfsubmit.output.metadata import describe_outcome, describe_run
+from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import FileResult, MediaFile, Status
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.decision import Decision, decision_for
-from dfsubmit.scoring.engine import Engine, ScoredFile, Waiting
+from dfsubmit.scoring.earlyexit import EarlyExit
+from dfsubmit.scoring.engine import Engine, Waiting
 from dfsubmit.scoring.first_faces import calibrate
 from dfsubmit.scoring.rows import RowMaker
 from dfsubmit.scoring.timelimit import TimePlan, deadline
 from dfsubmit.workers.events import Visit
 from dfsubmit.workers.pool import WorkerPool
 
+Say = Callable[[str], None]
 
-def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> RunSummary:
+
+def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     """Score a folder and write the submission.
 
     Args:
         options: what to do.
-        say: receives what the user should know before the work begins, a line at a time.
+        say: receives what the user should know while the run goes on, a line at a time.
 
     Raises:
         DfsubmitError: nothing could be done; the message says why and the hint what to do.
@@ -53,31 +56,28 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
     options.check()
     plugins = load_plugins(options.plugins_dir, options.strict)
     aggregator = plugins.aggregator(options.aggregator)
-    if options.early_exit and aggregator.registered.bounds is None:
+    early_exit = EarlyExit.for_run(options.early_exit, aggregator)
+    if options.early_exit and not early_exit.active:
         say(f"{aggregator.spec} declares no bounds: early exit has no effect with it")
     files, passed_over = list_folder(options.data)
-    output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
     end = None if options.time_limit is None else deadline(options.time_limit, started)
-    # With early exit a worker often waits for its next grant: one more has use for the core.
-    workers = options.workers or available_cpus() + options.early_exit
-    workers = min(workers, max(len(files), 1))
+    workers = options.workers or available_cpus() + early_exit.spare_workers
+    output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
     with (
         contextlib.closing(output),
         Interrupt(end) as interrupt,
-        WorkerPool(None, workers, options.per_file_timeout) as pool,
+        WorkerPool(None, min(workers, max(len(files), 1)), options.per_file_timeout) as pool,
     ):
         output.provide(Path(options.data))
         let_threads_sleep()
         pool.start()
         try:
-            chosen = interrupt.guard(choose_model)(options, plugins)
+            chosen, rows = interrupt.guard(_choose)(options, plugins, aggregator)
         except Interrupted:
             raise _stopped_too_early(interrupt) from None
-        except DfsubmitError:
+        except Exception:
             output.withdraw()
             raise
-        decision = _decision(options, chosen, aggregator)
-        rows = RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
         for warning in chosen.warnings:
             say(f"warning: {warning}")
         say(
@@ -85,22 +85,21 @@ def run(options: RunOptions, say: Callable[[str], None] = lambda line: None) -> 
             f"recipe {chosen.recipe.name}; aggregator {aggregator.spec}; "
             f"{chosen.model.device}, {chosen.model.precision}"
         )
-        meta = describe_run(options, chosen, plugins, aggregator, decision, passed_over)
-        pool.settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
-        return _score(
-            _Run(options, chosen, rows, pool, started, end), files, output, meta, interrupt
+        meta = describe_run(
+            options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over
         )
+        plan = None if end is None else TimePlan(end, chosen.recipe.frames, options.min_frames)
+        pool.settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
+        job = _Run(options, chosen, rows, early_exit, plan, pool, output, interrupt, say, started)
+        return job.score(files, meta)
 
 
-def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
-    hint = "the submission that lies there is complete, but its rows are provisional"
-    if interrupt.requested:
-        return DfsubmitError("stopped while the model was loading", hint, Exit.INTERRUPTED)
-    return DfsubmitError("--time-limit is over before the model is loaded", hint)
-
-
-def _decision(options: RunOptions, chosen: ChosenModel, aggregator: BoundAggregator) -> Decision:
-    """Temperature and threshold: the model folder's calibration, unless it is switched off."""
+def _choose(
+    options: RunOptions, plugins: Plugins, aggregator: BoundAggregator
+) -> tuple[ChosenModel, RowMaker]:
+    """The model, and how its probabilities become labels: by the model folder's calibration,
+    unless it is switched off."""
+    chosen = choose_model(options, plugins)
     decision = Decision(aggregator.spec)
     if not options.raw:
         decision, warning = decision_for(chosen.folder.path, aggregator.spec)
@@ -108,34 +107,66 @@ def _decision(options: RunOptions, chosen: ChosenModel, aggregator: BoundAggrega
             chosen.warnings.append(warning)
     if options.threshold is not None:
         decision = dataclasses.replace(decision, threshold=options.threshold)
-    return decision
+    return chosen, RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
+
+
+def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
+    hint = "the submission there is complete, but its rows are provisional"
+    if interrupt.requested:
+        return DfsubmitError("stopped while the model was loading", hint, Exit.INTERRUPTED)
+    return DfsubmitError("--time-limit is over before the model is loaded", hint)
 
 
 @dataclass
 class _Run:
-    """What holds from the first file of a run to the last."""
+    """A run whose model is loaded."""
 
     options: RunOptions
     chosen: ChosenModel
     rows: RowMaker
+    early_exit: EarlyExit
+    plan: TimePlan | None
     pool: WorkerPool
+    output: RunOutput
+    interrupt: Interrupt
+    say: Say
     started: float
-    end: float | None
-    waiting: Waiting = field(default_factory=Waiting)
-    plan: TimePlan | None = None
+    waiting: Waiting = field(default_factory=Waiting, init=False)
+    failed: int = field(default=0, init=False)
 
-    def __post_init__(self) -> None:
-        if self.end is not None:
-            frames = self.chosen.recipe.frames
-            self.plan = TimePlan(self.end, frames, self.options.min_frames)
-
-    @property
-    def early_exit(self) -> bool:
-        return self.options.early_exit and self.rows.aggregator.registered.bounds is not None
+    def score(self, files: list[MediaFile], meta: dict[str, Any]) -> RunSummary:
+        """Score what is not scored yet, and write everything."""
+        output, model = self.output, self.chosen.model
+        self._note_load_time()
+        resumed = output.begin(
+            meta, self.conditions(), self._holds if self.options.resume else None
+        )
+        for result in resumed:
+            self.rows.decide(result)
+        output.refresh(force=True)
+        done = {result.filename for result in resumed}
+        todo = [file for file in files if file.name not in done]
+        try:
+            if todo:
+                # All files: a resumed run's model is then the same as the interrupted one's.
+                output.meta["warnings"] += self.interrupt.guard(calibrate)(model, files, self.pool)
+                output.meta |= describe_arithmetic(model)
+                self._note_load_time()
+                self._score(todo, len(files))
+        except Interrupted:
+            pass  # a signal, or the end of the time limit: what is known is written
+        except BaseException:
+            output.refresh(force=True)
+            raise
+        results = output.results
+        self._explain_pending(results)
+        output.finish(describe_outcome(results, self.waiting, self.started))
+        code = Exit.INTERRUPTED if self.interrupt.requested else self._exit_code(results)
+        return RunSummary(output.submission, results, output.meta, int(code))
 
     def conditions(self) -> dict[str, Any]:
         """What a file's frame scores depend on besides the file."""
-        conditions: dict[str, Any] = {
+        return {
             "model": self.chosen.folder.sha256,
             "recipe": dataclasses.asdict(self.chosen.recipe),
             "fake_index": self.chosen.fake_index,
@@ -145,127 +176,88 @@ class _Run:
             "calibration": str(self.options.calibration or ""),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
+            **self.early_exit.conditions(self.rows),
         }
-        if self.early_exit:
-            # Which frames were visited then depends on how they become a label.
-            decision = dataclasses.asdict(self.rows.decision)
-            conditions["early_exit"] = [self.rows.aggregator.spec, decision]
-        return conditions
 
-    def visit(self, file: MediaFile) -> Visit:
+    def _holds(self, result: FileResult) -> bool:
+        # Thinned rows were the best under a time limit; without one, there is a better.
+        return self.plan is not None or not result.thinned
+
+    def _note_load_time(self) -> None:
+        self.waiting.load = time.monotonic() - self.started
+
+    def _score(self, files: list[MediaFile], total: int) -> None:
+        options, chosen, plan = self.options, self.chosen, self.plan
+        if plan is not None:
+            files = plan.order(files)
+        classifier = Classifier(
+            chosen.model,
+            chosen.fake_index,
+            chosen.batch_size,
+            options.tta,
+            chosen.folder.name,
+            self._moved,
+        )
+        with progress_bar(total, "files", options.progress, done=total - len(files)) as bar:
+
+            def done(file: MediaFile, result: FileResult) -> None:
+                self.rows.decide(result)
+                self.output.add(file, result)
+                if plan is not None:
+                    plan.done(file, result.seconds)
+                self.failed += result.status is not Status.OK
+                bar.set_postfix(failed=self.failed, refresh=False)
+                bar.update()
+
+            def should_stop() -> bool:
+                self.output.refresh()
+                if plan is not None:
+                    plan.update()
+                return self.interrupt.requested or self._out_of_time()
+
+            engine = Engine(
+                self.pool,
+                self.interrupt.guard(classifier.p_fake),
+                chosen.batch_size,
+                self._visit,
+                lambda frames, left: self.early_exit.more(self.rows, frames, left),
+                should_stop,
+                self.waiting,
+            )
+            engine.run(files, done)
+
+    def _visit(self, file: MediaFile) -> Visit:
         """How much of a file to visit, asked just before it is scanned."""
         keep = self.plan.keep(file) if self.plan is not None else None
-        return Visit(keep, granted=0 if self.early_exit else None)
+        return Visit(keep, self.early_exit.first_grant)
 
-    def out_of_time(self) -> bool:
+    def _moved(self) -> None:
+        """The model has left its device: say so, and keep what it scores now apart from what it
+        scored before, so that a resumed run does not mix the two."""
+        output, model = self.output, self.chosen.model
+        before = f"{output.meta['device']}, {output.meta['precision']}"
+        warning = (
+            f"{before}: not even one face fits into the device's memory; "
+            f"from here on the run uses {model.device}, {model.precision}"
+        )
+        self.say(f"warning: {warning}")
+        output.meta["warnings"].append(warning)
+        output.meta |= describe_arithmetic(model)
+        output.change_conditions(self.conditions())
+
+    def _out_of_time(self) -> bool:
         return self.plan is not None and self.plan.over()
 
+    def _explain_pending(self, results: list[FileResult]) -> None:
+        reason = "not reached: the run was stopped"
+        if self._out_of_time():
+            reason = f"not reached within the time limit of {self.options.time_limit:g} s"
+        for result in results:
+            if result.status is Status.PENDING:
+                result.error = reason
 
-def _score(
-    run: _Run,
-    files: list[MediaFile],
-    output: RunOutput,
-    meta: dict[str, Any],
-    interrupt: Interrupt,
-) -> RunSummary:
-    """Score what is not scored yet, and write everything."""
-    run.waiting.load = time.monotonic() - run.started
-    done = _resume(run, output, files)
-    meta["resumed"] = len(done)
-    output.refresh(meta, force=True)
-    todo = [file for file in files if file.name not in done]
-    try:
-        if todo:
-            # All files: a resumed run's model is then the same as the interrupted one's.
-            model = run.chosen.model
-            meta["warnings"] += interrupt.guard(calibrate)(model, files, run.pool)
-            meta["arithmetic"] = getattr(model, "arithmetic", "")
-            run.waiting.load = time.monotonic() - run.started
-            _score_files(run, todo, len(files), output, meta, interrupt)
-    except Interrupted:
-        pass  # a signal, or the end of the time limit: what is known is written
-    except BaseException:
-        output.refresh(meta, force=True)
-        raise
-    _explain_pending(run, output)
-    results = output.in_order()
-    meta |= describe_outcome(results, run.waiting, run.started)
-    output.finish(meta)
-    code = Exit.INTERRUPTED if interrupt.requested else _exit_code(run, results)
-    return RunSummary(output.submission, results, meta, int(code))
-
-
-def _resume(run: _Run, output: RunOutput, files: list[MediaFile]) -> set[str]:
-    """Take over what an interrupted run left; the names of the files that are done."""
-    if not run.options.resume:
-        output.start_over(run.conditions())
-        return set()
-    results = [
-        result
-        for result in output.resume(files, run.conditions())
-        # Thinned rows were the best under a time limit; without one, there is a better.
-        if run.plan is not None or not result.thinned
-    ]
-    for result in results:
-        run.rows.decide(result)
-        output.put(result)
-    return {result.filename for result in results}
-
-
-def _score_files(
-    run: _Run,
-    files: list[MediaFile],
-    total: int,
-    output: RunOutput,
-    meta: dict[str, Any],
-    interrupt: Interrupt,
-) -> None:
-    options, chosen = run.options, run.chosen
-    if run.plan is not None:
-        files = run.plan.order(files)
-    classifier = Classifier(
-        chosen.model, chosen.fake_index, chosen.batch_size, options.tta, chosen.folder.name
-    )
-    failed = 0
-    with progress_bar(total, "files", options.progress, done=total - len(files)) as bar:
-
-        def done(scored: ScoredFile) -> None:
-            nonlocal failed
-            result = run.rows.row(scored)
-            failed += result.status is not Status.OK
-            output.add(scored.file, result)
-            if run.plan is not None:
-                run.plan.done(scored.file, result.seconds)
-            bar.set_postfix(failed=failed, refresh=False)
-            bar.update()
-
-        def should_stop() -> bool:
-            output.refresh(meta)
-            return interrupt.requested or run.out_of_time()
-
-        engine = Engine(
-            run.pool,
-            interrupt.guard(classifier.p_fake),
-            chosen.batch_size,
-            run.visit,
-            run.rows.grant,
-            should_stop,
-            run.waiting,
-        )
-        engine.run(files, done)
-
-
-def _explain_pending(run: _Run, output: RunOutput) -> None:
-    reason = "not reached: the run was stopped"
-    if run.out_of_time():
-        reason = f"not reached within the time limit of {run.options.time_limit:g} s"
-    for result in output.in_order():
-        if result.status is Status.PENDING:
-            result.error = reason
-
-
-def _exit_code(run: _Run, results: list[FileResult]) -> Exit:
-    failed = sum(result.status is not Status.OK for result in results)
-    if results and failed / len(results) > run.options.max_failures:
-        return Exit.TOO_MANY_FAILURES
-    return Exit.FALLBACK_USED if run.chosen.fallback_reason else Exit.OK
+    def _exit_code(self, results: list[FileResult]) -> Exit:
+        failed = sum(result.status is not Status.OK for result in results)
+        if results and failed / len(results) > self.options.max_failures:
+            return Exit.TOO_MANY_FAILURES
+        return Exit.FALLBACK_USED if self.chosen.fallback_reason else Exit.OK

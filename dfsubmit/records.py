@@ -10,6 +10,7 @@ without paying for them.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -125,25 +126,65 @@ class FrameRecord:
     p_fake: float
 
 
+def frame_scores(frames: Sequence[FrameRecord]) -> FrameScores:
+    """The frames, in order of time, as arrays."""
+    return FrameScores(
+        np.array([frame.p_fake for frame in frames], dtype=np.float64),
+        np.array([frame.time for frame in frames], dtype=np.float64),
+        np.array([frame.box for frame in frames], dtype=np.int64).reshape(-1, 4),
+        np.array([frame.detection for frame in frames], dtype=np.float64),
+    )
+
+
+# The order of the keys in scores.jsonl.
+_RESULT_KEYS = (
+    "filename", "status", "label", "p_fake", "bounds", "kind", "frames_asked", "frames_decoded",
+    "frames_with_face", "frames_skipped", "frames", "seconds", "error", "aggregator_fallback",
+    "thinned",
+)  # fmt: skip
+
+
 @dataclass
-class FileResult:
+class FileScan:
+    """How a file's scan went.
+
+    Attributes:
+        status: ok, no_face, unreadable, unsupported or error (and, from the pool, crashed or
+            timeout).
+        kind: what the file is.
+        frames_asked, frames_decoded, frames_with_face: counts.
+        frames_skipped: frames of the sample that an early exit did not visit.
+        thinned: fewer frames than the recipe asks were to be visited.
+        seconds: by stage, "decode" and "detect" (which includes cropping and resizing).
+        error: one line that says what failed.
+    """
+
+    status: Status = Status.OK
+    kind: Kind = Kind.OTHER
+    frames_asked: int = 0
+    frames_decoded: int = 0
+    frames_with_face: int = 0
+    frames_skipped: int = 0
+    thinned: bool = False
+    seconds: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0})
+    error: str = ""
+
+
+@dataclass(kw_only=True)
+class FileResult(FileScan):
     """One file's row with everything known about it: one line of ``scores.jsonl``.
+
+    What its scan said (`FileScan`), and in addition:
 
     Attributes:
         filename: the name in `submission.csv`.
-        status: what became of it.
         label: 0 real, 1 fake (the failure label when `status` is not ok).
         p_fake: the aggregated probability of fake in [0, 1]; None for a failure, and when an
             early exit left only `bounds`.
         bounds: (low, high) around p_fake after an early exit, else None.
-        kind: image, video or other.
-        frames_asked, frames_decoded, frames_with_face: counts.
-        frames_skipped: frames of the sample that an early exit did not visit.
         frames: the scored frames in order of time.
-        seconds: seconds by stage ("decode", "detect", "classify").
-        error: one line that says what failed; empty when nothing did.
+        seconds: by stage, "decode", "detect" and "classify".
         aggregator_fallback: the chosen aggregator failed here and the mean was used.
-        thinned: fewer frames than the recipe asks were visited, because of a time limit.
     """
 
     filename: str
@@ -151,31 +192,19 @@ class FileResult:
     label: int = REAL
     p_fake: float | None = None
     bounds: tuple[float, float] | None = None
-    kind: Kind = Kind.OTHER
-    frames_asked: int = 0
-    frames_decoded: int = 0
-    frames_with_face: int = 0
-    frames_skipped: int = 0
     frames: list[FrameRecord] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    error: str = ""
     aggregator_fallback: bool = False
-    thinned: bool = False
 
     def frame_scores(self) -> FrameScores:
         """The frames as arrays, in order of time."""
-        frames = self.frames
-        return FrameScores(
-            np.array([frame.p_fake for frame in frames], dtype=np.float64),
-            np.array([frame.time for frame in frames], dtype=np.float64),
-            np.array([frame.box for frame in frames], dtype=np.int64).reshape(-1, 4),
-            np.array([frame.detection for frame in frames], dtype=np.float64),
-        )
+        return frame_scores(self.frames)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; `from_json` reads them back."""
-        data = dataclasses.asdict(self)
+        data = {key: getattr(self, key) for key in _RESULT_KEYS}
         data["status"], data["kind"] = self.status.value, self.kind.value
+        data["frames"] = [dataclasses.asdict(frame) for frame in self.frames]
         return data
 
     @classmethod
@@ -220,29 +249,3 @@ class Limits:
     pixels: int = 100_000_000
     frames: int = 216_000
     held_bytes: int = 384 * 2**20
-
-
-@dataclass
-class FileScan:
-    """How a file's scan went.
-
-    Attributes:
-        status: ok, no_face, unreadable, unsupported or error (and, from the pool, crashed or
-            timeout).
-        kind: what the file is.
-        frames_asked, frames_decoded, frames_with_face: counts.
-        frames_skipped: frames of the sample that an early exit did not visit.
-        thinned: fewer frames than the recipe asks were to be visited.
-        seconds: by stage, "decode" and "detect" (which includes cropping and resizing).
-        error: one line that says what failed.
-    """
-
-    status: Status = Status.OK
-    kind: Kind = Kind.OTHER
-    frames_asked: int = 0
-    frames_decoded: int = 0
-    frames_with_face: int = 0
-    frames_skipped: int = 0
-    thinned: bool = False
-    seconds: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0})
-    error: str = ""

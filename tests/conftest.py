@@ -117,9 +117,9 @@ def make_result() -> Callable[..., FileResult]:
         ]
         value = sum(p_fake) / len(p_fake) if p_fake else None
         result = FileResult(
-            filename,
-            Status.OK if p_fake else Status.NO_FACE,
-            label=int(bool(p_fake) and value > 0.5),
+            filename=filename,
+            status=Status.OK if p_fake else Status.NO_FACE,
+            label=int(value is not None and value > 0.5),
             p_fake=value,
             kind=Kind.VIDEO,
             frames_asked=40,

@@ -19,21 +19,26 @@ def test_a_result_survives_json(make_result, status):
 
 
 def test_defaults_and_none_survive_json():
-    result = FileResult("a.jpg")
+    result = FileResult(filename="a.jpg")
     assert FileResult.from_json(json.loads(json.dumps(result.to_json()))) == result
     assert (result.status, result.label, result.p_fake) == (Status.PENDING, 0, None)
 
 
 def test_undecodable_names_survive_json():
-    result = FileResult("caf\udce9.mp4")
+    result = FileResult(filename="caf\udce9.mp4")
     assert (
         FileResult.from_json(json.loads(json.dumps(result.to_json()))).filename == "caf\udce9.mp4"
     )
 
 
 def test_unknown_keys_of_a_newer_release_are_ignored():
-    data = {**FileResult("a.jpg", Status.OK, kind=Kind.IMAGE).to_json(), "mood": "sunny"}
-    assert FileResult.from_json(data) == FileResult("a.jpg", Status.OK, kind=Kind.IMAGE)
+    data = {
+        **FileResult(filename="a.jpg", status=Status.OK, kind=Kind.IMAGE).to_json(),
+        "mood": "sunny",
+    }
+    assert FileResult.from_json(data) == FileResult(
+        filename="a.jpg", status=Status.OK, kind=Kind.IMAGE
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_frames_become_arrays(make_result):
 
 
 def test_no_frames_are_empty_arrays_of_the_right_shape():
-    scores = FileResult("a.mp4").frame_scores()
+    scores = FileResult(filename="a.mp4").frame_scores()
     assert len(scores) == 0
     assert scores.boxes.shape == (0, 4)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from typing import Any
 
@@ -119,6 +118,4 @@ def command(
         say=lambda line: click.echo(printable_text(line), err=True),
     )
     click.echo(json.dumps(summary.meta, indent=2) if as_json else format_summary(summary))
-    # Taking torch's objects apart, for nothing, would be most of what stopping takes.
-    gc.freeze()
     context.exit(summary.exit_code)

@@ -81,6 +81,10 @@ class Journal:
         self._stream.truncate(0)
         self._unwritten = conditions
 
+    def change_conditions(self, conditions: dict[str, Any]) -> None:
+        """What is appended from now on depends on these conditions."""
+        self._unwritten = conditions
+
     def append(self, file: MediaFile, result: FileResult) -> None:
         """Note a finished file.
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dfsubmit._version import __version__
-from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.hooks.interfaces import BoundAggregator, FrameModel
 from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.choice import ChosenModel
 from dfsubmit.options import RunOptions
@@ -32,9 +32,17 @@ def describe_run(
     plugins: Plugins,
     aggregator: BoundAggregator,
     decision: Decision,
+    early_exit: bool,
     passed_over: list[str],
 ) -> dict[str, Any]:
-    """What is known before the first file is scored, as plain JSON types."""
+    """What is known before the first file is scored, as plain JSON types.
+
+    Args:
+        options: what was asked for.
+        chosen, plugins, aggregator, decision: what is used.
+        early_exit: whether frames may be left alone once a label is settled.
+        passed_over: names in the data folder that are not regular files.
+    """
     calibration = None if options.raw else read_decision(chosen.folder.path)
     return {
         "version": META_VERSION,
@@ -61,18 +69,25 @@ def describe_run(
         "decision": dataclasses.asdict(decision),
         "threshold": options.threshold,
         "calibration": None if calibration is None else dataclasses.asdict(calibration),
-        "device": chosen.model.device,
-        "precision": chosen.model.precision,
-        "arithmetic": getattr(chosen.model, "arithmetic", ""),
+        **describe_arithmetic(chosen.model),
         "batch_size": chosen.batch_size,
         "tta": options.tta,
         "failure_label": options.failure_label,
         "no_face": options.no_face,
-        "early_exit": options.early_exit,
+        "early_exit": early_exit,
         "time_limit": options.time_limit,
         "passed_over": passed_over,
         "plugin_failures": {info.name: info.error for info in plugins.failures},
         "complete": False,
+    }
+
+
+def describe_arithmetic(model: FrameModel) -> dict[str, Any]:
+    """Where and how a model computes, which may change while a run goes on."""
+    return {
+        "device": model.device,
+        "precision": model.precision,
+        "arithmetic": getattr(model, "arithmetic", ""),
     }
 
 

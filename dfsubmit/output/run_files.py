@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,20 @@ class RunOutput:
         files: all files of the data folder.
         failure_label: the label of files that are not scored.
 
+    Attributes:
+        meta: what ``<stem>.meta.json`` holds; written with the next `refresh` or `finish`.
+
     Raises:
         UsageError: another run writes there, or the folder is not writable.
     """
 
     def __init__(self, submission: Path, files: Sequence[MediaFile], failure_label: int) -> None:
         self.submission = submission
-        self.results = {file.name: FileResult(file.name, label=failure_label) for file in files}
+        self.meta: dict[str, Any] = {"complete": False}
+        self._files = files
+        self._results = {
+            file.name: FileResult(filename=file.name, label=failure_label) for file in files
+        }
         self._journal = Journal(journal_path(submission))
         for path in (submission, scores_path(submission), meta_path(submission)):
             remove_parts(path)
@@ -48,7 +55,7 @@ class RunOutput:
         self._provided = False
 
     def provide(self, data: Path) -> None:
-        """Make sure that a valid submission lies there while the model is being loaded: the
+        """Make sure that there is a valid submission while the model is being loaded: the
         provisional one, unless an earlier run left one for this folder.
 
         Raises:
@@ -57,7 +64,7 @@ class RunOutput:
         if not validate_submission(self.submission, data):
             return
         try:
-            self._write_rows({"complete": False})
+            self._write()
         except OSError as error:
             raise UsageError(
                 f"{self.submission} cannot be written: {error.strerror or error}",
@@ -72,39 +79,48 @@ class RunOutput:
             for path in (self.submission, meta_path(self.submission)):
                 path.unlink(missing_ok=True)
 
-    def resume(self, files: Sequence[MediaFile], conditions: dict[str, Any]) -> list[FileResult]:
-        """The results of an interrupted run that still hold.
+    def begin(
+        self,
+        meta: dict[str, Any],
+        conditions: dict[str, Any],
+        holds: Callable[[FileResult], bool] | None,
+    ) -> list[FileResult]:
+        """Begin to write, after what an interrupted run left.
 
         Args:
-            files: all files of the data folder.
+            meta: what is known of the run before the first file.
             conditions: what results depend on besides their files (see `Journal.resume`).
+            holds: whether a result of the interrupted run is to be kept; None keeps none.
+
+        Returns:
+            The results that were taken over. They are rows of this run now; whoever changes one
+            changes the row.
         """
-        return list(self._journal.resume(files, conditions).values())
+        taken_over: list[FileResult] = []
+        if holds is None:
+            self._journal.start_over(conditions)
+        else:
+            kept = self._journal.resume(self._files, conditions).values()
+            taken_over = [result for result in kept if holds(result)]
+        self._results |= {result.filename: result for result in taken_over}
+        self.meta = {**meta, "resumed": len(taken_over)}
+        return taken_over
 
-    def start_over(self, conditions: dict[str, Any]) -> None:
-        """Ignore what an interrupted run left."""
-        self._journal.start_over(conditions)
-
-    def put(self, result: FileResult) -> None:
-        """Set a file's row without noting it in the journal (it is there already)."""
-        self.results[result.filename] = result
-        self._changed = True
+    def change_conditions(self, conditions: dict[str, Any]) -> None:
+        """The results from now on depend on other conditions than those before."""
+        self._journal.change_conditions(conditions)
 
     def add(self, file: MediaFile, result: FileResult) -> None:
         """Set a finished file's row and note it in the journal."""
-        self.put(result)
+        self._results[result.filename] = result
+        self._changed = True
         try:
             self._journal.append(file, result)
         except OSError as error:
             # Only resuming is lost with the journal; the row itself is kept.
             print(f"warning: {self._journal.path}: {error.strerror or error}", file=sys.stderr)
 
-    @property
-    def pending(self) -> int:
-        """The number of rows that are provisional."""
-        return sum(item.status is Status.PENDING for item in self.results.values())
-
-    def refresh(self, meta: dict[str, Any], force: bool = False) -> None:
+    def refresh(self, force: bool = False) -> None:
         """Write the submission and the metadata as they stand, if there is something new and the
         last time is long ago. Asked often, whether or not files are being finished.
 
@@ -115,23 +131,27 @@ class RunOutput:
             return
         self._refreshed = time.monotonic()
         try:
-            self._write_rows(meta)
+            self._write()
         except OSError as error:
             print(f"warning: {self.submission}: {error}; will try again", file=sys.stderr)
 
-    def finish(self, meta: dict[str, Any]) -> None:
+    def finish(self, outcome: dict[str, Any]) -> None:
         """Write everything for the last time.
+
+        Args:
+            outcome: what the run came to; added to `meta`.
 
         Raises:
             DfsubmitError: it cannot be written. The journal stays, so that nothing is lost.
         """
+        self.meta |= outcome
         try:
-            self._write_rows(meta)
-            write_scores(scores_path(self.submission), self.in_order())
+            self._write()
+            write_scores(scores_path(self.submission), self.results)
         except OSError as error:
             raise DfsubmitError(
                 f"{self.submission} cannot be written: {error.strerror or error}",
-                "make room and run the same command again: it goes on where it was",
+                "make room and run the same command again: it resumes where it stopped",
             ) from error
         self._complete = not self.pending
 
@@ -139,12 +159,18 @@ class RunOutput:
         """Let go of the output. The journal stays until every row is final and written."""
         self._journal.close(finished=self._complete)
 
-    def in_order(self) -> list[FileResult]:
-        """All results, in the order of the files."""
-        return list(self.results.values())
+    @property
+    def results(self) -> list[FileResult]:
+        """Every file's row, in the order of the files."""
+        return list(self._results.values())
 
-    def _write_rows(self, meta: dict[str, Any]) -> None:
-        write_submission(self.submission, self.in_order())
-        text = json.dumps({**meta, "provisional": self.pending}, indent=2, default=str) + "\n"
+    @property
+    def pending(self) -> int:
+        """The number of rows that are provisional."""
+        return sum(item.status is Status.PENDING for item in self._results.values())
+
+    def _write(self) -> None:
+        write_submission(self.submission, self.results)
+        text = json.dumps({**self.meta, "provisional": self.pending}, indent=2, default=str) + "\n"
         write_atomically(meta_path(self.submission), text)
         self._changed = False

@@ -6,6 +6,8 @@ over the model's classes, the column of the fake one. Batches may mix the faces 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +26,8 @@ class Classifier:
             too small, and kept so.
         tta: "none", or "flip": the mean of a face's and its mirror image's probability.
         name: of the model, for errors.
+        moved: called after the model has left its device for the CPU, because not even one face
+            fitted into the device's memory.
     """
 
     def __init__(
@@ -33,12 +37,14 @@ class Classifier:
         batch_size: int = 32,
         tta: str = "none",
         name: str = "the model",
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self.model = model
         self.fake_index = fake_index
         self.batch_size = batch_size
         self.tta = tta
         self.name = name
+        self.moved = moved
 
     def p_fake(self, pixels: Pixels) -> FloatArray:
         """The probability of fake of each face.
@@ -81,6 +87,7 @@ class Classifier:
                 f"{self.name}: not even one face fits into the device's memory",
                 "free some memory, or take --device cpu",
             )
+        self.moved()
 
     def _softmax(self, logits: npt.NDArray[np.float32]) -> FloatArray:
         if not np.isfinite(logits).all():

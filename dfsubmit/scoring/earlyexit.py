@@ -1,5 +1,8 @@
 """Label-exact early exit: when no frame that is still to come can change a file's label.
 
+`EarlyExit` is all that a run knows of it: how many frames a file gets at first, and how many more.
+The engine, the pool and the workers carry grants of frames and do not ask what they are for.
+
 Frames are visited coarse to fine. After each grant the aggregator's declared bounds say what the
 score can still become; once both ends fall on the same side of the threshold, the label is that of
 the full run, and the remaining frames need not be searched for faces or classified.
@@ -7,14 +10,59 @@ the full run, and the remaining frames need not be searched for faces or classif
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.records import FrameScores
+from dfsubmit.records import FrameRecord, FrameScores
 from dfsubmit.scoring.aggregate import label_for
+from dfsubmit.scoring.rows import RowMaker
 
 # A full run has its frames in another order and in other batches, which moves p_fake a little.
 _ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class EarlyExit:
+    """How many of a file's frames to visit.
+
+    Attributes:
+        active: frames are granted step by step; otherwise a file gets all of them at once.
+    """
+
+    active: bool
+
+    @classmethod
+    def for_run(cls, wanted: bool, aggregator: BoundAggregator) -> EarlyExit:
+        """Early exit where it is wanted and the aggregator declares the bounds that it needs."""
+        return cls(wanted and aggregator.registered.bounds is not None)
+
+    @property
+    def first_grant(self) -> int | None:
+        """The frames that a worker may visit before it asks; None for all."""
+        return 0 if self.active else None
+
+    @property
+    def spare_workers(self) -> int:
+        """Workers beside one for each core: one that waits for its grant leaves its core idle."""
+        return int(self.active)
+
+    def more(self, rows: RowMaker, frames: Sequence[FrameRecord], left: int) -> int:
+        """How many of the `left` frames a file still needs, given those that are classified; 0
+        when its label is settled."""
+        scores, threshold = rows.tempered(frames), rows.decision.threshold
+        return next_grant(rows.aggregator, scores, left, threshold)
+
+    def conditions(self, rows: RowMaker) -> dict[str, Any]:
+        """What frame scores depend on because of it: which frames are visited depends on how they
+        become a label."""
+        if not self.active:
+            return {}
+        return {"early_exit": [rows.aggregator.spec, dataclasses.asdict(rows.decision)]}
 
 
 def decided(low: float, high: float, threshold: float) -> bool:

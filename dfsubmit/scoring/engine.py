@@ -1,8 +1,9 @@
 """The stream of faces of many files → full batches → each file's frame probabilities.
 
-In: a `WorkerPool` and a classifier. Out: a call for every finished file with its frames. A thread
-reads the pool into a bounded queue, which stops the workers when the model cannot keep up; the
-calling thread runs the model. Memory does not grow with the number of files.
+In: a `WorkerPool` and a classifier. Out: a `FileResult` for every finished file, with its
+frames and without its label, which `rows.RowMaker` decides. A thread reads the pool into a bounded
+queue, which stops the workers when the model cannot keep up; the calling thread runs the model.
+Memory does not grow with the number of files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dfsubmit.records import Face, FileScan, FloatArray, FrameRecord, MediaFile, Pixels
+from dfsubmit.records import (
+    Face,
+    FileResult,
+    FileScan,
+    FloatArray,
+    FrameRecord,
+    MediaFile,
+    Pixels,
+    Status,
+)
 from dfsubmit.workers.events import Event, FaceEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
@@ -25,24 +35,17 @@ QUEUED_BATCHES = 3
 
 
 @dataclass
-class ScoredFile:
-    """A finished file.
+class _InHand:
+    """A file that is being scanned or classified.
 
     Attributes:
-        file, scan: which one, and how its scan went.
-        frames: its classified frames in order of time.
+        file: which one.
+        frames: its classified frames, in the order in which they came.
+        unclassified: the number of its faces that wait in the batch.
         classify_seconds: its share of the model's time.
+        left: where its worker waits for a grant, the number of frames not visited yet.
+        scan: how its scan went; None until it is over.
     """
-
-    file: MediaFile
-    scan: FileScan
-    frames: list[FrameRecord]
-    classify_seconds: float
-
-
-@dataclass
-class _Progress:
-    """A file in hand."""
 
     file: MediaFile
     frames: list[FrameRecord] = field(default_factory=list)
@@ -50,6 +53,19 @@ class _Progress:
     classify_seconds: float = 0.0
     left: int | None = None
     scan: FileScan | None = None
+
+    def result(self, scan: FileScan) -> FileResult:
+        """The file's row, not decided yet."""
+        # A worker that died half-way leaves faces that say nothing about the file.
+        scored = self.frames if scan.status is Status.OK else []
+        return FileResult(
+            **{
+                **vars(scan),
+                "filename": self.file.name,
+                "frames": sorted(scored, key=lambda frame: frame.index),
+                "seconds": {**scan.seconds, "classify": self.classify_seconds},
+            }
+        )
 
 
 @dataclass
@@ -77,8 +93,8 @@ class Engine:
         p_fake: faces (n, height, width, 3) → probabilities (n,); `Classifier.p_fake`.
         batch_size: the most faces a call.
         visit: how much of a file to visit, asked just before it is scanned (in another thread).
-        grant: with early exit, how many frames more a file gets, given those classified and
-            the number of those not visited.
+        grant: how many frames more a file gets whose worker waits, given those classified and
+            the number of those not visited; 0 ends it there.
         should_stop: asked between batches; True leaves the remaining files as they are.
         waiting: where the time went, added up while the engine runs.
     """
@@ -104,9 +120,11 @@ class Engine:
             QUEUED_BATCHES * batch_size
         )
         self._batch: list[tuple[MediaFile, Face]] = []
-        self._files: dict[str, _Progress] = {}
+        self._files: dict[str, _InHand] = {}
 
-    def run(self, files: Iterable[MediaFile], done: Callable[[ScoredFile], None]) -> None:
+    def run(
+        self, files: Iterable[MediaFile], done: Callable[[MediaFile, FileResult], None]
+    ) -> None:
         """Score the files; `done` is called for each as it is finished.
 
         Raises:
@@ -120,7 +138,7 @@ class Engine:
                     event = self._get()
                 except queue.Empty:
                     # A batch that is not full waits for more faces, unless files wait for it.
-                    if any(progress.left is not None for progress in self._files.values()):
+                    if any(item.left is not None for item in self._files.values()):
                         self._classify()
                         self._grant()
                     continue
@@ -166,16 +184,16 @@ class Engine:
     def _take(self, event: Event) -> None:
         if isinstance(event, RetryEvent):
             self._files.pop(event.file.name, None)
-            self._batch = [item for item in self._batch if item[0] != event.file]
+            self._batch = [(file, face) for file, face in self._batch if file != event.file]
             return
-        progress = self._files.setdefault(event.file.name, _Progress(event.file))
+        item = self._files.setdefault(event.file.name, _InHand(event.file))
         if isinstance(event, FaceEvent):
             self._batch.append((event.file, event.face))
-            progress.unclassified += 1
+            item.unclassified += 1
         elif isinstance(event, WaitEvent):
-            progress.left = event.left
+            item.left = event.left
         else:
-            progress.scan = event.scan
+            item.scan = event.scan
 
     def _classify(self) -> None:
         """One forward pass over what the batch holds."""
@@ -187,25 +205,23 @@ class Engine:
         seconds = time.perf_counter() - start
         self.waiting.classify += seconds
         for (file, face), p_fake in zip(batch, scores, strict=True):
-            progress = self._files[file.name]
-            progress.unclassified -= 1
-            progress.classify_seconds += seconds / len(batch)
-            progress.frames.append(
+            item = self._files[file.name]
+            item.unclassified -= 1
+            item.classify_seconds += seconds / len(batch)
+            item.frames.append(
                 FrameRecord(face.index, face.time, face.box, face.detection, float(p_fake))
             )
 
     def _grant(self) -> None:
         """Answer the files whose workers wait and whose faces are all classified."""
-        for progress in self._files.values():
-            if progress.left is not None and not progress.unclassified:
-                left, progress.left = progress.left, None
-                self.pool.grant(progress.file, self.grant(progress.frames, left))
+        for item in self._files.values():
+            if item.left is not None and not item.unclassified:
+                left, item.left = item.left, None
+                self.pool.grant(item.file, self.grant(item.frames, left))
 
-    def _finish(self, done: Callable[[ScoredFile], None]) -> None:
+    def _finish(self, done: Callable[[MediaFile, FileResult], None]) -> None:
         """Hand on the files whose scan is over and whose faces are all classified."""
-        for name, progress in list(self._files.items()):
-            if progress.scan is None or progress.unclassified:
-                continue
-            del self._files[name]
-            frames = sorted(progress.frames, key=lambda frame: frame.index)
-            done(ScoredFile(progress.file, progress.scan, frames, progress.classify_seconds))
+        for name, item in list(self._files.items()):
+            if item.scan is not None and not item.unclassified:
+                del self._files[name]
+                done(item.file, item.result(item.scan))

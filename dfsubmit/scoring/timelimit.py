@@ -3,11 +3,15 @@
 In: the time left, what is still to do, and the throughput measured so far. Out: for each file,
 just before it is scanned, the number of frames to visit. Fewer frames come first; when even the
 fewest for every file do not fit, the cheap files go first, so that as many as possible are scored.
+
+Two threads ask it. The one that runs the model notes what is finished and computes one number, the
+frames that each video can have; the one that feeds the workers reads that number.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -60,8 +64,13 @@ class TimePlan:
         self.frames = frames
         self.min_frames = min(min_frames, frames)
         self.clock = clock
-        self._began: float | None = None
+        self._each = frames
         self._videos: set[str] = set()
+        # Of the feeder's thread: what it has handed over. The queue carries that to the other one.
+        self._asked: set[str] = set()
+        self._handed_over: deque[tuple[MediaFile, int]] = deque()
+        # Of the thread that runs the model.
+        self._began = 0.0
         self._videos_waiting = 0
         self._waiting = _Work()
         self._in_hand: dict[str, _Work] = {}
@@ -79,6 +88,7 @@ class TimePlan:
         self._videos = {file.name for file in videos}
         self._videos_waiting = len(videos)
         self._waiting = _Work(sum(max(file.size, 0) for file in videos), len(images))
+        self._began = self.clock()
         return [
             *sorted(images, key=lambda file: (file.size, file.name)),
             *sorted(videos, key=lambda file: (file.size, file.name)),
@@ -86,37 +96,52 @@ class TimePlan:
 
     def keep(self, file: MediaFile) -> int | None:
         """How many frames of the file to visit: None for all that the recipe asks."""
-        if self._began is None:
-            self._began = self.clock()
-        if file.name in self._in_hand:  # tried again after its worker was killed
+        if file.name in self._asked:  # tried again after its worker was killed
             return None
-        if file.name not in self._videos:
-            self._in_hand[file.name] = _Work(0, 1)
-            self._waiting.add(self._in_hand[file.name], -1)
-            return None
-        frames = self._affordable()
-        self._in_hand[file.name] = _Work(max(file.size, 0), frames)
-        self._waiting.add(_Work(max(file.size, 0)), -1)
-        self._videos_waiting -= 1
-        return None if frames == self.frames else frames
+        self._asked.add(file.name)
+        frames = self._each if file.name in self._videos else 1
+        self._handed_over.append((file, frames))
+        return None if frames == self.frames or file.name not in self._videos else frames
 
     def done(self, file: MediaFile, seconds: Mapping[str, float]) -> None:
         """Note that a file is finished, and the seconds by stage that it took."""
+        self._note_handed_over()
         self._done.add(self._in_hand.pop(file.name, _Work()))
         for stage, value in seconds.items():
             if stage == "decode" and file.name in self._videos:
                 self._decode_seconds += value
             else:
                 self._frame_seconds += value
+        self.update()
+
+    def update(self) -> None:
+        """Compute anew how many frames each video can have; asked by the thread that calls `done`,
+        now and then."""
+        self._note_handed_over()
+        self._each = self._affordable()
 
     def over(self) -> bool:
         """Whether it is time to stop and write."""
         return self.clock() >= self.end
 
+    def _note_handed_over(self) -> None:
+        """Files that the feeder handed over are in hand and no longer waiting."""
+        while self._handed_over:
+            file, frames = self._handed_over.popleft()
+            if file.name in self._videos:
+                self._in_hand[file.name] = _Work(max(file.size, 0), frames)
+                self._waiting.add(_Work(max(file.size, 0)), -1)
+                self._videos_waiting -= 1
+            else:
+                self._in_hand[file.name] = _Work(0, 1)
+                self._waiting.add(_Work(0, 1), -1)
+
     def _affordable(self) -> int:
         """The frames for one video such that all remaining ones can have as many."""
         began, now = self._began, self.clock()
-        if began is None or now <= began or not self._done.decoded_bytes or not self._frame_seconds:
+        if not self._videos_waiting:
+            return self._each
+        if now <= began or not self._done.decoded_bytes or not self._frame_seconds:
             # No video is known yet. The fewest frames would waste the time that is there; all of
             # them, for as many files as there are workers, waste little.
             return self.frames

@@ -79,7 +79,7 @@ def test_outcomes_are_added_up(make_result):
         make_result("a", 0.2, 0.9, 0.9, frames_skipped=7, thinned=True),
         make_result("b", 0.2, aggregator_fallback=True),
         make_result("c", status=Status.TIMEOUT, label=1),
-        FileResult("d", kind=Kind.IMAGE),
+        FileResult(filename="d", kind=Kind.IMAGE),
     ]
     meta = describe_outcome(results, Waiting(load=3.0, model=1.5, workers=0.25), started=0.0)
     assert meta["complete"] is False

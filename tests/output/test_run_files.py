@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -30,60 +31,91 @@ def submission(tmp_path):
 @pytest.fixture
 def output(submission, files):
     output = RunOutput(submission, files, 1)
-    output.start_over({"model": "x"})
+    output.begin({}, {"model": "x"}, None)
     yield output
     with contextlib.suppress(ValueError):  # the test has closed it
         output.close()
 
 
 def test_a_complete_submission_lies_there_before_anything_is_scored(output, submission):
-    output.refresh({"note": "begun"}, force=True)
+    output.meta["note"] = "begun"
+    output.refresh(force=True)
     assert validate_submission(submission) == []
     assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "1"), ("c.mp4", "1")]
-    assert read_meta(scores_path(submission)) == {"note": "begun", "provisional": 3}
+    assert read_meta(scores_path(submission)) == {"note": "begun", "resumed": 0, "provisional": 3}
 
 
 def test_rows_become_final_one_by_one(output, submission, files, make_result):
     output.add(files[0], make_result("b.mp4", 0.1))
-    output.put(make_result("a.jpg", 0.9))
-    output.refresh({}, force=True)
+    output.add(files[1], make_result("a.jpg", 0.9))
+    output.refresh(force=True)
     assert output.pending == 1
     assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "0"), ("c.mp4", "1")]
-    assert [result.filename for result in output.in_order()] == ["b.mp4", "a.jpg", "c.mp4"]
+    assert [result.filename for result in output.results] == ["b.mp4", "a.jpg", "c.mp4"]
 
 
 def test_refreshes_are_not_more_frequent_than_they_need_to_be(
-    output, submission, monkeypatch, make_result
+    output, submission, files, monkeypatch, make_result
 ):
     now = 1000.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    output.refresh({})
+    output.refresh()
     assert ("b.mp4", "1") in read_submission(submission)
-    output.put(make_result("b.mp4", 0.1))
+    output.add(files[0], make_result("b.mp4", 0.1))
     now += module.REFRESH_SECONDS - 0.1
-    output.refresh({})
+    output.refresh()
     assert ("b.mp4", "1") in read_submission(submission)
     now += 0.2
-    output.refresh({})
+    output.refresh()
     assert ("b.mp4", "0") in read_submission(submission)
     # Nothing new, nothing written.
     submission.unlink()
     now += 2 * module.REFRESH_SECONDS
-    output.refresh({})
+    output.refresh()
     assert not submission.exists()
 
 
+def begin(
+    submission: Path, files: list[MediaFile], model: str, holds: bool = True
+) -> tuple[RunOutput, list[str]]:
+    """Output that is begun, and the names that it took over."""
+    output = RunOutput(submission, files, 0)
+    taken_over = output.begin({}, {"model": model}, lambda result: holds)
+    assert output.meta["resumed"] == len(taken_over)
+    return output, [result.filename for result in taken_over]
+
+
+def kill(output: RunOutput) -> None:
+    """What the kernel does to a killed process."""
+    output._journal.close(finished=False)
+
+
 def test_a_killed_run_goes_on(submission, files, make_result):
-    first = RunOutput(submission, files, 0)
-    assert first.resume(files, {"model": "x"}) == []
+    first, taken_over = begin(submission, files, "x")
+    assert taken_over == []
     first.add(files[0], make_result("b.mp4", 0.9))
-    first._journal.close(finished=False)  # what the kernel does to a killed process
-    second = RunOutput(submission, files, 0)
-    assert [item.filename for item in second.resume(files, {"model": "x"})] == ["b.mp4"]
-    second.close()
-    other = RunOutput(submission, files, 0)
-    assert other.resume(files, {"model": "y"}) == []
-    other.close()
+    kill(first)
+    second, taken_over = begin(submission, files, "x")
+    assert taken_over == ["b.mp4"]
+    second.refresh(force=True)
+    assert ("b.mp4", "1") in read_submission(submission)
+    kill(second)
+    for model, holds in (("y", True), ("x", False)):
+        other, taken_over = begin(submission, files, model, holds)
+        assert taken_over == []
+        kill(other)
+
+
+def test_what_was_scored_under_other_conditions_is_not_taken_over(submission, files, make_result):
+    first, _ = begin(submission, files, "on the GPU")
+    first.add(files[0], make_result("b.mp4", 0.9))
+    first.change_conditions({"model": "on the CPU"})
+    first.add(files[1], make_result("a.jpg", 0.9))
+    kill(first)
+    for model, names in (("on the GPU", ["b.mp4"]), ("on the CPU", ["a.jpg"])):
+        second, taken_over = begin(submission, files, model)
+        assert taken_over == names
+        kill(second)
 
 
 def test_the_end_writes_scores_and_removes_the_journal(output, submission, files, make_result):
@@ -93,7 +125,7 @@ def test_the_end_writes_scores_and_removes_the_journal(output, submission, files
     output.finish({"files": 3})
     output.close()
     assert read_scores(scores_path(submission)) == results
-    assert read_meta(scores_path(submission)) == {"files": 3, "provisional": 0}
+    assert read_meta(scores_path(submission)) == {"files": 3, "resumed": 0, "provisional": 0}
     assert not journal_path(submission).exists()
 
 
@@ -116,11 +148,13 @@ def data(tmp_path, files):
     return folder
 
 
-def test_a_submission_is_provided_and_withdrawn(output, submission, data):
+def test_a_submission_is_provided_and_withdrawn(submission, files, data):
+    output = RunOutput(submission, files, 1)
     output.provide(data)
     assert validate_submission(submission, data) == []
     assert read_meta(scores_path(submission)) == {"complete": False, "provisional": 3}
     output.withdraw()
+    output.close()
     assert not submission.exists()
     assert read_meta(scores_path(submission)) == {}
 
@@ -148,7 +182,7 @@ def full_disk(monkeypatch):
 
 
 def test_a_full_disk_does_not_end_a_run(output, full_disk, capsys):
-    output.refresh({}, force=True)
+    output.refresh(force=True)
     assert "No space left on device; will try again" in capsys.readouterr().err
 
 
@@ -164,7 +198,7 @@ def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
         output.add(file, make_result(file.name, 0.5))
     with pytest.raises(DfsubmitError, match="No space left on device") as caught:
         output.finish({})
-    assert "goes on where it was" in caught.value.hint
+    assert "resumes where it stopped" in caught.value.hint
     output.close()
     assert journal_path(submission).exists()
 
@@ -181,7 +215,7 @@ def test_a_journal_that_cannot_grow_costs_only_resuming(output, files, make_resu
 
     journal, output._journal = output._journal, Full()
     output.add(files[0], make_result("b.mp4", 0.9))
-    assert output.results["b.mp4"].label == 1
+    assert output.results[0].label == 1
     assert "the journal" in capsys.readouterr().err
 
 
@@ -211,5 +245,6 @@ def test_two_runs_may_not_share_an_output(output, submission, files):
 
 
 def test_metadata_may_hold_what_json_does_not_know(output, submission, tmp_path):
-    output.refresh({"where": tmp_path}, force=True)
+    output.meta["where"] = tmp_path
+    output.refresh(force=True)
     assert json.loads((tmp_path / "out.meta.json").read_text())["where"] == str(tmp_path)

@@ -51,7 +51,7 @@ HOSTILE = [
 
 
 def results(names):
-    return [FileResult(name, label=row % 2) for row, name in enumerate(names)]
+    return [FileResult(filename=name, label=row % 2) for row, name in enumerate(names)]
 
 
 def expected(names):
@@ -63,7 +63,9 @@ def expected(names):
 
 def test_a_plain_submission_to_the_byte(tmp_path):
     path = tmp_path / "submission.csv"
-    write_submission(path, [FileResult("b.mp4", label=1), FileResult("a.jpg", label=0)])
+    write_submission(
+        path, [FileResult(filename="b.mp4", label=1), FileResult(filename="a.jpg", label=0)]
+    )
     assert path.read_bytes() == b"filename,label\na.jpg,0\nb.mp4,1\n"
 
 

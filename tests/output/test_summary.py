@@ -41,7 +41,7 @@ def test_files_are_counted_by_status_and_label(text, make_result):
         make_result("a", 0.9),
         make_result("b", 0.1),
         make_result("c", 0.8),
-        FileResult("d", Status.NO_FACE, error="no face in any frame"),
+        FileResult(filename="d", status=Status.NO_FACE, error="no face in any frame"),
     ]
     lines = [line.split() for line in text(results).splitlines()]
     assert lines[:4] == [
@@ -53,7 +53,10 @@ def test_files_are_counted_by_status_and_label(text, make_result):
 
 
 def test_failures_are_named_with_their_reasons(text):
-    results = [FileResult(f"{n:02}.mp4", Status.TIMEOUT, error="too long") for n in range(13)]
+    results = [
+        FileResult(filename=f"{n:02}.mp4", status=Status.TIMEOUT, error="too long")
+        for n in range(13)
+    ]
     shown = text(results)
     assert "timeout: 00.mp4: too long" in shown
     assert "12.mp4" not in shown
@@ -62,7 +65,7 @@ def test_failures_are_named_with_their_reasons(text):
 
 def test_names_and_errors_cannot_move_the_cursor(text):
     bad = "\x1b[2J\n\udcff.mp4"
-    results = [FileResult(bad, Status.UNREADABLE, error="cannot read \x07" + bad)]
+    results = [FileResult(filename=bad, status=Status.UNREADABLE, error="cannot read \x07" + bad)]
     shown = text(results, passed_over=[bad], plugin_failures={bad: "\x1b[2J"}, warnings=["\x1b[2J"])
     assert all(line.isprintable() for line in shown.splitlines())
     shown.encode("utf-8")

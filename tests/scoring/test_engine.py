@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dfsubmit.errors import DfsubmitError
-from dfsubmit.records import Face, FileScan, MediaFile, Status
+from dfsubmit.records import Face, FileScan, Kind, MediaFile, Status
 from dfsubmit.scoring.engine import Engine, Waiting
 from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
 
@@ -77,11 +78,12 @@ def run(fake_model):
         )  # fmt: skip
         threads = threading.active_count()
         try:
-            engine.run(FILES, finished.append)
+            engine.run(FILES, lambda file, result: finished.append((file, result)))
         finally:
             assert pool.stopped
             assert threading.active_count() == threads
-        return {item.file.name: item for item in finished}, model.batches, pool
+        assert all(result.filename == file.name for file, result in finished)
+        return {file.name: result for file, result in finished}, model.batches, pool
 
     return run
 
@@ -145,8 +147,33 @@ def test_a_retry_drops_the_faces_that_came_before_it(run, classified):
 def test_a_file_without_faces_is_finished_too(run):
     finished, batches, _ = run([end(FILES[0], status=Status.NO_FACE, error="none")])
     assert finished["a"].frames == []
-    assert finished["a"].scan.status is Status.NO_FACE
+    assert finished["a"].status is Status.NO_FACE
     assert batches == []
+
+
+def test_what_the_scan_said_is_in_the_result(run):
+    said: dict[str, Any] = {
+        "kind": Kind.VIDEO,
+        "frames_asked": 40,
+        "frames_decoded": 30,
+        "frames_with_face": 2,
+        "frames_skipped": 5,
+        "thinned": True,
+        "seconds": {"decode": 1.0, "detect": 2.0},
+        "error": "a note",
+    }
+    finished, _, _ = run([*faces(FILES[0], 1, 2), end(FILES[0], **said)])
+    result = finished["a"]
+    seconds = said.pop("seconds")
+    assert {name: getattr(result, name) for name in said} == said
+    assert {name: result.seconds[name] for name in seconds} == seconds
+    assert result.seconds["classify"] > 0
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+def test_the_faces_of_a_file_that_failed_say_nothing(run, status):
+    finished, _, _ = run([*faces(FILES[0], 1, 2), end(FILES[0], status=status)])
+    assert (finished["a"].status, finished["a"].frames) == (status, [])
 
 
 def test_no_events_no_files(run):
@@ -161,8 +188,9 @@ def test_the_models_time_is_shared_out(run):
         return np.zeros(len(pixels))
 
     finished, _, _ = run([*faces(a, 1, 2, 3), *faces(b, 4), end(a), end(b)], p_fake=slow)
-    assert finished["a"].classify_seconds == pytest.approx(3 * finished["b"].classify_seconds)
-    assert finished["b"].classify_seconds >= 0.01
+    seconds = {name: result.seconds["classify"] for name, result in finished.items()}
+    assert seconds["a"] == pytest.approx(3 * seconds["b"])
+    assert seconds["b"] >= 0.01
 
 
 def test_each_file_is_asked_for_its_visit(run):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from dfsubmit.records import MediaFile
@@ -163,3 +167,29 @@ def test_over_is_reached_at_the_end(clock, make_plan):
     assert not plan.over()
     clock.now = plan.end
     assert plan.over()
+
+
+def test_the_feeder_and_the_model_may_ask_at_once(clock, media, make_plan):
+    """The feeder hands files over while the thread that runs the model finishes others."""
+    first = media("0.mp4")
+    files = [MediaFile(first.path, f"{number}.mp4", 500, 1) for number in range(2000)]
+    plan = make_plan(100_000)
+    plan.order(files)
+    handed_over: queue.Queue[MediaFile] = queue.Queue()
+
+    def feed() -> None:
+        for file in files:
+            plan.keep(file)
+            handed_over.put(file)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            feeder = threads.submit(feed)
+            for _ in files:
+                clock.now += 0.1
+                plan.done(handed_over.get(timeout=60), {"decode": 0.01, "detect": 0.1})
+            feeder.result()
+    finally:
+        sys.setswitchinterval(interval)

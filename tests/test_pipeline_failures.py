@@ -1,0 +1,179 @@
+"""What a run does when something fails on the way: nothing is guessed, nothing is hidden."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfsubmit import DfsubmitError, RunOptions, run
+from dfsubmit.errors import ModelError
+from dfsubmit.scoring.decision import DECISION_FILE
+from dfsubmit.workers.pool import WorkerPool
+
+# A model on a "GPU" whose memory is too small for one face, until it moves to the CPU. There it
+# scores by brightness, for as many calls as its folder says.
+CRAMPED_LOADER = """
+import json
+import numpy as np
+from dfsubmit import hookimpl
+from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError
+from dfsubmit.faces.preprocess import Preprocessor
+
+class Cramped:
+    id2label = {0: "Real", 1: "Fake"}
+    preprocessor = Preprocessor(height=4, width=4)
+    device, precision = "cuda:0", "fp16"
+    def __init__(self, gpu_calls, cpu_calls):
+        self.gpu_calls, self.cpu_calls = gpu_calls, cpu_calls
+    def logits(self, pixels):
+        if self.device == "cuda:0":
+            self.gpu_calls -= 1
+            if self.gpu_calls < 0:
+                raise DeviceOutOfMemory("out of memory")
+        else:
+            self.cpu_calls -= 1
+            if self.cpu_calls < 0:
+                raise DfsubmitError("the power has gone")
+        bright = pixels.reshape(len(pixels), -1).mean(axis=1) / 255
+        return np.stack([0 * bright, bright], axis=1).astype(np.float32)
+    def fall_back_to_cpu(self):
+        self.device, self.precision = "cpu", "fp32"
+        return True
+
+class Loader:
+    def rank(self, request):
+        return 99
+    def load(self, request):
+        calls = json.loads((request.folder / "calls.json").read_text())
+        return Cramped(calls["gpu"], calls["cpu"])
+
+@hookimpl
+def register_model_loaders(register):
+    register("cramped", Loader())
+"""
+
+
+@pytest.fixture
+def data(samples: Path, tmp_path: Path) -> Path:
+    """A folder with three pictures of a face."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("face.jpg", "face.png", "grey.png"):
+        shutil.copy(samples / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def cramped(model_folder: Path, data: Path, tmp_path: Path) -> Any:
+    """``cramped(gpu=1, cpu=9)``: options of a run whose model has so many calls in it."""
+
+    def options(gpu: int, cpu: int) -> RunOptions:
+        (tmp_path / "plugins").mkdir(exist_ok=True)
+        (tmp_path / "plugins" / "cramped.py").write_text(CRAMPED_LOADER)
+        (model_folder / "calls.json").write_text(json.dumps({"gpu": gpu, "cpu": cpu}))
+        return RunOptions(
+            model_folder,
+            data,
+            tmp_path / "s.csv",
+            fallback=None,
+            batch_size=1,
+            workers=1,
+            plugins_dir=(str(tmp_path / "plugins"),),
+            progress=False,
+        )
+
+    return options
+
+
+def test_a_move_to_the_cpu_is_announced_and_recorded(cramped: Any) -> None:
+    said: list[str] = []
+    summary = run(cramped(gpu=1, cpu=9), say=said.append)
+    assert summary.failed == 0
+    assert (summary.meta["device"], summary.meta["precision"]) == ("cpu", "fp32")
+    (warning,) = (text for text in summary.meta["warnings"] if "memory" in text)
+    assert "cuda:0, fp16" in warning
+    assert "cpu, fp32" in warning
+    assert f"warning: {warning}" in said
+
+
+def test_a_resumed_run_does_not_mix_the_gpus_scores_with_the_cpus(
+    cramped: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(DfsubmitError, match="the power has gone"):
+        run(cramped(gpu=1, cpu=1))
+    lines = (tmp_path / "s.journal.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line]
+    devices = [entry["conditions"]["device"] for entry in entries if "conditions" in entry]
+    assert devices == ["cuda:0", "cpu"]
+    # This time the memory is there. Only the file that the GPU had scored is taken over.
+    resumed = run(cramped(gpu=9, cpu=0))
+    assert (resumed.meta["resumed"], resumed.failed) == (1, 0)
+    assert resumed.meta["device"] == "cuda:0"
+
+
+def test_a_damaged_decision_leaves_no_guesses(
+    model_folder: Path, data: Path, tmp_path: Path
+) -> None:
+    (model_folder / DECISION_FILE).write_text("{")
+    with pytest.raises(ModelError, match=DECISION_FILE):
+        run(RunOptions(model_folder, data, tmp_path / "s.csv", fallback=None, progress=False))
+    assert not (tmp_path / "s.csv").exists()
+    assert not (tmp_path / "s.meta.json").exists()
+
+
+@pytest.mark.parametrize(("aggregator", "active"), [("mean", True), ("boundless", False)])
+def test_early_exit_takes_a_worker_more_only_where_it_has_an_effect(
+    aggregator: str,
+    active: bool,
+    tiny_model: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "boundless.py").write_text(
+        "from dfsubmit import hookimpl\n"
+        "@hookimpl\n"
+        "def register_aggregators(register):\n"
+        "    register('boundless', lambda scores: float(scores.p_fake.max()))\n"
+    )
+    sizes: list[int] = []
+    started = WorkerPool.start
+
+    def start(pool: WorkerPool) -> None:
+        sizes.append(pool.size)
+        started(pool)
+
+    monkeypatch.setattr(WorkerPool, "start", start)
+    monkeypatch.setattr("dfsubmit.pipeline.available_cpus", lambda: 1)
+    summary = run(
+        RunOptions(
+            tiny_model,
+            data,
+            tmp_path / "s.csv",
+            aggregator=aggregator,
+            early_exit=True,
+            fallback=None,
+            plugins_dir=(str(tmp_path / "plugins"),),
+            progress=False,
+        )
+    )
+    assert summary.meta["early_exit"] is active
+    assert sizes == [2 if active else 1]
+
+
+def test_a_whole_run_says_nothing_but_what_it_means_to_say(
+    tiny_model: Path, data: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "dfsubmit", "run", data, "--model", tiny_model]
+    command += ["--output", tmp_path / "s.csv", "--no-fallback", "--no-progress"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    untrained, model = finished.stderr.splitlines()
+    assert untrained.startswith("warning: this model is UNTRAINED")
+    assert model.startswith("untrained: class 1 ('Fake') is fake")
