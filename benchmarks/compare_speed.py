@@ -34,7 +34,13 @@ def main(files: int = 10_000, frames: int = 40) -> None:
             for index, p in enumerate(p_fake)
         ]
         results.append(
-            FileResult(filename=f"{number}.mp4", status=Status.OK, kind=Kind.VIDEO, p_fake=0.5, frames=records)
+            FileResult(
+                filename=f"{number}.mp4",
+                status=Status.OK,
+                kind=Kind.VIDEO,
+                p_fake=0.5,
+                frames=records,
+            )
         )
     with tempfile.TemporaryDirectory() as folder:
         scores, labels_path = Path(folder, "synthetic.scores.jsonl"), Path(folder, "labels.csv")
