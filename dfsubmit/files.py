@@ -1,13 +1,22 @@
-"""Atomic writes: a reader sees the old file or the new one, never a half of it."""
+"""Files that a kill at any moment leaves readable: atomic writes, and journals of JSON lines.
+
+`write_atomically` replaces a file: a reader sees the old one or the new one, never a half of it.
+`append_json_line` and `read_json_lines` are for files that only grow: a kill or a full disk costs
+the line that was being written.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 import zlib
+from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 _SUFFIX = ".part"
 
@@ -61,13 +70,62 @@ def _umask() -> int:
     return mask
 
 
+def json_line(entry: Mapping[str, Any]) -> str:
+    """An object as one line of a journal, its line feed included.
+
+    ASCII alone: no line break of Unicode's, and a name that is not UTF-8 has an escape too.
+    """
+    return json.dumps(entry, separators=(",", ":")) + "\n"
+
+
+def append_json_line(stream: FileIO, entry: Mapping[str, Any]) -> None:
+    """Add an object to a journal as one line, in one write.
+
+    Args:
+        stream: the journal, opened with "a+b" and without a buffer, so that a line that the full
+            disk refused is not tried again later. One process at a time writes to it.
+        entry: what to add.
+
+    Raises:
+        OSError: the disk is full. The line may stand there in part; the next one does not touch it.
+    """
+    size = os.fstat(stream.fileno()).st_size
+    torn = size > 0 and os.pread(stream.fileno(), 1, size - 1) != b"\n"
+    rest = memoryview((("\n" if torn else "") + json_line(entry)).encode("ascii"))
+    while rest:
+        rest = rest[stream.write(rest) or 0 :]
+
+
+def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """The lines of a journal, each with its number from 1 on; blank ones are left out.
+
+    A line that is not a JSON object comes as None: what a kill or a full disk cut short. It is the
+    last one, or further lines were added behind it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, _json_object(line)
+
+
+def _json_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
 def relative_files(folder: Path) -> list[str]:
     """Every file below a folder, links included, as sorted relative paths with forward slashes."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for current, folders, names in os.walk(folder):
         linked = (name for name in folders if os.path.islink(os.path.join(current, name)))
-        found += (Path(current, name) for name in (*names, *linked))
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+        paths += (Path(current, name) for name in (*names, *linked))
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def file_sha256(path: Path) -> str:

@@ -1,13 +1,18 @@
-"""A file is replaced whole or not at all, and nothing is left beside it."""
+"""A file is replaced whole or not at all; a journal loses at most the line being written."""
 
 from __future__ import annotations
 
 import os
+import resource
 import stat
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dfsubmit.files import write_atomically
+from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 
 
 def test_text_and_bytes_are_written_and_replaced(tmp_path):
@@ -57,3 +62,59 @@ def test_a_name_as_long_as_the_file_system_allows(tmp_path):
     path = tmp_path / ("😀" * 62 + ".csv")
     write_atomically(path, "x")
     assert path.read_text() == "x"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[FileIO]:
+    with FileIO(tmp_path / "journal.jsonl", "a+") as stream:
+        yield stream
+
+
+def entries(journal: FileIO) -> list[dict[str, Any] | None]:
+    return [entry for _, entry in read_json_lines(str(journal.name))]
+
+
+@pytest.mark.parametrize("text", ["진짜", "a\nb", "\u2028\u2029\x85\x1c\r", "caf\udce9", "\x00"])
+def test_any_text_is_one_line_of_ascii(journal: FileIO, text: str) -> None:
+    append_json_line(journal, {"name": text})
+    append_json_line(journal, {"name": "next"})
+    assert entries(journal) == [{"name": text}, {"name": "next"}]
+    assert Path(str(journal.name)).read_bytes().isascii()
+    assert json_line({"name": text}).count("\n") == 1
+
+
+def test_cut_at_any_byte_the_lines_before_and_after_hold(journal: FileIO) -> None:
+    first, second, third = {"n": 1}, {"n": [2, "}"]}, {"n": 3}
+    append_json_line(journal, first)
+    start = journal.tell()
+    append_json_line(journal, second)
+    end = journal.tell()
+    for cut in range(end, start - 1, -1):
+        journal.truncate(cut)
+        # The line feed alone may be missing: the object is whole.
+        whole = [second] if cut >= end - 1 else []
+        assert [entry for entry in entries(journal) if entry] == [first, *whole]
+        append_json_line(journal, third)
+        assert [entry for entry in entries(journal) if entry] == [first, *whole, third]
+
+
+@pytest.mark.parametrize("noise", [b"5", b'"text"', b"[" * 100_000, b"\xff\xfe", b"{]", b"null"])
+def test_a_line_that_is_no_object_is_none_and_keeps_its_number(
+    journal: FileIO, noise: bytes
+) -> None:
+    journal.write(b"\n" + noise + b"\n")
+    append_json_line(journal, {"n": 1})
+    assert list(read_json_lines(str(journal.name))) == [(2, None), (3, {"n": 1})]
+
+
+def test_a_full_disk_is_an_error_and_the_next_line_is_whole(journal: FileIO) -> None:
+    append_json_line(journal, {"n": 1})
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.tell() + 5, most))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_json_line(journal, {"n": "refused"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    append_json_line(journal, {"n": 2})
+    assert entries(journal) == [{"n": 1}, None, {"n": 2}]

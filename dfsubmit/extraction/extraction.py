@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import LABEL_NAMES, FaceRow, write_index
 from dfsubmit.extraction.sources import Source
-from dfsubmit.files import write_atomically
+from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Box, Face, MediaFile, Status
 
@@ -81,10 +81,9 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     done = _open_journal(folder / JOURNAL, options, files)
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
-    with (folder / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape") as journal:
+    with (folder / JOURNAL).open("a+b", buffering=0) as journal:
         for entry in _scan(todo, folder, options):
-            journal.write(json.dumps(entry) + "\n")
-            journal.flush()
+            _note(journal, entry)
             done[entry["name"]] = entry
     rows = _rows(sources, done)
     write_index(folder, rows, options.recipe)
@@ -127,23 +126,27 @@ def _open_journal(
     }
     entries: dict[str, dict[str, Any]] = {}
     if path.exists():
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        if lines and json.loads(lines[0]) != header:
+        lines = [entry for _, entry in read_json_lines(path)]
+        if lines and lines[0] != header:
             raise UsageError(
                 f"{path.parent} holds crops that were cut in another way",
                 "use another folder, or remove this one",
             )
-        for line in lines[1:]:
-            try:
-                entry = json.loads(line)
-            except ValueError:
+        for entry in lines[1:]:
+            if entry is None:
                 continue  # the line that was being written when the extraction was killed
             file = files.get(entry["name"])
             if file and [file.size, file.mtime_ns] == [entry["size"], entry["mtime_ns"]]:
                 entries[entry["name"]] = entry
-    lines = [json.dumps(item) + "\n" for item in (header, *entries.values())]
-    write_atomically(path, "".join(lines))
+    write_atomically(path, "".join(json_line(item) for item in (header, *entries.values())))
     return entries
+
+
+def _note(journal: FileIO, entry: dict[str, Any]) -> None:
+    try:
+        append_json_line(journal, entry)
+    except OSError as error:
+        raise DfsubmitError(f"{journal.name}: {error.strerror or error}") from error
 
 
 def _scan(
@@ -173,7 +176,7 @@ def _scan(
                 crop = _write_crop(folder, file.name, face)
                 faces[file.name][face.index] = (face.time, face.box, crop)
             elif isinstance(event, FileEvent):
-                scan, found = event.scan, faces.pop(file.name, {})
+                scan, cut = event.scan, faces.pop(file.name, {})
                 failed += scan.status is not Status.OK
                 bar.set_postfix(failed=failed, refresh=False)
                 bar.update()
@@ -184,7 +187,7 @@ def _scan(
                     "status": scan.status.value,
                     "error": scan.error,
                     # A file that failed half-way may have delivered faces: they do not count.
-                    "faces": [[index, *found[index]] for index in sorted(found)]
+                    "faces": [[index, *cut[index]] for index in sorted(cut)]
                     if scan.status is Status.OK
                     else [],
                 }

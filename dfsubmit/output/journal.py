@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import UsageError
+from dfsubmit.files import append_json_line, read_json_lines
 from dfsubmit.records import FileResult, MediaFile, Status
 
 # A crash or a time-out may have been the machine's, not the file's: tried again on resuming.
@@ -59,20 +60,20 @@ class Journal:
         conditions = json.loads(json.dumps(conditions))
         kept: dict[str, FileResult] = {}
         valid = False
-        with self.path.open("rb") as lines:
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                    if "conditions" in entry:
-                        valid = entry["conditions"] == conditions
-                        continue
-                    result = FileResult.from_json(entry["result"])
-                    file = current.get(result.filename)
-                    same = file and [file.size, file.mtime_ns] == entry["file"]
-                    if valid and same and result.status in _FINAL:
-                        kept[result.filename] = result
-                except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-                    continue  # a line that an interruption cut short
+        for _, entry in read_json_lines(self.path):
+            if entry is None:
+                continue  # a line that an interruption cut short
+            if "conditions" in entry:
+                valid = entry["conditions"] == conditions
+                continue
+            try:
+                result = FileResult.from_json(entry["result"])
+                file = current.get(result.filename)
+                same = file and [file.size, file.mtime_ns] == entry["file"]
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+                continue  # an object of another kind: its file is scored again
+            if valid and same and result.status in _FINAL:
+                kept[result.filename] = result
         self._unwritten = conditions
         return kept
 
@@ -92,9 +93,10 @@ class Journal:
             OSError: the disk is full.
         """
         if self._unwritten is not None:
-            self._write({"conditions": self._unwritten})
+            append_json_line(self._stream, {"conditions": self._unwritten})
             self._unwritten = None
-        self._write({"file": [file.size, file.mtime_ns], "result": result.to_json()})
+        entry = {"file": [file.size, file.mtime_ns], "result": result.to_json()}
+        append_json_line(self._stream, entry)
 
     def close(self, finished: bool) -> None:
         """Let go of the lock; a run that is finished, or never began, needs no journal."""
@@ -103,18 +105,10 @@ class Journal:
                 self.path.unlink()
             self._stream.close()
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        """Add a line. The break before it ends one that a kill or a full disk cut short."""
-        line = "\n" + json.dumps(entry, separators=(",", ":"))
-        rest = memoryview(line.encode("ascii"))
-        while rest:
-            rest = rest[self._stream.write(rest) or 0 :]
-
 
 def _open_locked(path: Path) -> FileIO:
     while True:
         try:
-            # Unbuffered: a line that the full disk refused is not tried again behind our back.
             stream = FileIO(path, "a+")
         except OSError as error:
             raise UsageError(

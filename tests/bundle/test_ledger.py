@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +18,7 @@ from dfsubmit.bundle.submit import ledger
 from dfsubmit.bundle.submit.experiment import experiment_report
 from dfsubmit.bundle.submit.ledger import KOREA, Entry
 from dfsubmit.cli import main
-from dfsubmit.errors import UsageError
+from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.recipe import Recipe
 
 NOON = datetime(2025, 10, 1, 12, 0, tzinfo=KOREA)
@@ -71,12 +75,84 @@ def test_an_id_that_is_taken_or_no_file_name_is_refused(bad: str) -> None:
         ledger.check_id(bad, [entry("EXP-001")])
 
 
-def test_a_damaged_line_is_named() -> None:
+# Unicode's own line breaks; json writes them as they are unless it is told to escape.
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_a_line_break_of_unicode_in_a_name_breaks_no_line(mark: str) -> None:
+    first = entry("EXP-001", model_name=f"vit{mark}2", answer=f"sent{mark}done")
+    ledger.record(first)
+    ledger.record(entry("EXP-002"))
+    assert ledger.read() == [first, entry("EXP-002")]
+    assert ledger.ledger_path().read_bytes().isascii()
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_an_old_ledger_with_such_a_break_is_readable(mark: str) -> None:
+    """The ledger once held these characters as they are."""
+    first = entry("EXP-001", model_name=f"vit{mark}2")
+    data = {"event": "submission", **asdict(first)}
+    del data["score"], data["scored"]
+    ledger.ledger_path().parent.mkdir(parents=True)
+    line = json.dumps(data, ensure_ascii=False) + "\n"
+    ledger.ledger_path().write_text(line, encoding="utf-8")
+    ledger.record_score("EXP-001", 0.5)
+    (read,) = ledger.read()
+    assert read.model_name == first.model_name
+    assert read.score == 0.5
+
+
+def test_a_path_that_is_no_text_can_be_recorded() -> None:
+    first = entry("EXP-001", bundle=os.fsdecode(b"build/caf\xe9"))
+    ledger.record(first)
+    assert ledger.read() == [first]
+
+
+def test_a_torn_last_line_costs_itself_alone() -> None:
+    path = ledger.ledger_path()
+    ledger.record(entry("EXP-001"))
+    whole = path.read_bytes()
+    ledger.record(entry("EXP-002"))
+    torn = path.read_bytes()
+    for cut in range(len(whole) + 1, len(torn) - 1, 40):
+        path.write_bytes(torn[:cut])
+        assert ledger.read() == [entry("EXP-001")]
+        # What is added now must not be glued to the torn line.
+        ledger.record_score("EXP-001", 0.5)
+        ledger.record(entry("EXP-003"))
+        assert ledger.read() == [entry("EXP-001", score=0.5, scored=ANY), entry("EXP-003")]
+
+
+def test_a_line_that_cannot_be_read_is_named() -> None:
     ledger.record(entry("EXP-001"))
     with ledger.ledger_path().open("a") as stream:
         stream.write('{"event": "submission"\n')
+    ledger.record(entry("EXP-002"))
+    result = call()
+    assert result.exit_code == 0
+    assert "EXP-002" in result.stdout
+    assert "line 2 cannot be read: its submission or score is missing" in result.stderr
+
+
+@pytest.mark.parametrize("line", ['{"event": "later"}', '{"event": "submission", "id": "x"}', "{}"])
+def test_a_line_of_another_kind_is_an_error(line: str) -> None:
+    ledger.record(entry("EXP-001"))
+    with ledger.ledger_path().open("a") as stream:
+        stream.write(line + "\n")
     with pytest.raises(UsageError, match="line 2"):
         ledger.read()
+
+
+def test_a_full_disk_is_reported() -> None:
+    ledger.record(entry("EXP-001"))
+    size = ledger.ledger_path().stat().st_size
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, most))
+    try:
+        with pytest.raises(DfsubmitError, match="EXP-002 is not in the ledger: File too large"):
+            ledger.record(entry("EXP-002"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    ledger.record(entry("EXP-003"))
+    assert ledger.read() == [entry("EXP-001"), entry("EXP-003")]
 
 
 def test_scores_are_checked() -> None:

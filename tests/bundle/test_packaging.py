@@ -110,8 +110,8 @@ def test_pins_are_exact_and_leave_the_servers_own_packages_alone(task_bundle: Pa
 def test_the_wheel_is_this_source(task_bundle: Path) -> None:
     wheel = next((task_bundle / "wheels").glob(WHEEL))
     with zipfile.ZipFile(wheel) as archive:
-        packed = archive.read("dfsubmit/bundle/packaging.py")
-    assert packed == (REPOSITORY / "dfsubmit/bundle/packaging.py").read_bytes()
+        packed = archive.read("dfsubmit/bundle/package/packaging.py")
+    assert packed == (REPOSITORY / "dfsubmit/bundle/package/packaging.py").read_bytes()
 
 
 @pytest.mark.parametrize("target", ["task", "predict"])

@@ -113,8 +113,8 @@ def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
 
 def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
     whole = path.read_bytes()
-    last = whole.rindex(b"\n")
-    for cut in range(last, len(whole), 40):
+    last = whole.rindex(b"\n", 0, -1)
+    for cut in range(last + 1, len(whole) - 1, 40):
         path.write_bytes(whole[:cut])
         assert set(resumed(path, files)) == {"a", "b"}
         # What is appended now must not be glued to the torn line.
@@ -125,6 +125,12 @@ def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
         assert resumed(path, files) == interrupted
 
 
+def test_a_journal_of_an_earlier_version_is_taken_up(path, files, interrupted):
+    """Its lines begin with the line break, and the last has none."""
+    path.write_bytes(b"\n" + path.read_bytes().rstrip())
+    assert resumed(path, files) == interrupted
+
+
 @given(st.binary(), st.sampled_from([b"", b"\n"]))
 def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_result, noise, end):
     journal = Journal(path)
@@ -132,7 +138,7 @@ def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_resu
     journal.append(files[0], make_result("a", 0.5))
     journal.close(finished=False)
     with path.open("ab") as stream:
-        stream.write(b"\n" + noise + end)
+        stream.write(noise + end)
     assert set(resumed(path, files)) == {"a"}
 
 
@@ -149,7 +155,7 @@ def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_resu
 )
 def test_lines_that_are_something_else_are_passed_over(path, files, interrupted, line):
     with path.open("a") as stream:
-        stream.write("\n" + line)
+        stream.write(line + "\n")
     assert {"a", "c"} <= set(resumed(path, files))
 
 

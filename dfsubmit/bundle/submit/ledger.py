@@ -7,7 +7,6 @@ added. A line is a submission or a score; `read` folds them into `Entry` objects
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import table as aligned
-from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.errors import DfsubmitError, UsageError, did_you_mean
+from dfsubmit.files import append_json_line, read_json_lines
 
 KOREA = timezone(timedelta(hours=9), "KST")
 """Korean time has had no daylight saving since 1988."""
@@ -91,20 +91,16 @@ def keepsakes(entry_id: str) -> Path:
 def read() -> list[Entry]:
     """All submissions, oldest first.
 
+    What a kill or a full disk cut short is left out; see `damage`.
+
     Raises:
-        UsageError: a line is not readable, named by its number.
+        UsageError: a line holds something else, named by its number.
     """
-    path = ledger_path()
     entries: dict[str, Entry] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UsageError(f"{path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    for number, data in _lines():
+        if data is None:
+            continue
         try:
-            data = json.loads(line)
             kind = data.pop("event")
             if kind == "submission":
                 entries[data["id"]] = Entry(**data)
@@ -113,9 +109,31 @@ def read() -> list[Entry]:
                 entries[data["id"]].scored = str(data["time"])
             else:
                 raise ValueError(f"unknown event {kind!r}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{path}, line {number}: {error!r}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{ledger_path()}, line {number}: {error!r}") from error
     return list(entries.values())
+
+
+def damage() -> list[str]:
+    """A warning for each line that was cut short.
+
+    Raises:
+        UsageError: the ledger cannot be read.
+    """
+    return [
+        f"{ledger_path()}: line {number} cannot be read: its submission or score is missing"
+        for number, data in _lines()
+        if data is None
+    ]
+
+
+def _lines() -> list[tuple[int, dict[str, Any] | None]]:
+    try:
+        return list(read_json_lines(ledger_path()))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"{ledger_path()}: {error.strerror or error}") from error
 
 
 def next_id(entries: Iterable[Entry]) -> str:
@@ -142,7 +160,11 @@ def check_id(entry_id: str, entries: Iterable[Entry]) -> str:
 
 
 def record(entry: Entry) -> None:
-    """Add a submission."""
+    """Add a submission.
+
+    Raises:
+        DfsubmitError: the ledger cannot be written.
+    """
     data = asdict(entry)
     del data["score"], data["scored"]
     _append({"event": "submission", **data})
@@ -153,6 +175,7 @@ def record_score(entry_id: str, score: float, now: datetime | None = None) -> En
 
     Raises:
         UsageError: no such submission, or a score outside [0, 1].
+        DfsubmitError: the ledger cannot be written.
     """
     if not 0.0 <= score <= 1.0:
         raise UsageError(f"a macro F1 lies between 0 and 1, not at {score}")
@@ -179,10 +202,15 @@ def _append(data: dict[str, Any]) -> None:
     import filelock
 
     path = ledger_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One write of one line, so that a crash leaves the lines before it whole.
-    with filelock.FileLock(f"{path}.lock"), path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(data, ensure_ascii=False) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock"), path.open("a+b", buffering=0) as stream:
+            append_json_line(stream, data)
+    except OSError as error:
+        raise DfsubmitError(
+            f"the {data['event']} of {data['id']} is not in the ledger: {error.strerror or error}",
+            f"is {path.parent} writable, and its disk not full?",
+        ) from error
 
 
 def quota_warnings(entries: Iterable[Entry], now: datetime) -> list[str]:

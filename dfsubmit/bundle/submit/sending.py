@@ -111,7 +111,7 @@ def plan(
         )
     entries = ledger.read()
     now = now or datetime.now(ledger.KOREA)
-    warnings = [] if trial else ledger.quota_warnings(entries, now)
+    warnings = [] if trial else ledger.damage() + ledger.quota_warnings(entries, now)
     if doubt:
         warnings.insert(0, f"the bundle {doubt}")
     return Plan(

@@ -28,7 +28,8 @@ def command(context: click.Context, as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(entry) for entry in reversed(entries)], indent=2))
         return
     click.echo(ledger.table(entries) if entries else "nothing was submitted yet")
-    for warning in ledger.quota_warnings(entries, datetime.now(ledger.KOREA)):
+    warnings = ledger.damage() + ledger.quota_warnings(entries, datetime.now(ledger.KOREA))
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
 
 
