@@ -1,6 +1,6 @@
 """From a model folder to the leaderboard: package, rehearse, submit, remember.
 
-- package: `packaging`, with `wheels`, `notebooks`, `pins`, `checks` (`plugincode`), `manifest`;
+- package: `packaging`, with `wheels`, `notebooks`, `pins`, `checks`, `manifest`;
 - rehearse: `rehearsal`, with `upload`, `environment`, `sandbox` (`kernelrun`, `network`), `outcome`
   and `report`;
 - submit: `sending`, with `evidence`, `client` (`client2025`) and `ledger`;

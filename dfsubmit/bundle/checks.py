@@ -17,7 +17,6 @@ from typing import Any
 
 from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.package.notebooks import code_cells, read_notebook
-from dfsubmit.bundle.package.plugincode import second_model
 from dfsubmit.bundle.upload import DROPPED_FOLDERS, dropped_by_task
 from dfsubmit.errors import UsageError
 from dfsubmit.files import relative_files
@@ -76,7 +75,7 @@ def problems(folder: Path, target: str, max_size: int) -> list[str]:
         *_size(folder, paths, max_size),
         *(_dropped(paths) if target == "task" else []),
         *_models(paths, target),
-        *_plugins(folder, paths),
+        *_models_in_wheels(folder, paths),
         *_absolute_paths(folder, paths, target),
         *find_keys(folder, paths),
     ]
@@ -108,22 +107,22 @@ def _models(paths: list[str], target: str) -> list[str]:
     weights = [path for path in paths if path.endswith(WEIGHTS)]
     if not weights:
         return ["it holds no model weights"]
-    found = []
+    reasons = []
     home = _MODEL_FOLDERS[target]
     outside = [path for path in weights if not path.startswith(home + "/")]
     if outside:
-        found.append(f"weights outside {home}/: {', '.join(outside)}")
+        reasons.append(f"weights outside {home}/: {', '.join(outside)}")
     folders = {_weights_home(path) for path in weights}
     if len(folders) > 1:
-        found.append(f"more than one model: {', '.join(sorted(folders))}")
+        reasons.append(f"more than one model: {', '.join(sorted(folders))}")
     kinds = {_set_of(path) for path in weights}
     if len(folders) == 1 and len(kinds) > 1:
-        found.append(f"more than one set of weights: {', '.join(weights)}")
+        reasons.append(f"more than one set of weights: {', '.join(weights)}")
     if all(path.endswith(_PICKLES) for path in weights):
-        found.append(
+        reasons.append(
             f"weights that only load by unpickling: {', '.join(weights)}; save safetensors"
         )
-    return found
+    return reasons
 
 
 def _set_of(path: str) -> str:
@@ -137,30 +136,37 @@ def _weights_home(path: str) -> str:
     return str(parent.parent if parent.name == "onnx" else parent)
 
 
-def _plugins(folder: Path, paths: list[str]) -> list[str]:
-    found = []
+def _models_in_wheels(folder: Path, paths: list[str]) -> list[str]:
+    """Weights that a plugin brings. What its code loads is not looked at: no check can know it."""
+    reasons = []
     for path in paths:
-        if path.endswith(".whl") and not PurePosixPath(path).name.startswith("dfsubmit-"):
-            found += [f"{path}: {reason}" for reason in second_model(folder / path)]
-    return found
+        if not path.endswith(".whl"):
+            continue
+        if not zipfile.is_zipfile(folder / path):
+            reasons.append(f"{path} is not a wheel")
+            continue
+        with zipfile.ZipFile(folder / path) as archive:
+            weights = [name for name in archive.namelist() if name.endswith(WEIGHTS)]
+        reasons += [f"{path} brings weights of its own: {name}" for name in weights]
+    return reasons
 
 
 def _absolute_paths(folder: Path, paths: list[str], target: str) -> list[str]:
     """In what is executed or read on the server: notebook, JSON values, requirements, scripts."""
-    found = []
+    reasons = []
     for path in paths:
         try:
             texts = list(_texts(folder / path, path == NOTEBOOKS[target]))
         except UsageError as error:
-            found.append(error.message)
+            reasons.append(error.message)
             continue
         except (OSError, ValueError) as error:
-            found.append(f"{path} cannot be read: {error}")
+            reasons.append(f"{path} cannot be read: {error}")
             continue
         matches = [match.group() for text in texts for match in _ABSOLUTE.finditer(text)]
         if matches:
-            found.append(f"{path} has an absolute path: {matches[0]}")
-    return found
+            reasons.append(f"{path} has an absolute path: {matches[0]}")
+    return reasons
 
 
 def _texts(path: Path, is_notebook: bool) -> Iterator[str]:
@@ -189,18 +195,18 @@ def find_keys(folder: Path, paths: list[str]) -> list[str]:
     The key itself is never part of the message.
     """
     own = os.environ.get(KEY_VARIABLE, "").strip().encode()
-    found = []
+    reasons = []
     for path in paths:
         for member, content in _contents(folder / path):
             where = f"{path}!{member}" if member else path
             if own and own in content:
-                found.append(f"{where} holds the key of {KEY_VARIABLE}")
+                reasons.append(f"{where} holds the key of {KEY_VARIABLE}")
                 continue
             # Weights and images are noise to the patterns; the own key is looked for everywhere.
             if (member or path).endswith(_TEXT):
                 kinds = {kind for kind, pattern in _KEYS if pattern.search(content)}
-                found += [f"{where} holds {kind}" for kind in sorted(kinds)]
-    return found
+                reasons += [f"{where} holds {kind}" for kind in sorted(kinds)]
+    return reasons
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:

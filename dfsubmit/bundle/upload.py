@@ -29,22 +29,22 @@ def dropped_by_task(path: str) -> bool:
 
 
 def _by_task(folder: Path) -> list[str]:
-    found = []
+    paths = []
     # Links to folders are not entered, links to files are read through, as in the client.
     for current, _, names in os.walk(folder):
         relative = [Path(current, name).relative_to(folder).as_posix() for name in names]
-        found += [path for path in relative if not dropped_by_task(path)]
-    return found
+        paths += [path for path in relative if not dropped_by_task(path)]
+    return paths
 
 
 def _by_predict(folder: Path) -> list[str]:
-    found = [name for name in ("predict.ipynb", "requirements.txt") if (folder / name).is_file()]
+    paths = [name for name in ("predict.ipynb", "requirements.txt") if (folder / name).is_file()]
     for current, _, names in os.walk(folder / "assets"):
         for name in names:
             path = Path(current, name)
             if path.exists():
-                found.append(path.relative_to(folder).as_posix())
-    return found
+                paths.append(path.relative_to(folder).as_posix())
+    return paths
 
 
 def lay_out(folder: Path, paths: list[str], destination: Path) -> None:

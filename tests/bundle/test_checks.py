@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def add_cell(bundle: Path, source: str) -> None:
         },
     )
     path.write_text(json.dumps(notebook))
+
+
+def add_plugin(bundle: Path, member: str) -> None:
+    with zipfile.ZipFile(bundle / "wheels/own-1-py3-none-any.whl", "w") as archive:
+        archive.writestr(member, "")
 
 
 def test_built_bundles_have_no_problem(task_bundle: Path, predict_bundle: Path) -> None:
@@ -69,6 +75,8 @@ EDITS: list[tuple[Callable[[Path], object], str]] = [
     (lambda b: add_cell(b, 'submit(key="abcdefghijklmnop")'), "a key written out"),
     (lambda b: add_cell(b, "%aifactory submit --api-key abcdefghijkl"), "a key written out"),
     (lambda b: (b / "notes.txt").write_text(f"key {UUID}"), "notes.txt holds a key"),
+    (lambda b: add_plugin(b, "own/weights.onnx"), "brings weights of its own: own/weights.onnx"),
+    (lambda b: (b / "wheels/own.whl").write_text("text"), "wheels/own.whl is not a wheel"),
     (lambda b: (b / "task.ipynb").write_text("{}"), "is not a notebook"),
 ]
 
@@ -78,8 +86,8 @@ def test_an_edit_that_breaks_a_rule_is_found(
     bundle: Path, edit: Callable[[Path], object], reason: str
 ) -> None:
     edit(bundle)
-    found = problems(bundle, "task", sys.maxsize)
-    assert any(reason in line for line in found), found
+    reasons = problems(bundle, "task", sys.maxsize)
+    assert any(reason in line for line in reasons), reasons
 
 
 def test_the_environments_own_key_is_found_even_in_weights(
@@ -88,8 +96,8 @@ def test_the_environments_own_key_is_found_even_in_weights(
     monkeypatch.setenv("AIF_API_KEY", "plain-words-as-a-key")
     weights = bundle / "model/tiny-vit-demo/model.safetensors"
     weights.write_bytes(weights.read_bytes() + b"plain-words-as-a-key")
-    found = problems(bundle, "task", sys.maxsize)
-    assert found == ["model/tiny-vit-demo/model.safetensors holds the key of AIF_API_KEY"]
+    reasons = problems(bundle, "task", sys.maxsize)
+    assert reasons == ["model/tiny-vit-demo/model.safetensors holds the key of AIF_API_KEY"]
 
 
 def test_reading_the_key_from_the_environment_is_no_leak(bundle: Path) -> None:

@@ -1,7 +1,9 @@
-"""Wheels: built from source, repacked from an installation, copied; pure Python only."""
+"""Wheels: built from source or copied; pure Python only."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dfsubmit.bundle.package.wheels import make_wheel, own_wheel, required
+from dfsubmit.bundle.package.wheels import own_wheel, plugin_wheel, required
 from dfsubmit.errors import DfsubmitError, UsageError
 
 pytest.importorskip("build", reason="needs the bundle extra")
@@ -23,42 +25,68 @@ def test_own_wheel_names_the_requirements_but_not_the_extras(tmp_path: Path) -> 
     assert "nbclient" not in names
 
 
-def test_a_repacked_wheel_installs_and_imports(tmp_path: Path) -> None:
-    wheel, produced = make_wheel("pluggy", tmp_path)
-    assert produced == "repacked from the installed pluggy"
-    target = tmp_path / "installed"
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
-    subprocess.run([*pip, "--target", str(target), str(wheel)], check=True)
-    code = f"import sys; sys.path.insert(0, {str(target)!r}); import pluggy; print(pluggy.__file__)"
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
-    assert done.stdout.startswith(str(target)), done.stderr
+def test_own_wheel_is_asked_for_where_there_is_no_clone(tmp_path: Path) -> None:
+    built, _ = own_wheel(tmp_path)
+    # As an installed package: no setup.cfg beside it.
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import sys, dfsubmit; from pathlib import Path\n"
+        "from dfsubmit.bundle.package.wheels import own_wheel\n"
+        "print(own_wheel(Path(sys.argv[1]), *sys.argv[2:])[1])"
+    )
+    (tmp_path / "out").mkdir()
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "out"), *arguments],
+            cwd=tmp_path / "site",
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "UsageError: dfsubmit is installed here without its project's folder" in call().stderr
+    assert call(str(built)).stdout == f"copy of {built.name}\n"
 
 
-def test_a_repacked_wheel_leaves_scripts_and_pips_notes_behind(tmp_path: Path) -> None:
-    wheel, _ = make_wheel("pytest", tmp_path)
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-    assert not [name for name in names if name.startswith("..") or name.endswith("INSTALLER")]
-    assert sum(name.endswith("/RECORD") for name in names) == 1
+def test_own_wheel_of_another_version_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "dfsubmit-0.0.1-py3-none-any.whl"
+    other.write_bytes(b"")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match=r"--dfsubmit: dfsubmit-0\.0\.1-.*runs here"):
+        own_wheel(tmp_path / "out", str(other))
 
 
 def test_a_wheel_is_copied(tmp_path: Path) -> None:
-    (tmp_path / "from").mkdir()
+    wheel = tmp_path / "own-1-py3-none-any.whl"
+    wheel.write_bytes(b"as it is")
     (tmp_path / "to").mkdir()
-    wheel, _ = make_wheel("pluggy", tmp_path / "from")
-    copy, produced = make_wheel(str(wheel), tmp_path / "to")
+    copy, produced = plugin_wheel(str(wheel), tmp_path / "to")
     assert copy.read_bytes() == wheel.read_bytes()
     assert produced == f"copy of {wheel.name}"
 
 
 def test_a_wheel_with_compiled_code_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "fast-1-cp311-cp311-linux_x86_64.whl"
+    wheel.write_bytes(b"")
+    (tmp_path / "to").mkdir()
     with pytest.raises(UsageError, match="not pure Python"):
-        make_wheel("numpy", tmp_path)
+        plugin_wheel(str(wheel), tmp_path / "to")
 
 
-def test_what_is_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not installed"):
-        make_wheel("no-such-distribution-here", tmp_path)
+@pytest.mark.parametrize("origin", ["pytest", "no-such-distribution-here", "."])
+def test_what_is_neither_a_project_nor_a_wheel_is_asked_for(
+    origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of something installed among them: its files need not be all of its wheel."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UsageError, match=f"--plugin {re.escape(origin)}: neither a wheel"
+    ) as caught:
+        plugin_wheel(origin, tmp_path)
+    assert f"pip wheel --no-deps {origin}" in caught.value.hint
 
 
 def test_a_project_that_does_not_build_says_why(tmp_path: Path) -> None:
@@ -67,7 +95,7 @@ def test_a_project_that_does_not_build_says_why(tmp_path: Path) -> None:
     (project / "pyproject.toml").write_text("[project]\nname = 3\n")
     (tmp_path / "out").mkdir()
     with pytest.raises(DfsubmitError, match="cannot be built"):
-        make_wheel(str(project), tmp_path / "out")
+        plugin_wheel(str(project), tmp_path / "out")
 
 
 def test_nothing_is_written_into_the_project(tmp_path: Path) -> None:
@@ -82,7 +110,7 @@ def test_nothing_is_written_into_the_project(tmp_path: Path) -> None:
     )
     before = sorted(project.rglob("*"))
     (tmp_path / "out").mkdir()
-    wheel, _ = make_wheel(str(project), tmp_path / "out")
+    wheel, _ = plugin_wheel(str(project), tmp_path / "out")
     assert sorted(project.rglob("*")) == before
     with zipfile.ZipFile(wheel) as archive:
         assert "clean/stale.py" not in archive.namelist()

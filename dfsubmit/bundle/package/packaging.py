@@ -50,9 +50,10 @@ class PackageOptions:
         target: "task" (the 2025 contract) or "predict" (aifactory 3.x).
         output: the bundle's folder; it must not exist, or be a bundle already.
         name: the model's name in the bundle; None takes the folder's own.
-        plugins: projects' folders, wheels or installed distributions to bring along.
+        plugins: projects' folders or wheels to bring along.
         aggregator, tta: as `dfsubmit run` takes them.
         max_size: bytes that all files together may have.
+        dfsubmit: dfsubmit's own project or wheel; None takes the clone that this code runs in.
     """
 
     model: Path
@@ -63,6 +64,7 @@ class PackageOptions:
     aggregator: str = "mean"
     tta: str = "none"
     max_size: int = 2 * 1024**3
+    dfsubmit: str | None = None
 
 
 def package(options: PackageOptions) -> Manifest:
@@ -103,16 +105,14 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     name = options.name or model.name
     if not name or name in (".", "..") or "/" in name or "\\" in name or '"' in name:
         raise UsageError(f"--name {name!r} is not a usable folder name")
-    sources: dict[str, str] = {}
     wheel_folder = inner / "wheels"
     wheel_folder.mkdir(parents=True)
-    plugin_wheels = []
-    for maker in (wheels.own_wheel, *(_plugin_maker(origin) for origin in options.plugins)):
-        wheel, produced = maker(wheel_folder)
-        sources[wheel.relative_to(folder).as_posix()] = produced
-        if maker is not wheels.own_wheel:
-            plugin_wheels.append(wheel)
-    pins = _pins(plugin_wheels)
+    own = wheels.own_wheel(wheel_folder, options.dfsubmit)
+    plugins = [wheels.plugin_wheel(origin, wheel_folder) for origin in options.plugins]
+    sources = {
+        wheel.relative_to(folder).as_posix(): produced for wheel, produced in (own, *plugins)
+    }
+    pins = _pins([wheel for wheel, _ in plugins])
     write_atomically(folder / "requirements.txt", "".join(f"{pin}\n" for pin in pins))
     built = Manifest(
         target=options.target,
@@ -158,12 +158,8 @@ def _require_plugin(built: Manifest, aggregator: RegisteredAggregator) -> None:
     if aggregator.plugin not in BUILT_IN_PLUGINS and project(aggregator.plugin) not in wheels_in:
         raise UsageError(
             f"the aggregator {aggregator.name!r} comes from {aggregator.plugin}",
-            f"bring it along: --plugin {aggregator.plugin}",
+            "bring it along: --plugin DIR|WHEEL, its project's folder or its wheel",
         )
-
-
-def _plugin_maker(origin: str) -> Callable[[Path], tuple[Path, str]]:
-    return lambda folder: wheels.make_wheel(origin, folder)
 
 
 def _refuse_several_models(model: ModelFolder) -> None:
@@ -179,18 +175,18 @@ def _refuse_several_models(model: ModelFolder) -> None:
 
 def _copy_model(model: ModelFolder, destination: Path) -> list[Path]:
     """Weights (safetensors before ONNX, so that there is one set), configuration, recipe, card."""
-    found = [path for pattern in _WEIGHTS for path in sorted(model.path.glob(pattern))]
-    if not found:
-        found = [path for name in _ONNX if (path := model.path / name).is_file()]
-    if not found:
+    weights = [path for pattern in _WEIGHTS for path in sorted(model.path.glob(pattern))]
+    if not weights:
+        weights = [path for name in _ONNX if (path := model.path / name).is_file()]
+    if not weights:
         raise DfsubmitError(
             f"the bundle is refused:\n  - {model.source} holds no model.safetensors: weights that"
             " only load by unpickling do not go into a bundle",
             "load it once and save it again with model.save_pretrained(DIR)",
         )
-    found += [path for name in _DESCRIBING if (path := model.path / name).is_file()]
+    describing = [path for name in _DESCRIBING if (path := model.path / name).is_file()]
     copies = []
-    for path in found:
+    for path in (*weights, *describing):
         copy = destination / path.relative_to(model.path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copies.append(Path(shutil.copyfile(path, copy)))

@@ -1,17 +1,13 @@
-"""Wheels for a bundle: built from a project's folder, or repacked from what is installed.
+"""Wheels for a bundle: built from a project's folder, or copied.
 
-In: the name of a distribution, a project's folder or a wheel. Out: one wheel in a folder. The
-source is copied before it is built, so that nothing is written into the clone and no stale
-``build/`` gets into the wheel.
+In: a project's folder or a wheel. Out: one wheel in a folder. The source is copied before it is
+built, so that nothing is written into the clone and no stale ``build/`` gets into the wheel.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -20,9 +16,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from email.parser import Parser
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlparse
+from pathlib import Path
 
+from dfsubmit._version import __version__
 from dfsubmit.errors import DfsubmitError, NotInstalled, UsageError
 
 # Zip archives know no date before 1980; a fixed one makes equal sources give equal wheels.
@@ -41,41 +37,61 @@ _LEFT_OUT = (
 _BUILD_FILES = ("pyproject.toml", "setup.py")
 
 
-def make_wheel(origin: str, output: Path) -> tuple[Path, str]:
-    """One wheel in `output`, and what produced it, for people.
+def plugin_wheel(origin: str, output: Path) -> tuple[Path, str]:
+    """A plugin's wheel in `output`, and what produced it, for people.
 
     Args:
-        origin: a wheel's path, a project's folder, or the name of an installed distribution.
+        origin: a wheel's path, or a project's folder.
         output: an existing folder.
 
     Raises:
-        UsageError: `origin` is none of these, or the wheel is not pure Python.
+        UsageError: `origin` is neither, or the wheel is not pure Python.
         DfsubmitError: the build failed, with the end of its output.
     """
+    return _wheel(
+        origin, output, f"--plugin {origin}", f"'pip wheel --no-deps {origin}' makes the wheel"
+    )
+
+
+def own_wheel(output: Path, origin: str | None = None) -> tuple[Path, str]:
+    """dfsubmit's wheel in `output`, and what produced it.
+
+    Args:
+        output: an existing folder.
+        origin: a wheel's path, or a project's folder; None takes the clone that this code runs in.
+
+    Raises:
+        UsageError: there is no such clone, `origin` is neither, or is another version.
+        DfsubmitError: the build failed, with the end of its output.
+    """
+    if origin is not None:
+        wheel, produced = _wheel(origin, output, f"--dfsubmit {origin}", "")
+        if not wheel.name.startswith(f"dfsubmit-{__version__}-"):
+            raise UsageError(f"--dfsubmit: {wheel.name}, but dfsubmit {__version__} runs here")
+        return wheel, produced
+    clone = Path(__file__).resolve().parents[3]
+    if not ((clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file()):
+        raise UsageError(
+            "dfsubmit is installed here without its project's folder: its wheel cannot be built",
+            "give the folder or the wheel: --dfsubmit DIR|WHEEL",
+        )
+    return _build(clone, output), f"built from the clone at {_commit(clone)}"
+
+
+def _wheel(origin: str, output: Path, option: str, hint: str) -> tuple[Path, str]:
     path = Path(origin)
     if path.suffix == ".whl" and path.is_file():
         wheel, produced = Path(shutil.copy(path, output)), f"copy of {path.name}"
-    elif path.is_dir() and any((path / name).is_file() for name in _BUILD_FILES):
+    elif any((path / name).is_file() for name in _BUILD_FILES):
         wheel, produced = _build(path, output), f"built from {path.resolve().name}/"
     else:
-        wheel, produced = _from_installed(origin, output)
-    _require_pure(wheel.name)
+        raise UsageError(
+            f"{option}: neither a wheel nor a project's folder with a pyproject.toml or setup.py",
+            hint,
+        )
+    if not wheel.name.endswith("-none-any.whl"):
+        raise UsageError(f"{wheel.name} is not pure Python: it may not install on the server")
     return wheel, produced
-
-
-def _require_pure(wheel_name: str) -> None:
-    if not wheel_name.endswith("-none-any.whl"):
-        raise UsageError(f"{wheel_name} is not pure Python: it may not install on the server")
-
-
-def own_wheel(output: Path) -> tuple[Path, str]:
-    """dfsubmit's wheel: from the clone that this code runs in, else from the installed package."""
-    import dfsubmit
-
-    clone = Path(dfsubmit.__file__).resolve().parents[1]
-    if not ((clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file()):
-        return make_wheel("dfsubmit", output)
-    return _build(clone, output), f"built from the clone at {_commit(clone)}"
 
 
 def _commit(clone: Path) -> str:
@@ -142,59 +158,3 @@ def _ignore(project: Path) -> Callable[[str, list[str]], set[str]]:
     """Leave out the folders beside the package, at the top only; caches everywhere."""
     top, everywhere = shutil.ignore_patterns(*_LEFT_OUT), shutil.ignore_patterns("__pycache__")
     return lambda folder, names: (top if folder == str(project) else everywhere)(folder, names)
-
-
-def _from_installed(name: str, output: Path) -> tuple[Path, str]:
-    try:
-        distribution = importlib.metadata.distribution(name)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        raise UsageError(
-            f"{name!r} is no wheel, no folder with a pyproject.toml or setup.py, and not installed",
-            "give a plugin's project folder, its wheel, or the name of an installed distribution",
-        ) from None
-    source = _editable_source(distribution)
-    if source is not None:
-        return _build(source, output), f"built from {source.name}/"
-    return _repack(distribution, output), f"repacked from the installed {name}"
-
-
-def _editable_source(distribution: importlib.metadata.Distribution) -> Path | None:
-    text = distribution.read_text("direct_url.json")
-    data = json.loads(text) if text else {}
-    if not data.get("dir_info", {}).get("editable"):
-        return None
-    return Path(unquote(urlparse(data["url"]).path))
-
-
-def _repack(distribution: importlib.metadata.Distribution, output: Path) -> Path:
-    """A wheel from the files that an installation left, with a RECORD of its own."""
-    tags = [
-        line.removeprefix("Tag:").strip()
-        for line in (distribution.read_text("WHEEL") or "").splitlines()
-        if line.startswith("Tag:")
-    ]
-    name = distribution.metadata["Name"].replace("-", "_")
-    stem = f"{name}-{distribution.version}"
-    tag = "py3-none-any" if "py3-none-any" in tags else (tags or ["py3-none-any"])[0]
-    wheel = output / f"{stem}-{tag}.whl"
-    _require_pure(wheel.name)
-    record = []
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for item in sorted(distribution.files or [], key=str):
-            if not _belongs(item):
-                continue
-            content = Path(str(distribution.locate_file(item))).read_bytes()
-            archive.writestr(zipfile.ZipInfo(item.as_posix()), content, zipfile.ZIP_DEFLATED)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
-            record.append(f"{item.as_posix()},sha256={digest.decode()},{len(content)}")
-        record_name = f"{stem}.dist-info/RECORD"
-        archive.writestr(zipfile.ZipInfo(record_name), "\n".join([*record, f"{record_name},,", ""]))
-    return wheel
-
-
-def _belongs(path: PurePosixPath) -> bool:
-    """Whether an installed file came out of the wheel: scripts, caches and pip's notes did not."""
-    notes = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
-    if path.is_absolute() or ".." in path.parts or "__pycache__" in path.parts:
-        return False
-    return not (path.parent.name.endswith(".dist-info") and path.name in notes)

@@ -26,8 +26,8 @@ from dfsubmit.cli.values import byte_size
     "--plugin",
     "plugins",
     multiple=True,
-    metavar="DIR|WHEEL|NAME",
-    help="A plugin to bring along: its project, wheel or installed name. Repeatable.",
+    metavar="DIR|WHEEL",
+    help="A plugin to bring along: its project's folder or its wheel. Repeatable.",
 )
 @click.option("--aggregator", default="mean", show_default=True, help="Such as topk:k=5.")
 @click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
@@ -39,6 +39,11 @@ from dfsubmit.cli.values import byte_size
     show_default=True,
     help="Refuse a larger bundle (the server's limit goes with the key).",
 )
+@click.option(
+    "--dfsubmit",
+    metavar="DIR|WHEEL",
+    help="dfsubmit's own project or wheel.  [default: the clone that it runs from]",
+)
 @debug_option
 def command(
     model: Path,
@@ -49,12 +54,15 @@ def command(
     aggregator: str,
     tta: str,
     max_size: int,
+    dfsubmit: str | None,
 ) -> None:
     """Build a bundle that the competition's client can send."""
     from dfsubmit.bundle.manifest import bundle_hash
     from dfsubmit.bundle.package.packaging import PackageOptions, package
 
-    options = PackageOptions(model, target, output, name, plugins, aggregator, tta, max_size)
+    options = PackageOptions(
+        model, target, output, name, plugins, aggregator, tta, max_size, dfsubmit
+    )
     built = package(options)
     for item in built.files:
         click.echo(f"{item.size:>12,}  {item.path}  ({item.source})")
