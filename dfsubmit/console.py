@@ -21,6 +21,22 @@ def printable_text(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def first_few(
+    items: Iterable[str], count: int = 5, separator: str = ", ", others: str = "and {} more"
+) -> str:
+    """The first of many names for a message, `printable`, and how many others there are.
+
+    Args:
+        items: what to name.
+        count: how many of them to show.
+        separator: between them.
+        others: stands for the rest; {} is their number.
+    """
+    names = [printable(item) for item in items]
+    rest = len(names) - count
+    return separator.join([*names[:count], others.format(rest)] if rest > 0 else names)
+
+
 def table(rows: Sequence[Sequence[object]], indent: str = "  ") -> str:
     """Rows of equal length as aligned columns. A column of numbers (its first row, a header
     perhaps, left out of account) is set to the right."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfsubmit.console import duration, printable, printable_text, table
+from dfsubmit.console import duration, first_few, printable, printable_text, table
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,14 @@ def test_anything_becomes_one_printable_line(name):
 
 def test_a_text_keeps_its_lines():
     assert printable_text("one\n\x1b[2Jtwo\rthree\n") == "one\n\\x1b[2Jtwo\\rthree\n"
+
+
+def test_of_many_names_the_first_are_shown_and_the_others_counted() -> None:
+    names = ["a", "\x1b", "c", "d", "e", "f", "g"]
+    assert first_few(names) == r"a, \x1b, c, d, e, and 2 more"
+    assert first_few(iter(names[:5])) == r"a, \x1b, c, d, e"
+    assert first_few(names, 1, "\n", "… {} others") == "a\n… 6 others"
+    assert first_few([]) == ""
 
 
 def test_words_stand_left_and_numbers_right():

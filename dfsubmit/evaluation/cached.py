@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.labels import LabelledFile, listing
+from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.metrics import Predictions
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.output.scores import read_meta, read_scores
@@ -79,7 +80,7 @@ def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> Cac
     missing = [repr(name) for name in labels if name not in results]
     if missing:
         raise UsageError(
-            f"{path} has no scores for {len(missing)} labelled file(s): {listing(missing)}",
+            f"{path} has no scores for {len(missing)} labelled file(s): {first_few(missing)}",
             "run on a folder that holds them, or take them out of the labels",
         )
     chosen = [results[name] for name in labels]

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.labels import LabelledFile, listing
+from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
 from dfsubmit.evaluation.statistics.metrics import TITLES, Predictions, point
 from dfsubmit.output.scores import read_scores
@@ -213,20 +214,20 @@ def _read_labels_given(path: Path) -> dict[str, int]:
         else:
             said[name] = int(label)
     if wrong:
-        raise UsageError(f"{path}: {listing(wrong)}", "labels are 0 or 1")
+        raise UsageError(f"{path}: {first_few(wrong, separator='; ')}", "labels are 0 or 1")
     return said
 
 
-def _check_names(path: Path, labels: Mapping[str, object], found: Mapping[str, object]) -> None:
+def _check_names(path: Path, labels: Mapping[str, object], rows: Mapping[str, object]) -> None:
     """Exactly the labelled files, or an error that names the others."""
-    missing = [repr(name) for name in labels if name not in found]
+    missing = [repr(name) for name in labels if name not in rows]
     if missing:
         raise UsageError(
-            f"{path} has no row for {len(missing)} labelled file(s): {listing(missing)}"
+            f"{path} has no row for {len(missing)} labelled file(s): {first_few(missing)}"
         )
-    unknown = [repr(name) for name in found if name not in labels]
+    unknown = [repr(name) for name in rows if name not in labels]
     if unknown:
         raise UsageError(
-            f"{path} has {len(unknown)} file(s) without a label: {listing(unknown)}",
+            f"{path} has {len(unknown)} file(s) without a label: {first_few(unknown)}",
             "label them, or use 'dfsubmit compare', which leaves them out",
         )

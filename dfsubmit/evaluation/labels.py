@@ -7,15 +7,14 @@ or a source) and any others (dataset, method, compression, …). Out: a `Labelle
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError, did_you_mean
 from dfsubmit.records import FAKE, REAL
 
 LABEL_NAMES = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
-_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,12 @@ def read_labels(path: str | Path) -> dict[str, LabelledFile]:
         else:
             labels[name] = LabelledFile(name, LABEL_NAMES[label], group, row)
     if wrong:
-        raise UsageError(f"{path}: {listing(wrong)}", "labels are 0, 1, real or fake")
+        raise UsageError(
+            f"{path}: {first_few(wrong, separator='; ')}", "labels are 0, 1, real or fake"
+        )
     if not labels:
         raise UsageError(f"{path}: no rows")
     return labels
-
-
-def listing(items: Iterable[str]) -> str:
-    """The first ten items and the number of the others, for a message."""
-    items = list(items)
-    rest = len(items) - _SHOWN
-    return "; ".join(items[:_SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def _check_header(path: Path, header: list[str]) -> None:

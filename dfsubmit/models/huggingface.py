@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, UsageError
 from dfsubmit.faces.preprocess import Preprocessor, load_preprocessor
 from dfsubmit.hooks.hookspecs import hookimpl
@@ -190,9 +191,8 @@ def load_network(folder: Path) -> Any:
     missing = sorted(info["missing_keys"])
     if missing:
         # transformers fills what is missing with random values and goes on: a silent coin toss.
-        listing = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise ModelError(
-            f"{folder}: {len(missing)} weights are missing ({listing})",
+            f"{folder}: {len(missing)} weights are missing ({first_few(missing, 3)})",
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
     for name, weight in network.named_parameters():

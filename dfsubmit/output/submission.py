@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfsubmit.console import printable
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.media.listing import list_media
 from dfsubmit.records import FileResult
 
 HEADER = ["filename", "label"]
-_SHOWN = 5
 
 
 def write_submission(path: str | os.PathLike[str], results: Iterable[FileResult]) -> None:
@@ -95,8 +94,5 @@ def validate_submission(
 
 def _listing(what: str, items: Iterable[str]) -> list[str]:
     """One line that counts the items and names the first of them; nothing for none."""
-    names = [printable(item) for item in items]
-    if not names:
-        return []
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"]
+    names = list(items)
+    return [f"{len(names)} {what}: {first_few(names)}"] if names else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import duration, printable, printable_text, table
+from dfsubmit.console import duration, first_few, printable_text, table
 from dfsubmit.records import FAKE, REAL, FileResult, Status
 
 _SHOWN = 10
@@ -49,10 +49,10 @@ def _lines(summary: RunSummary) -> Iterator[str]:
 def _failures(summary: RunSummary) -> Iterator[str]:
     """The files that failed, with their reasons, the first of them by name."""
     failed = [item for item in summary.results if item.status is not Status.OK]
-    for item in failed[:_SHOWN]:
-        yield f"    {item.status.value}: {printable(item.filename)}: {printable(item.error)}"
-    if len(failed) > _SHOWN:
-        yield f"    … and {len(failed) - _SHOWN} more: see the .scores.jsonl file"
+    lines = [f"    {item.status.value}: {item.filename}: {item.error}" for item in failed]
+    others = "    … and {} more: see the .scores.jsonl file"
+    if lines:
+        yield first_few(lines, _SHOWN, "\n", others)
 
 
 def _speed(meta: dict[str, Any]) -> str:
@@ -85,8 +85,7 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
             f"{meta['aggregator_fallbacks']} files, where the mean was used instead"
         )
     if meta["passed_over"]:
-        names = ", ".join(printable(name) for name in meta["passed_over"][:_SHOWN])
-        yield f"passed over (no regular files): {names}"
+        yield f"passed over (no regular files): {first_few(meta['passed_over'], _SHOWN)}"
     for name, error in meta["plugin_failures"].items():
         yield f"WARNING: the plugin {name} did not load: {error}"
 

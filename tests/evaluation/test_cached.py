@@ -57,7 +57,7 @@ def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores):
 
 
 def test_labels_without_scores_are_named(scores):
-    with pytest.raises(UsageError, match=r"2 labelled file\(s\): 'x.mp4'; 'y.mp4'"):
+    with pytest.raises(UsageError, match=r"2 labelled file\(s\): 'x.mp4', 'y.mp4'"):
         read_cached_run(scores, labelled(("a.mp4", 0), ("x.mp4", 0), ("y.mp4", 1)))
 
 

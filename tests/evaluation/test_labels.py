@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.labels import LabelledFile, listing, read_labels
+from dfsubmit.evaluation.labels import LabelledFile, read_labels
 
 
 def write(tmp_path, content):
@@ -54,8 +54,3 @@ def test_what_is_wrong_is_named(tmp_path, content, named):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere\.csv"):
         read_labels(tmp_path / "nowhere.csv")
-
-
-def test_long_lists_are_cut():
-    assert listing(map(str, range(12))) == "0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 2 more"
-    assert listing(["a"]) == "a"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option
+from dfsubmit.console import first_few
 
 
 @click.command("extract")
@@ -77,10 +78,9 @@ def command(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(summary), indent=2))
         return
-    for name, status, error in summary.failures[:20]:
-        click.echo(f"  {status}: {name}: {error}", err=True)
-    if len(summary.failures) > 20:
-        click.echo(f"  … and {len(summary.failures) - 20} more", err=True)
+    failures = [f"  {status}: {name}: {error}" for name, status, error in summary.failures]
+    if failures:
+        click.echo(first_few(failures, 20, "\n", "  … and {} more"), err=True)
     counts = ", ".join(f"{count:,} {name}" for name, count in summary.crops.items())
     statuses = ", ".join(f"{count:,} {name}" for name, count in sorted(summary.statuses.items()))
     click.echo(f"faces: {counts}, in {summary.groups:,} identity groups")

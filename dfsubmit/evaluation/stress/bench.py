@@ -18,9 +18,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import progress_bar
+from dfsubmit.console import first_few, progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
-from dfsubmit.evaluation.labels import listing
 from dfsubmit.evaluation.stress.degrade import VARIANTS, Variant, degrade_file
 from dfsubmit.files import write_atomically
 from dfsubmit.machine import available_cpus
@@ -131,7 +130,7 @@ class StressBench:
             return
         failed = self._degrade([file for file in todo if file.name in usable], media, name)
         if failed:
-            say(f"{name}: {len(failed)} file(s) were scored as they are: {listing(failed)}")
+            say(f"{name}: {len(failed)} file(s) were scored as they are: {first_few(failed)}")
 
     def _usable(self) -> set[str]:
         """Files that the clean run could decode: only these can be degraded."""

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import read_predictions
-from dfsubmit.evaluation.labels import LabelledFile, listing
+from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
 from dfsubmit.evaluation.statistics.metrics import Predictions, point
 from dfsubmit.evaluation.stress.bench import CLEAN, StressBench
@@ -101,15 +102,15 @@ def stress(
         NotInstalled: PyAV is missing.
         DfsubmitError: the model cannot be loaded, or the work was interrupted (exit 130).
     """
-    found = {file.name: file for file in list_media(options.data)}
-    missing = [repr(name) for name in labels if name not in found]
+    media = {file.name: file for file in list_media(options.data)}
+    missing = [repr(name) for name in labels if name not in media]
     if missing:
         raise UsageError(
-            f"{options.data} lacks {len(missing)} labelled file(s): {listing(missing)}"
+            f"{options.data} lacks {len(missing)} labelled file(s): {first_few(missing)}"
         )
     if len({row.label for row in labels.values()}) < 2:
         raise UsageError("files of both classes are needed: macro F1 of one class is undefined")
-    files = [found[name] for name in labels]
+    files = [media[name] for name in labels]
     load_av()
     bench = StressBench(options, files, folder, seed, keep_media)
     # The clean run goes first: which files cannot be scored at all is known from it.
@@ -139,7 +140,7 @@ def stress(
         files=len(files),
         fakes=sum(row.label for row in labels.values()),
         groups=int(groups.max()) + 1,
-        unlabelled=len(found) - len(files),
+        unlabelled=len(media) - len(files),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import LABEL_NAMES, FaceRow
@@ -78,7 +79,9 @@ def split_faces(
     known = {row.dataset for row in rows}
     for name in hold_out:
         if name not in known:
-            raise UsageError(f"--hold-out {name}: there is no such data set", _listing(known))
+            raise UsageError(
+                f"--hold-out {name}: there is no such data set", first_few(sorted(known))
+            )
     groups = identity_groups([row.identities for row in rows])
     test = [i for i, row in enumerate(rows) if row.dataset in hold_out or row.split == "test"]
     tested = set(test)
@@ -167,8 +170,9 @@ def _check(rows: Sequence[FaceRow], split: Split) -> None:
                 raise UsageError(f"there is no {word} face to {name}", hint)
     shared = split.shared_groups()
     if split.by == "group" and shared:
+        names = first_few(sorted(shared))
         raise DfsubmitError(
-            f"{len(shared)} identity groups stand on both sides of the split: {_listing(shared)}",
+            f"{len(shared)} identity groups stand on both sides of the split: {names}",
             "the split given with the data tears them apart: correct it, or remove it",
         )
 
@@ -187,8 +191,3 @@ def write_split(path: Path, rows: Sequence[FaceRow], split: Split) -> None:
         label = LABEL_NAMES[row.label]
         writer.writerow((sides[i], row.dataset, row.video, row.crop, label, split.groups[i]))
     write_atomically(path, text.getvalue())
-
-
-def _listing(names: set[str]) -> str:
-    first = sorted(names)[:5]
-    return ", ".join(first) + (", …" if len(names) > len(first) else "")

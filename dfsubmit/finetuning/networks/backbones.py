@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import ModelError, UsageError, did_you_mean
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, parse_preprocessor
 from dfsubmit.models.fakeclass import resolve_fake_class
@@ -122,9 +123,9 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
         names = NEW_HEAD
     else:
         names = {int(index): str(name) for index, name in opened.id2label.items()}
-        listing = ", ".join(list(names.values())[:5])
         if len(names) != 2:
-            raise ModelError(f"{origin} has {len(names)} classes: {listing}, …", _NEW_HEAD_HINT)
+            classes = first_few(names.values())
+            raise ModelError(f"{origin} has {len(names)} classes: {classes}", _NEW_HEAD_HINT)
     try:
         fake = resolve_fake_class(names)
     except UsageError as error:
