@@ -27,6 +27,10 @@ class Environment:
     substitutions: tuple[str, ...] = ()
 
 
+PRESENT = Environment(Path(sys.executable), ("the present environment for a fresh one",))
+"""The environment that this process runs in."""
+
+
 def make_environment(folder: Path) -> Environment:
     """A virtual environment with the server's preinstalled set.
 
@@ -57,11 +61,6 @@ def make_environment(folder: Path) -> Environment:
     return Environment(python, tuple(substitutions))
 
 
-def present_environment() -> Environment:
-    """The environment that this process runs in."""
-    return Environment(Path(sys.executable), ("the present environment for a fresh one",))
-
-
 def find_python(version: str) -> Path | None:
     """A working interpreter of that version ("3.10"), or None.
 
@@ -86,8 +85,8 @@ def versions(python: Path) -> dict[str, str]:
     """Every installed distribution's exact version, and Python's."""
     code = (
         "import importlib.metadata as metadata, json, platform\n"
-        "found = {item.metadata['Name']: item.version for item in metadata.distributions()}\n"
-        "print(json.dumps({'python': platform.python_version(), **found}))"
+        "named = {item.metadata['Name']: item.version for item in metadata.distributions()}\n"
+        "print(json.dumps({'python': platform.python_version(), **named}))"
     )
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}

@@ -3,9 +3,9 @@
 The child process of a rehearsal. It enters the closed network and gives up CPUs before it starts
 the kernel, so that both, and every process of the notebook, live under the same rules.
 
-The job is a JSON object: notebook (what to run), executed (where the run notebook goes), result
-(where a JSON object with "error" and "seconds" goes), folder (the working folder), kernel (the name
-of its kernel specification), cpus, namespace (whether to close the network here).
+The job is a JSON object: notebook (as JSON), executed (where the run notebook goes), result
+(where a JSON object with "error" and "seconds" goes), folder (the working folder), cpus, namespace
+(whether to close the network here).
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.bundle.rehearse.network import enter_namespace
+
+KERNEL = "rehearsal"
+"""The name of the kernel specification that the job runs in."""
 
 
 def main(job_file: str) -> None:
@@ -32,11 +35,11 @@ def main(job_file: str) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    notebook = nbformat.read(job["notebook"], as_version=4)
+    notebook = nbformat.reads(json.dumps(job["notebook"]), as_version=4)
     client = NotebookClient(
         notebook,
         timeout=None,
-        kernel_name=job["kernel"],
+        kernel_name=KERNEL,
         resources={"metadata": {"path": job["folder"]}},
     )
     error = ""

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from dfsubmit.bundle.rehearse.sandbox import Limits
 
-EXPECTED_FILES = 1500
-"""About what a hidden test set holds; the true number is not published."""
-
 
 @dataclass(frozen=True)
 class RehearsalOptions:
@@ -22,7 +19,8 @@ class RehearsalOptions:
         fresh: make a virtual environment; otherwise the present one runs the notebook, and its
             installing cells are skipped.
         limits: time, memory and CPUs.
-        expected_files: the number of files to forecast the time for.
+        expected_files: the number of files to forecast the time for: about what a hidden test set
+            holds, whose true number is not published.
         max_size: bytes that the bundle may have.
         max_failures: the share of files that may fail.
     """
@@ -32,6 +30,6 @@ class RehearsalOptions:
     labels: Path | None = None
     fresh: bool = True
     limits: Limits = field(default_factory=Limits)
-    expected_files: int = EXPECTED_FILES
+    expected_files: int = 1500
     max_size: int = 2 * 1024**3
     max_failures: float = 0.05

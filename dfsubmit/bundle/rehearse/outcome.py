@@ -8,12 +8,11 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dfsubmit.bundle.rehearse import report
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
-from dfsubmit.bundle.rehearse.report import Report
-from dfsubmit.console import printable
+from dfsubmit.bundle.rehearse.report import WARN, Report
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.output.scores import meta_path, read_meta, read_scores, scores_path
 from dfsubmit.records import Status
@@ -22,16 +21,15 @@ if TYPE_CHECKING:
     from dfsubmit.evaluation.labels import LabelledFile
 
 SUBMISSION = "submission.csv"
-_NAMED = 5
 
 
 def check_outcome(
-    found: Report, work: Path, options: RehearsalOptions, known: dict[str, LabelledFile]
+    report: Report, work: Path, options: RehearsalOptions, known: dict[str, LabelledFile]
 ) -> None:
     """Check ``submission.csv`` against the data, count failures, forecast the time, score.
 
     Args:
-        found: takes the checks and figures.
+        report: takes the checks and figures.
         work: the notebook's working folder after its run.
         options: of the rehearsal.
         known: the true labels by filename; empty for no scoring.
@@ -44,18 +42,21 @@ def check_outcome(
         line.replace(f"{submission}: ", "", 1).replace(str(submission), SUBMISSION)
         for line in validate_submission(submission, work / "data")
     ]
-    if not found.add("submission", problems, f"{found.figures['files']} rows, columns and labels"):
+    if not report.add(
+        "submission", problems, f"{report.figures['files']} rows, columns and labels"
+    ):
         return
     labels = {name: int(label) for name, label in read_submission(submission)}
     counts = Counter(labels.values())
-    found.figures["labels"] = {"real": counts[0], "fake": counts[1]}
-    same = ["all labels are the same"] if len(counts) == 1 and len(labels) > 1 else []
-    found.add("labels", same, f"{counts[0]} real, {counts[1]} fake", bad=report.WARN)
-    _check_failures(found, submission, options.max_failures)
-    _check_run(found, submission)
-    _check_forecast(found, submission, options)
+    report.figures["labels"] = {"real": counts[0], "fake": counts[1]}
+    same = "all labels are the same" if len(counts) == 1 and len(labels) > 1 else ""
+    report.add("labels", [same], f"{counts[0]} real, {counts[1]} fake", bad=WARN)
+    _check_failures(report, submission, options.max_failures)
+    meta = read_meta(scores_path(submission))
+    _check_run(report, meta)
+    _check_forecast(report, meta, options)
     if known:
-        _score(found, labels, known)
+        _score(report, labels, known)
 
 
 def keep(work: Path, folder: Path) -> None:
@@ -66,55 +67,52 @@ def keep(work: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def _check_failures(found: Report, submission: Path, max_failures: float) -> None:
+def _check_failures(report: Report, submission: Path, max_failures: float) -> None:
     try:
         results = read_scores(scores_path(submission))
     except UsageError as error:
-        found.add("failures", [f"not known: {error.message}"], "", bad=report.WARN)
+        report.add("failures", [f"not known: {error.message}"], "", bad=WARN)
         return
     statuses = Counter(result.status for result in results)
-    found.figures["statuses"] = {status.value: count for status, count in statuses.items()}
+    report.figures["statuses"] = {status.value: count for status, count in statuses.items()}
     failed = len(results) - statuses[Status.OK]
     listing = ", ".join(f"{count} {status.value}" for status, count in statuses.most_common())
     share = failed / max(1, len(results))
-    names = [printable(result.filename) for result in results if result.status is not Status.OK]
-    listing += f": {', '.join(names[:_NAMED])}" if names else ""
-    over = [f"{failed} of {len(results)} files failed, {listing}"] if share > max_failures else []
-    found.add("failures", over, listing)
+    names = [result.filename for result in results if result.status is not Status.OK]
+    listing += f": {first_few(names)}" if names else ""
+    over = f"{failed} of {len(results)} files failed, {listing}" if share > max_failures else ""
+    report.add("failures", [over], listing)
 
 
-def _check_run(found: Report, submission: Path) -> None:
+def _check_run(report: Report, meta: dict[str, Any]) -> None:
     """What the run itself says against its result."""
-    meta = read_meta(scores_path(submission))
     plugins = meta.get("plugin_failures", {})
-    found.add("plugins", [f"{name}: {why}" for name, why in plugins.items()], "all loaded")
+    report.add("plugins", [f"{name}: {why}" for name, why in plugins.items()], "all loaded")
     doubts = list(meta.get("warnings", []))
     if meta.get("aggregator_fallbacks"):
         doubts.append(f"the aggregator failed on {meta['aggregator_fallbacks']} files")
     if meta.get("thinned"):
         doubts.append(f"{meta['thinned']} files had fewer frames, for lack of time")
-    found.add("run", doubts, "no warnings", bad=report.WARN)
+    report.add("run", doubts, "no warnings", bad=WARN)
 
 
-def _check_forecast(found: Report, submission: Path, options: RehearsalOptions) -> None:
+def _check_forecast(report: Report, meta: dict[str, Any], options: RehearsalOptions) -> None:
     """Time for the expected number of files: start-up once, the rest in proportion."""
-    files, seconds = found.figures["files"], found.figures.get("seconds")
+    files, seconds = report.figures["files"], report.figures.get("seconds")
     if seconds is None:
         return
-    scoring = float(read_meta(scores_path(submission)).get("seconds", {}).get("total", seconds))
+    scoring = float(meta.get("seconds", {}).get("total", seconds))
     fixed = max(0.0, seconds - scoring)
     forecast = fixed + scoring / files * options.expected_files
     limit = options.limits.seconds
-    found.figures |= {
-        "forecast_seconds": round(forecast),
-        "expected_files": options.expected_files,
-    }
+    report.figures["forecast_seconds"] = round(forecast)
+    report.figures["expected_files"] = options.expected_files
     text = f"{forecast:,.0f} s for {options.expected_files} files on this machine"
     text += f"; {limit:,.0f} s are allowed"
-    found.add("forecast", [text] if forecast > limit else [], text, bad=report.WARN)
+    report.add("forecast", [text if forecast > limit else ""], text, bad=WARN)
 
 
-def _score(found: Report, predicted: dict[str, int], known: dict[str, LabelledFile]) -> None:
+def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledFile]) -> None:
     """Macro F1 with its interval, over the files that have a label."""
     import numpy as np
 
@@ -123,17 +121,17 @@ def _score(found: Report, predicted: dict[str, int], known: dict[str, LabelledFi
 
     rows = [known[name] for name in predicted if name in known]
     if not rows:
-        found.add("macro F1", ["the labels name none of the files"], "")
+        report.add("macro F1", ["the labels name none of the files"], "")
         return
     truth = np.array([row.label for row in rows], dtype=np.int64)
     said = np.array([predicted[row.filename] for row in rows], dtype=np.int64)
     predictions = Predictions(truth, said, None, np.ones(len(rows), dtype=bool))
     value = point(predictions, ["macro_f1"])["macro_f1"]
     if np.isnan(value):
-        found.add("macro F1", ["undefined: the labels have one class"], "", bad=report.WARN)
+        report.add("macro F1", ["undefined: the labels have one class"], "", bad=WARN)
         return
     groups = group_numbers([row.group for row in rows])
     low, high = interval(bootstrap([predictions], groups, ["macro_f1"])["macro_f1"][0])
-    found.figures |= {"macro_f1": value, "macro_f1_ci": [low, high], "labelled": len(rows)}
+    report.figures |= {"macro_f1": value, "macro_f1_ci": [low, high], "labelled": len(rows)}
     text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(rows)} labelled files"
-    found.add("macro F1", [], text)
+    report.add("macro F1", [], text)

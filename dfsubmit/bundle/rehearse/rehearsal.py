@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,10 @@ from dfsubmit.bundle import checks
 from dfsubmit.bundle.manifest import MANIFEST_FILE, NOTEBOOKS, bundle_hash, changes, read_manifest
 from dfsubmit.bundle.package.notebooks import read_notebook, role
 from dfsubmit.bundle.pins import CPUS
-from dfsubmit.bundle.rehearse import network, outcome, report
-from dfsubmit.bundle.rehearse.environment import (
-    Environment,
-    install,
-    make_environment,
-    present_environment,
-    versions,
-)
+from dfsubmit.bundle.rehearse import network, outcome
+from dfsubmit.bundle.rehearse.environment import PRESENT, install, make_environment, versions
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
-from dfsubmit.bundle.rehearse.report import Report
+from dfsubmit.bundle.rehearse.report import WARN, Report, kept, write
 from dfsubmit.bundle.rehearse.sandbox import Run, Sandbox
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.errors import DfsubmitError, UsageError
@@ -36,12 +31,12 @@ from dfsubmit.files import relative_files
 from dfsubmit.machine import available_cpus
 
 
-def rehearse(options: RehearsalOptions, tell: Callable[[str], None] = lambda line: None) -> Report:
+def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line: None) -> Report:
     """Rehearse a bundle and keep the report, the executed notebook and the result beside it.
 
     Args:
         options: what to rehearse, and how.
-        tell: called with a line at the start of each step.
+        say: called with a line at the start of each step.
 
     Raises:
         UsageError: no bundle, no media, two media files of one name, or labels that cannot be read.
@@ -51,34 +46,34 @@ def rehearse(options: RehearsalOptions, tell: Callable[[str], None] = lambda lin
     built = read_manifest(bundle)
     # Read at once: a wrong labels file is better found before the hours than after them.
     labels = read_labels(options.labels) if options.labels is not None else {}
-    found = Report(
+    report = Report(
         bundle=bundle.absolute().name,
         bundle_hash=bundle_hash(bundle),
         target=built.target,
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    folder = report.kept(bundle)
+    folder = kept(bundle)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="dfsubmit-rehearsal-") as scratch:
         work = Path(scratch, "work")
-        media = _lay_flat(options.data, options.labels, work / "data")
-        found.figures["files"] = len(media)
-        _check_files(found, options, built.target, changes(bundle, built), work)
+        report.figures["files"] = _lay_flat(options.data, options.labels, work / "data")
+        rehearsal = _Rehearsal(options, report, Path(scratch), work, folder, say)
+        rehearsal.check_files(changes(bundle, built))
         if (work / NOTEBOOKS[built.target]).is_file():
-            _run(found, options, built.target, Path(scratch), work, folder, tell)
-            outcome.check_outcome(found, work, options, labels)
+            rehearsal.run()
+            outcome.check_outcome(report, work, options, labels)
             outcome.keep(work, folder)
-    report.write(found, folder)
-    return found
+    write(report, folder)
+    return report
 
 
-def _lay_flat(data: Path, labels: Path | None, destination: Path) -> list[str]:
-    """Link or copy the media into one folder; their names."""
+def _lay_flat(data: Path, labels: Path | None, destination: Path) -> int:
+    """Link or copy the media into one folder; their number."""
     if not data.is_dir():
         raise UsageError(f"--data {data}: there is no such folder")
     destination.mkdir(parents=True)
-    names = []
+    count = 0
     for path in sorted(data.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(data).parts)
         if hidden or not path.is_file() or (labels is not None and path.samefile(labels)):
@@ -92,106 +87,103 @@ def _lay_flat(data: Path, labels: Path | None, destination: Path) -> list[str]:
             os.link(path.resolve(), destination / path.name)
         except OSError:
             shutil.copy2(path, destination / path.name)
-        names.append(path.name)
-    if not names:
+        count += 1
+    if not count:
         raise UsageError(f"--data {data} holds no files")
-    return names
+    return count
 
 
-def _check_files(
-    found: Report, options: RehearsalOptions, target: str, edits: list[str], work: Path
-) -> None:
-    """What can be said before anything runs; lays out what would be uploaded."""
-    bundle = options.bundle
-    paths = relative_files(bundle)
-    sent = uploaded(bundle, target)
-    lay_out(bundle, sent, work)
-    size = sum((bundle / path).stat().st_size for path in sent)
-    found.figures["bundle_bytes"] = size
-    found.add("as built", edits, "every file as in the manifest", bad=report.WARN)
-    lost = sorted(set(paths) - set(sent) - {MANIFEST_FILE})
-    found.add(
-        "upload",
-        [f"{path} would not be uploaded" for path in lost],
-        f"{len(sent)} files, {size:,} bytes, as the client of '{target}' sends them",
-    )
-    reasons = checks.problems(bundle, target, options.max_size)
-    found.add("rules", reasons, "one model, no key, no absolute path, no pickle, size in bounds")
+@dataclass(frozen=True)
+class _Rehearsal:
+    """One rehearsal on its way.
 
+    Attributes:
+        options: of the rehearsal.
+        report: takes the checks and figures.
+        scratch: for the rehearsal's own files.
+        work: what the notebook has for its working folder.
+        folder: where the executed notebooks are kept.
+        say: called with a line at the start of each step.
+    """
 
-def _run(
-    found: Report,
-    options: RehearsalOptions,
-    target: str,
-    scratch: Path,
-    work: Path,
-    folder: Path,
-    tell: Callable[[str], None],
-) -> None:
-    """Install with the network open, then run with the network closed."""
-    try:
-        notebook = read_notebook(work / NOTEBOOKS[target])
-        tell("preparing the environment")
-        environment = make_environment(scratch / "venv") if options.fresh else present_environment()
-    except DfsubmitError as error:
-        found.add("environment", [error.message], "")
-        return
-    found.figures["substitutions"] = list(environment.substitutions)
-    found.add(
-        "environment",
-        [f"stand-in: {line}" for line in environment.substitutions],
-        "Python and preinstalled packages as on the server",
-        bad=report.WARN,
-    )
-    first, rest = split(notebook, target)
-    sandbox = Sandbox(environment.python, work, scratch, options.limits, not options.fresh)
-    if options.fresh:
-        tell("installing")
-        if not _install(found, sandbox, environment, first, target, folder):
+    options: RehearsalOptions
+    report: Report
+    scratch: Path
+    work: Path
+    folder: Path
+    say: Callable[[str], None]
+
+    def check_files(self, edits: list[str]) -> None:
+        """What can be said before anything runs; lays out what would be uploaded."""
+        bundle, report = self.options.bundle, self.report
+        sent = uploaded(bundle, report.target)
+        lay_out(bundle, sent, self.work)
+        size = sum((bundle / path).stat().st_size for path in sent)
+        report.figures["bundle_bytes"] = size
+        report.add("as built", edits, "every file as in the manifest", bad=WARN)
+        lost = sorted(set(relative_files(bundle)) - set(sent) - {MANIFEST_FILE})
+        report.add(
+            "upload",
+            [f"{path} would not be uploaded" for path in lost],
+            f"{len(sent)} files, {size:,} bytes, as the client of '{report.target}' sends them",
+        )
+        reasons = checks.problems(bundle, report.target, self.options.max_size)
+        good = "one model, no key, no absolute path, no pickle, size in bounds"
+        report.add("rules", reasons, good)
+
+    def run(self) -> None:
+        """Install with the network open, then run with the network closed."""
+        report, options = self.report, self.options
+        try:
+            notebook = read_notebook(self.work / NOTEBOOKS[report.target])
+            self.say("preparing the environment")
+            environment = make_environment(self.scratch / "venv") if options.fresh else PRESENT
+        except DfsubmitError as error:
+            report.add("environment", [error.message], "")
             return
-    found.figures["versions"] = versions(environment.python)
-    closed = "namespace" if network.namespace_works() else "blocker"
-    ways = {"namespace": "a namespace with only loopback", "blocker": "Python's sockets fail"}
-    found.add("network", [], f"closed while the notebook ran: {ways[closed]}")
-    tell("running the notebook")
-    run = sandbox.run(rest, folder / "executed.ipynb", closed=closed)
-    _add_run(found, run, options)
+        report.figures["substitutions"] = list(environment.substitutions)
+        stand_ins = [f"stand-in: {line}" for line in environment.substitutions]
+        good = "Python and preinstalled packages as on the server"
+        report.add("environment", stand_ins, good, bad=WARN)
+        first, rest = split(notebook, report.target)
+        python = environment.python
+        sandbox = Sandbox(python, self.work, self.scratch, options.limits, not options.fresh)
+        if options.fresh:
+            self.say("installing")
+            if not self._install(sandbox, first):
+                return
+        report.figures["versions"] = versions(python)
+        closed = "namespace" if network.namespace_works() else "blocker"
+        ways = {"namespace": "a namespace with only loopback", "blocker": "Python's sockets fail"}
+        report.add("network", [], f"closed while the notebook ran: {ways[closed]}")
+        self.say("running the notebook")
+        self._add_run(sandbox.run(rest, self.folder / "executed.ipynb", closed=closed))
 
+    def _install(self, sandbox: Sandbox, cells: Mapping[str, Any]) -> bool:
+        error = ""
+        # The server of 3.x installs requirements.txt itself; the 2025 notebook does it in a cell.
+        if self.report.target == "predict" and (self.work / "requirements.txt").is_file():
+            error = install(sandbox.python, ["-r", "requirements.txt"], self.work)
+        if not error:
+            run = sandbox.run(cells, self.folder / "installation.ipynb")
+            error = run.error
+            self.report.figures["install_seconds"] = round(run.seconds, 1)
+        if not error and (self.work / outcome.SUBMISSION).exists():
+            error = f"{outcome.SUBMISSION} was written by an installing cell, with the network open"
+        return self.report.add("installation", [error], "the installing cells ran")
 
-def _install(
-    found: Report,
-    sandbox: Sandbox,
-    environment: Environment,
-    first: Mapping[str, Any],
-    target: str,
-    folder: Path,
-) -> bool:
-    error = ""
-    # The server of 3.x installs requirements.txt itself; the 2025 notebook does it in a cell.
-    if target == "predict" and (sandbox.folder / "requirements.txt").is_file():
-        error = install(environment.python, ["-r", "requirements.txt"], sandbox.folder)
-    if not error:
-        run = sandbox.run(first, folder / "installation.ipynb")
-        error = run.error
-        found.figures["install_seconds"] = round(run.seconds, 1)
-    if not error and (sandbox.folder / outcome.SUBMISSION).exists():
-        error = f"{outcome.SUBMISSION} was written by an installing cell, with the network open"
-    return found.add("installation", [error] if error else [], "the installing cells ran")
-
-
-def _add_run(found: Report, run: Run, options: RehearsalOptions) -> None:
-    found.add("notebook", [run.error] if run.error else [], "every cell ran to its end")
-    count = found.figures["files"]
-    limits = options.limits
-    found.figures |= {"seconds": round(run.seconds, 1), "peak_memory": run.peak_memory}
-    over = [f"over the limit of {limits.seconds:,.0f} s"] if run.over_time else []
-    found.add("time", over, f"{run.seconds:,.1f} s for {count} files")
-    gigabytes = f"{run.peak_memory / 1e9:.2f} GB at most, all processes together"
-    over = [f"over the limit of {limits.memory / 1e9:.1f} GB"] if run.over_memory else []
-    found.add("memory", over, gigabytes)
-    cpus = min(limits.cpus, available_cpus())
-    slower = [f"{cpus} CPUs; the server has {CPUS}"] if cpus < CPUS else []
-    found.add("CPUs", slower, str(cpus), bad=report.WARN)
+    def _add_run(self, run: Run) -> None:
+        report, limits = self.report, self.options.limits
+        report.add("notebook", [run.error], "every cell ran to its end")
+        report.figures |= {"seconds": round(run.seconds, 1), "peak_memory": run.peak_memory}
+        over = f"over the limit of {limits.seconds:,.0f} s" if run.over == "time" else ""
+        report.add("time", [over], f"{run.seconds:,.1f} s for {report.figures['files']} files")
+        over = f"over the limit of {limits.memory / 1e9:.1f} GB" if run.over == "memory" else ""
+        gigabytes = f"{run.peak_memory / 1e9:.2f} GB at most, all processes together"
+        report.add("memory", [over], gigabytes)
+        cpus = min(limits.cpus, available_cpus())
+        slower = f"{cpus} CPUs; the server has {CPUS}" if cpus < CPUS else ""
+        report.add("CPUs", [slower], str(cpus), bad=WARN)
 
 
 def split(notebook: Mapping[str, Any], target: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -57,10 +57,10 @@ class Report:
         return all(check.status != FAIL for check in self.checks)
 
     def add(self, name: str, problems: list[str], good: str, *, bad: str = FAIL) -> bool:
-        """Add one check: `bad` with the problems where there are any, else "pass"."""
-        status, detail = (bad, "; ".join(problems)) if problems else (PASS, good)
-        self.checks.append(Check(name, status, detail))
-        return not problems
+        """Add one check: `bad` with the problems ("" is none) where there are any, else "pass"."""
+        detail = "; ".join(filter(None, problems))
+        self.checks.append(Check(name, bad if detail else PASS, detail or good))
+        return not detail
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them back."""
@@ -117,12 +117,12 @@ def markdown(report: Report) -> str:
     lines = [
         f"# Rehearsal of {report.bundle}",
         "",
-        f"{report.time}, {report.target} bundle, SHA-256 ",
+        f"{report.time}, {report.target} bundle, SHA-256 `{report.bundle_hash}`.",
+        "",
+        *checks_table(report),
+        "",
     ]
-    lines[-1] += f"`{report.bundle_hash}`."
-    lines += ["", *checks_table(report), ""]
-    versions = report.figures.get("versions", {})
-    if versions:
+    if versions := report.figures.get("versions"):
         lines += ["## Packages", ""]
         lines += [f"- {name} {version}" for name, version in sorted(versions.items())]
         lines.append("")

@@ -6,6 +6,8 @@ from outside; what goes over a limit is killed with everything that it started.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -18,9 +20,9 @@ from typing import Any
 
 from dfsubmit.bundle.pins import CPUS, MEMORY, TIME_LIMIT
 from dfsubmit.bundle.rehearse import network
+from dfsubmit.bundle.rehearse.kernelrun import KERNEL
 from dfsubmit.errors import NotInstalled
 
-_KERNEL = "rehearsal"
 _WATCH_INTERVAL = 0.5
 _SECRET_PREFIXES = ("AIF_", "DFSUBMIT_", "JPY_")
 
@@ -43,14 +45,13 @@ class Run:
         seconds: from the start of the kernel to its end.
         peak_memory: bytes, the highest sum over the notebook's processes (PSS where the system
             has it, which counts shared pages once; else resident sizes).
-        over_time, over_memory: the limit that ended it.
+        over: the limit that ended it, "time" or "memory"; "" where none did.
     """
 
     error: str
     seconds: float
     peak_memory: int = 0
-    over_time: bool = False
-    over_memory: bool = False
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,11 @@ class Sandbox:
         self._write_kernel(closed)
         result_file = self.scratch / "result.json"
         result_file.unlink(missing_ok=True)
-        job_notebook = self.scratch / "job.ipynb"
-        job_notebook.write_text(json.dumps(notebook), encoding="utf-8")
         job = {
-            "notebook": str(job_notebook),
+            "notebook": notebook,
             "executed": str(executed),
             "result": str(result_file),
             "folder": str(self.folder),
-            "kernel": _KERNEL,
             "cpus": self.limits.cpus,
             "namespace": closed == "namespace",
         }
@@ -114,7 +112,7 @@ class Sandbox:
         if over:
             limits = {"time": f"{self.limits.seconds:g} s", "memory": f"{self.limits.memory:,} B"}
             error = f"ended: over the {over} limit of {limits[over]}"
-            return Run(error, seconds, peak, over == "time", over == "memory")
+            return Run(error, seconds, peak, over)
         try:
             result = json.loads(result_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -133,11 +131,11 @@ class Sandbox:
             for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME"):
                 environment[name] = str(self.scratch / "home")
             (self.scratch / "home").mkdir(exist_ok=True)
-        folder = self.scratch / "jupyter" / "kernels" / _KERNEL
+        folder = self.scratch / "jupyter" / "kernels" / KERNEL
         folder.mkdir(parents=True, exist_ok=True)
         specification = {
             "argv": [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "rehearsal",
+            "display_name": KERNEL,
             "language": "python",
             "env": {**environment, "PYTHONPATH": os.pathsep.join(paths)},
         }
@@ -152,8 +150,6 @@ def clean_environment() -> dict[str, str]:
 
 
 def _require_packages() -> None:
-    import importlib.util
-
     for package in ("nbformat", "nbclient", "ipykernel", "psutil"):
         if importlib.util.find_spec(package) is None:
             raise NotInstalled.extra("rehearse", "bundle", package)
@@ -164,24 +160,20 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits) -> tuple[int, str]:
     import psutil
 
     deadline = time.monotonic() + limits.seconds
-    peak, over = 0, ""
+    peak = 0
     try:
         while process.poll() is None:
             used = _memory(psutil.Process(process.pid))
             peak = max(peak, used)
             if time.monotonic() > deadline:
-                over = "time"
-            elif used > limits.memory:
-                over = "memory"
-            if over:
-                break
-            try:
+                return peak, "time"
+            if used > limits.memory:
+                return peak, "memory"
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_WATCH_INTERVAL)
-            except subprocess.TimeoutExpired:
-                continue
+        return peak, ""
     finally:
         _kill_tree(process)
-    return peak, over
 
 
 def _memory(root: Any) -> int:
@@ -189,31 +181,25 @@ def _memory(root: Any) -> int:
     import psutil
 
     total = 0
-    try:
-        # The first is the notebook's driver, which the server does not have.
+    # Processes end while they are looked at.
+    with contextlib.suppress(psutil.Error):
+        # The root is the notebook's driver, which the server does not have.
         for process in root.children(recursive=True):
-            try:
+            with contextlib.suppress(psutil.Error):
                 memory = process.memory_full_info()
-            except psutil.Error:
-                continue
-            total += int(getattr(memory, "pss", 0) or memory.rss)
-    except psutil.Error:
-        pass
+                total += int(getattr(memory, "pss", 0) or memory.rss)
     return total
 
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     import psutil
 
-    try:
+    family: list[Any] = []
+    with contextlib.suppress(psutil.Error):
         family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.Error:
-        family = []
     if process.poll() is None:
         process.kill()
     for member in family:
-        try:
+        with contextlib.suppress(psutil.Error):
             member.kill()
-        except psutil.Error:
-            continue
     process.wait()

@@ -67,7 +67,7 @@ def send(
     *,
     trial: bool = False,
     server: str | None = None,
-    echo: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Answer:
     """Send a bundle.
 
@@ -78,7 +78,7 @@ def send(
         key: the participant's key for this task.
         trial: the debug submission, which is not counted; the 3.x client's alone.
         server: another server than the client's own.
-        echo: called with each line that the client prints, the key taken out.
+        say: called with each line that the client prints, the key taken out.
 
     Raises:
         UsageError: the name does not fit.
@@ -90,7 +90,7 @@ def send(
     if target == "task":
         script = Path(__file__).with_name("client2025.py")
         # -I keeps this project's folder and PYTHONPATH, with their other aifactory, off sys.path.
-        command = [str(client_2025_python(echo)), "-I", "-X", "utf8", str(script)]
+        command = [str(client_2025_python(say)), "-I", "-X", "utf8", str(script)]
         message = json.dumps({"model_name": model_name, "key": key, "server": server or ""})
         successes: tuple[str, ...] = (SUCCESS_2025,)
     else:
@@ -103,7 +103,7 @@ def send(
         message, successes = "", SUCCESS_3
     with tempfile.TemporaryDirectory(prefix="dfsubmit-send-") as folder:
         shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
-        code, lines = _talk(command, message, Path(folder), environment, key, echo)
+        code, lines = _talk(command, message, Path(folder), environment, key, say)
     told = [line for line in lines if line.strip() and "\r" not in line]
     # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.
     accepted = code == 0 and any(line.split(" — ")[0].strip() in successes for line in told)
@@ -116,7 +116,7 @@ def _talk(
     folder: Path,
     environment: dict[str, str],
     key: str,
-    echo: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> tuple[int, list[str]]:
     """Run the client; its exit code and its lines (stdout and stderr), the key taken out."""
     lines = []
@@ -139,7 +139,7 @@ def _talk(
         for line in process.stdout:
             clean = line.rstrip("\n").replace(key, "[key]")
             lines.append(clean)
-            echo(clean)
+            say(clean)
     return process.returncode, lines
 
 
@@ -155,13 +155,13 @@ def _require_client_3() -> None:
         )
 
 
-def client_2025_python(echo: Callable[[str], None] = lambda line: None) -> Path:
+def client_2025_python(say: Callable[[str], None] = lambda line: None) -> Path:
     """The Python of the environment that holds the 2025 client, which is made on first use.
 
     It has the import name of the 3.x client, so the two cannot share an environment.
 
     Args:
-        echo: is told when it has to be made.
+        say: is told when it has to be made.
 
     Raises:
         NotInstalled: it cannot be made, for example without a network.
@@ -174,7 +174,7 @@ def client_2025_python(echo: Callable[[str], None] = lambda line: None) -> Path:
     if complete.is_file() and python.is_file():
         return python
     shutil.rmtree(home, ignore_errors=True)
-    echo(f"making an environment for {CLIENT_2025}, once: {home}")
+    say(f"making an environment for {CLIENT_2025}, once: {home}")
     try:
         venv.create(home, with_pip=True)
         done = subprocess.run(

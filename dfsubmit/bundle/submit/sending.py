@@ -140,7 +140,7 @@ def _doubt(rehearsal: report.Report | None, digest: str) -> str:
     return "" if rehearsal.passed else "failed its rehearsal"
 
 
-def send(plan: Plan, key: str, echo: Callable[[str], None] = lambda line: None) -> Entry:
+def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -> Entry:
     """Send it and enter it in the ledger, also when the server refused it.
 
     Raises:
@@ -155,7 +155,7 @@ def send(plan: Plan, key: str, echo: Callable[[str], None] = lambda line: None) 
         key,
         trial=plan.trial,
         server=plan.server,
-        echo=echo,
+        say=say,
     )
     rehearsal = plan.evidence.rehearsal
     figures: dict[str, Any] = rehearsal.figures if rehearsal else {}

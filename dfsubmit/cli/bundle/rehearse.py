@@ -56,9 +56,9 @@ def command(
     TORCH in the environment may name a stand-in for the server's torch 2.7.1, whose wheel has
     several GB. Exit code 1 when a check failed.
     """
-    from dfsubmit.bundle.rehearse import report
     from dfsubmit.bundle.rehearse.options import RehearsalOptions
     from dfsubmit.bundle.rehearse.rehearsal import rehearse
+    from dfsubmit.bundle.rehearse.report import kept, table
     from dfsubmit.bundle.rehearse.sandbox import Limits
 
     options = RehearsalOptions(
@@ -70,11 +70,11 @@ def command(
         expected_files=expect_files,
         max_size=max_size,
     )
-    found = rehearse(options, lambda line: click.echo(f"{line} …", err=True))
+    report = rehearse(options, say=lambda line: click.echo(f"{line} …", err=True))
     if as_json:
-        click.echo(json.dumps({**found.to_dict(), "passed": found.passed}, indent=2))
+        click.echo(json.dumps({**report.to_dict(), "passed": report.passed}, indent=2))
     else:
-        click.echo(report.table(found))
-        click.echo(f"kept in {report.kept(bundle)}")
-    if not found.passed:
+        click.echo(table(report))
+        click.echo(f"kept in {kept(bundle)}")
+    if not report.passed:
         context.exit(Exit.FAILED_CHECK)

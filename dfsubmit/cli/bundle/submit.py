@@ -61,7 +61,7 @@ def command(
         key = click.prompt("key", hide_input=True, err=True).strip()
     if not key:
         raise UsageError("a submission needs the key of the task's page", f"set {KEY_VARIABLE}")
-    entry = send(ready, key, lambda line: click.echo(line, err=True))
+    entry = send(ready, key, say=lambda line: click.echo(line, err=True))
     click.echo(f"accepted; in the ledger as {entry.id}")
     if not trial:
         click.echo(f"when it is scored: dfsubmit ledger score {entry.id} SCORE")
