@@ -63,10 +63,10 @@ class CachedRun:
         """
         given = self.meta.get("threshold") if threshold is None else threshold
         calibration = self.meta.get("calibration")
-        found = Decision(aggregator)
+        decision = Decision(aggregator)
         if calibration is not None and calibration["aggregator"] == aggregator:
-            found = Decision(**calibration)
-        return found if given is None else dataclasses.replace(found, threshold=float(given))
+            decision = Decision(**calibration)
+        return decision if given is None else dataclasses.replace(decision, threshold=float(given))
 
 
 def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> CachedRun:

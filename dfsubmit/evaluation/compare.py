@@ -160,8 +160,8 @@ def compare(
     base_right = predictions[base].predicted == predictions[base].labels
     rows = []
     for number, (run, frames, aggregator) in enumerate(keys):
-        found = predictions[number]
-        assert found.p_fake is not None
+        prediction = predictions[number]
+        assert prediction.p_fake is not None
         decision = run.decision(aggregator.spec, threshold)
         rows.append(
             Row(
@@ -174,12 +174,12 @@ def compare(
                 intervals={name: interval(values[name][number]) for name in HEADLINES},
                 difference=points[number]["macro_f1"] - points[base]["macro_f1"],
                 difference_interval=interval(values["macro_f1"][number] - values["macro_f1"][base]),
-                mcnemar_p=mcnemar(found.predicted == found.labels, base_right),
-                changed=int((found.predicted != predictions[base].predicted).sum()),
-                best_threshold=best_threshold(found.labels, found.p_fake),
-                cross_validated_f1=_cross_validated_f1(found, groups),
+                mcnemar_p=mcnemar(prediction.predicted == prediction.labels, base_right),
+                changed=int((prediction.predicted != predictions[base].predicted).sum()),
+                best_threshold=best_threshold(prediction.labels, prediction.p_fake),
+                cross_validated_f1=_cross_validated_f1(prediction, groups),
                 fallbacks=fallbacks[number],
-                predictions=found,
+                predictions=prediction,
             )
         )
     ranked = sorted(rows, key=lambda row: -row.metrics["macro_f1"])

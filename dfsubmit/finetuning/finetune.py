@@ -139,13 +139,13 @@ def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int)
     }
     settings["number of faces"] = [len(plan.split.learn), len(plan.split.validate)]
     settings["number of processes"] = plan.processes
-    found = checkpoints.open(settings) if rank == 0 else None
+    checkpoint = checkpoints.open(settings) if rank == 0 else None
     if plan.processes > 1:
         from accelerate import PartialState
 
         PartialState(cpu=choose_device(options.device).type == "cpu").wait_for_everyone()
-        found = checkpoints.last()
-    return found
+        checkpoint = checkpoints.last()
+    return checkpoint
 
 
 def _precision(options: TuneOptions, device: Any) -> str:

@@ -39,12 +39,12 @@ def test_temperature_one_is_tried_exactly():
 
 
 def test_a_shifted_model_is_put_right_out_of_fold(tmp_path):
-    found = calibrated(*make_run(tmp_path, n=200, shift=0.3))
-    assert found.before["macro_f1"] < 0.6
-    assert found.after["macro_f1"] > 0.7
-    assert found.gain_interval[0] > 0
-    assert 0.6 < found.decision.threshold < 0.95
-    assert found.decision.fitted_on["files"] == 200
+    calibration = calibrated(*make_run(tmp_path, n=200, shift=0.3))
+    assert calibration.before["macro_f1"] < 0.6
+    assert calibration.after["macro_f1"] > 0.7
+    assert calibration.gain_interval[0] > 0
+    assert 0.6 < calibration.decision.threshold < 0.95
+    assert calibration.decision.fitted_on["files"] == 200
 
 
 def test_overconfidence_is_found(tmp_path):
@@ -60,10 +60,10 @@ def test_overconfidence_is_found(tmp_path):
     scores, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(scores, results)
     labels.write_text("\n".join(rows) + "\n")
-    found = calibrated(scores, labels)
-    assert found.decision.temperature == pytest.approx(4, rel=0.25)
-    assert found.after["log_loss"] < found.before["log_loss"] - 0.1
-    assert found.after["ece"] < found.before["ece"]
+    calibration = calibrated(scores, labels)
+    assert calibration.decision.temperature == pytest.approx(4, rel=0.25)
+    assert calibration.after["log_loss"] < calibration.before["log_loss"] - 0.1
+    assert calibration.after["ece"] < calibration.before["ece"]
 
 
 def test_noise_gains_nothing_out_of_fold(tmp_path):
@@ -84,13 +84,13 @@ def test_failed_files_are_judged_but_not_fitted(tmp_path):
             stream.write(json.dumps(make_failure(f"failed{number}", 0).to_json()) + "\n")
     with labels.open("a") as stream:
         stream.writelines(f"failed{number},1,h{number},\n" for number in range(20))
-    found = calibrated(scores, labels)
-    assert found.files == alone.files == 80
-    assert (found.decision.temperature, found.decision.threshold) == (
+    calibration = calibrated(scores, labels)
+    assert calibration.files == alone.files == 80
+    assert (calibration.decision.temperature, calibration.decision.threshold) == (
         alone.decision.temperature,
         alone.decision.threshold,
     )
-    assert found.after["macro_f1"] < alone.after["macro_f1"]
+    assert calibration.after["macro_f1"] < alone.after["macro_f1"]
 
 
 def test_too_few_groups_are_an_error(tmp_path):

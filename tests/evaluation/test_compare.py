@@ -68,11 +68,11 @@ def test_figures_are_those_of_the_re_aggregated_frames(tmp_path):
     truth = [row.label for row in read_labels(labels).values()]
     maxima = [max(frame.p_fake for frame in item.frames) for item in read_scores(scores)]
     expected = f1_score(truth, [int(p > 0.5) for p in maxima], average="macro")
-    found = {row.aggregator: row for row in compared([scores], labels).rows}["max"]
-    assert found.metrics["macro_f1"] == pytest.approx(expected)
-    low, high = found.intervals["macro_f1"]
+    row = {row.aggregator: row for row in compared([scores], labels).rows}["max"]
+    assert row.metrics["macro_f1"] == pytest.approx(expected)
+    low, high = row.intervals["macro_f1"]
     assert low < expected < high
-    assert found.difference == pytest.approx(
+    assert row.difference == pytest.approx(
         expected - f1_score(truth, [r.label for r in read_scores(scores)], average="macro")
     )
 
@@ -283,10 +283,10 @@ def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
     assert (rows["lowest"].predictions.p_fake != rows["mean"].predictions.p_fake).any()
     for name in ("lowest", "mean"):
         summary = run(dataclasses.replace(options, aggregator=name))
-        found = {result.filename: result for result in summary.results}
+        results = {result.filename: result for result in summary.results}
         predicted = rows[name].predictions
-        assert [found[name].label for name in names] == predicted.predicted.tolist()
-        assert [found[name].p_fake for name in names if predicted.scored[names.index(name)]] == [
+        assert [results[name].label for name in names] == predicted.predicted.tolist()
+        assert [results[name].p_fake for name in names if predicted.scored[names.index(name)]] == [
             p for p, scored in zip(predicted.p_fake, predicted.scored, strict=True) if scored
         ]
 

@@ -49,9 +49,9 @@ def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path):
 def test_every_extra_column_is_broken_down_worst_first(tmp_path):
     scores, labels_path = make_run(tmp_path, n=200)
     labels = read_labels(labels_path)
-    found = evaluate(scores, labels)
-    assert list(found.parts) == ["method"]
-    parts = found.parts["method"]
+    evaluation = evaluate(scores, labels)
+    assert list(evaluation.parts) == ["method"]
+    parts = evaluation.parts["method"]
     assert {part.name for part in parts} == {"(empty)", "swap", "talk"}
     values = [part.metrics["balanced_accuracy"] for part in parts]
     assert values == sorted(values)
@@ -78,9 +78,9 @@ def test_failures_are_counted_and_shown(tmp_path):
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(path, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])
     labels.write_text("filename,label\na,0\nb,1\nc,1\n")
-    found = evaluate(path, read_labels(labels))
-    assert found.failed == {"no_face": 1}
-    assert found.confusion == [[1, 0], [1, 1]]
+    evaluation = evaluate(path, read_labels(labels))
+    assert evaluation.failed == {"no_face": 1}
+    assert evaluation.confusion == [[1, 0], [1, 1]]
     assert "1 failed (1 no_face)" in invoke(path, "--labels", labels).output
 
 

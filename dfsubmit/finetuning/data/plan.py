@@ -58,22 +58,22 @@ class Plan:
 
     def warnings(self) -> list[str]:
         """What the user must know before believing any figure."""
-        found = []
+        lines = []
         shared = self.split.shared_groups()
         if self.split.by == "frame":
-            found.append(
+            lines.append(
                 f"--split frame: {len(shared)} identity groups stand on both sides; the "
                 "validation figures will promise what other videos do not hold"
             )
         learned = self.split.test_groups_learned()
         if learned:
-            found.append(
+            lines.append(
                 f"{len(learned)} identity groups of the test faces are also learned from (an "
                 "official list that does not keep people apart): its figures are too good"
             )
         if self.unreadable:
-            found.append(f"{self.unreadable} unreadable crops are left out")
-        return found
+            lines.append(f"{self.unreadable} unreadable crops are left out")
+        return lines
 
     def describe(self) -> list[str]:
         """The plan in lines, for people."""
