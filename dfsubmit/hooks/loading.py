@@ -6,9 +6,11 @@ A plugin that fails is named with its reason while the others load.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -111,7 +113,9 @@ def _entry_points() -> Collection[importlib.metadata.EntryPoint]:
 
 def _load_file(path: Path) -> ModuleType:
     """Import one file without putting its folder on sys.path."""
-    name = f"dfsubmit_plugin_{path.stem}"
+    # Files of one name in two folders are two modules: the folder is part of the module's name.
+    folder = hashlib.sha256(os.fsencode(path.parent.resolve())).hexdigest()[:12]
+    name = f"dfsubmit_plugin_{path.stem}_{folder}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

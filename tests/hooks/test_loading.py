@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,18 @@ GOOD = HEAD + textwrap.dedent(
     @hookimpl
     def register_aggregators(register):
         register("{name}", lambda scores, k=2: float(scores.p_fake.max()))
+    """
+)
+NAMED = HEAD + textwrap.dedent(
+    """
+    NAME = "{name}"
+
+    def rule(scores):
+        return 0.5
+
+    @hookimpl
+    def register_aggregators(register):
+        register(NAME, rule)
     """
 )
 MISSPELT = HEAD + "@hookimpl\ndef register_agregators(register):\n    pass\n"
@@ -78,6 +91,18 @@ def test_several_folders_load_in_turn(folder, tmp_path):
     plugins = load_plugins([folder, other])
     assert {"one", "two"} <= set(plugins.aggregators)
     assert not plugins.failures
+
+
+def test_files_of_one_name_are_modules_of_their_own(folder: Path, tmp_path: Path) -> None:
+    """One entry in `sys.modules` would give the first one's code the second one's names."""
+    (tmp_path / "other").mkdir()
+    for place, name in ((folder, "one"), (tmp_path / "other", "two")):
+        write(place, same=NAMED.format(name=name))
+    plugins = load_plugins([folder, tmp_path / "other"])
+    for name in ("one", "two"):
+        rule = plugins.aggregators[name].function
+        assert pickle.loads(pickle.dumps(rule)) is rule
+        assert sys.modules[rule.__module__].NAME == name
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
