@@ -25,6 +25,7 @@ from benchmarks.bench import MODES
 from dfsubmit.faces.preprocess import load_preprocessor
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.hooks import NeedsFaces
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.machine import available_cpus
 from dfsubmit.media.listing import list_media
@@ -69,9 +70,8 @@ def scan_seconds(media: Path, model: Path, recipe: str) -> tuple[float, float, P
 def faces_per_second(options: RunOptions, faces: Pixels) -> float:
     """Of the model alone, with all cores."""
     chosen = choose_model(options, load_plugins())
-    wanted = int(getattr(chosen.model, "calibration_images", 0))
-    if wanted:
-        chosen.model.calibrate(faces[:wanted])  # type: ignore[attr-defined]
+    if isinstance(chosen.model, NeedsFaces) and chosen.model.faces_wanted:
+        chosen.model.see(faces[: chosen.model.faces_wanted])
     classifier = Classifier(chosen.model, chosen.fake_index, chosen.batch_size)
     batches = [faces[i : i + chosen.batch_size] for i in range(0, len(faces), chosen.batch_size)]
     classifier.p_fake(batches[0])

@@ -14,7 +14,7 @@ from dfsubmit._version import __version__
 
 if TYPE_CHECKING:
     from dfsubmit.errors import DfsubmitError
-    from dfsubmit.hooks.hookspecs import hookimpl
+    from dfsubmit.hooks import hookimpl
     from dfsubmit.options import RunOptions
     from dfsubmit.output.submission import validate_submission
     from dfsubmit.pipeline import run
@@ -28,7 +28,7 @@ _HOMES = {
     "Recipe": "dfsubmit.recipe",
     "RunOptions": "dfsubmit.options",
     "Status": "dfsubmit.records",
-    "hookimpl": "dfsubmit.hooks.hookspecs",
+    "hookimpl": "dfsubmit.hooks",
     "load_recipe": "dfsubmit.recipe",
     "run": "dfsubmit.pipeline",
     "validate_submission": "dfsubmit.output.submission",

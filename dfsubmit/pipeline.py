@@ -33,7 +33,7 @@ from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.decision import Decision, decision_for
 from dfsubmit.scoring.earlyexit import EarlyExit
 from dfsubmit.scoring.engine import Engine, Waiting
-from dfsubmit.scoring.first_faces import calibrate
+from dfsubmit.scoring.first_faces import show_faces
 from dfsubmit.scoring.rows import RowMaker
 from dfsubmit.scoring.timelimit import TimePlan, deadline
 from dfsubmit.workers.events import Visit
@@ -149,7 +149,7 @@ class _Run:
         try:
             if todo:
                 # All files: a resumed run's model is then the same as the interrupted one's.
-                output.meta["warnings"] += self.interrupt.guard(calibrate)(model, files, self.pool)
+                output.meta["warnings"] += self.interrupt.guard(show_faces)(model, files, self.pool)
                 output.meta |= describe_arithmetic(model)
                 self._note_load_time()
                 self._score(todo, len(files))

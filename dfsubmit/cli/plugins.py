@@ -15,12 +15,14 @@ from dfsubmit.cli.decorators import debug_option, plugin_options
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """List plugins, aggregators (with their parameters) and model loaders."""
+    from dfsubmit.hooks import HOOKS_VERSION
     from dfsubmit.hooks.loading import load_plugins
     from dfsubmit.hooks.specs import aggregator_parameters
 
     plugins = load_plugins(plugins_dir, strict)
     if as_json:
         listing = {
+            "hooks": HOOKS_VERSION,
             "plugins": [vars(info) for info in plugins.infos],
             "aggregators": [
                 {
@@ -36,7 +38,7 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(listing, indent=2, default=str))
         return
-    click.echo("plugins")
+    click.echo(f"plugins (version {HOOKS_VERSION} of the hooks)")
     for info in plugins.infos:
         state = f"FAILED: {info.error}" if info.error else "ok"
         click.echo(f"  {info.name} {info.version}".rstrip() + f" ({info.source}): {state}")

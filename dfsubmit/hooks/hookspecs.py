@@ -1,4 +1,4 @@
-"""Every hook, on one screen.
+"""Every hook, on one screen, and the version of them all.
 
 A plugin is a module with functions marked `hookimpl`. It *registers named objects*; the user picks
 one by name. See ``plugins/README.md`` for a ten-line example.
@@ -9,6 +9,10 @@ from __future__ import annotations
 import pluggy
 
 from dfsubmit.hooks.interfaces import RegisterAggregator, RegisterModelLoader
+
+HOOKS_VERSION = 1
+"""Raised when a hook, or a type that a plugin implements or is given, changes so that a plugin
+written before it would no longer work. What is merely added does not raise it."""
 
 hookspec = pluggy.HookspecMarker("dfsubmit")
 hookimpl = pluggy.HookimplMarker("dfsubmit")

@@ -1,14 +1,14 @@
-"""What a plugin implements: the types of aggregators and of model loaders.
+"""What a plugin implements: the types of aggregators, of model loaders and of models.
 
 Light on purpose: importing this imports neither torch nor OpenCV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -51,33 +51,26 @@ class LoadRequest:
     """What a model loader is asked for.
 
     Attributes:
-        folder: an unpacked Hugging Face model folder.
+        folder: an unpacked Hugging Face model folder, which does not ask for code of its own.
+        id2label: the class names in its ``config.json``, by index.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         threads: CPU threads that the model may use; 0 leaves it to the library.
         model_hash: SHA-256 of the folder's weights and configuration: the key for caches.
-        calibration: a folder of face crops for loaders that quantise, or None.
+        faces: a folder of face crops for models that need faces before they can score, or None.
     """
 
     folder: Path
+    id2label: Mapping[int, str] = field(default_factory=dict)
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
     model_hash: str = ""
-    calibration: Path | None = None
+    faces: Path | None = None
 
 
 class FrameModel(Protocol):
-    """A loaded model: faces in, logits out.
-
-    A model that has to see faces before it can score (to quantise itself) offers two things more:
-    ``calibration_images: int``, how many it would like (0 for none), and ``calibrate(pixels)``,
-    called once with at most so many, before the first `logits`. Two more are optional:
-    ``recall(key) -> bool``, called before that, is true where it has taken what a calibration under
-    this key once gave from a cache of its own, and needs no faces; ``warnings``, lines, tell the
-    user afterwards how it went.
-
-    ``arithmetic: str``, one line for the run's metadata, is optional as well.
+    """A loaded model: faces in, logits out. What it may offer besides is in the protocols below.
 
     Attributes:
         id2label: the model's own class names by index.
@@ -105,13 +98,87 @@ class FrameModel(Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsFaces(Protocol):
+    """Optional: a model that has to see faces before its first `logits`, to quantise itself.
+
+    Attributes:
+        faces_wanted: how many faces it would like; 0 where it needs none (any more).
+    """
+
+    @property
+    def faces_wanted(self) -> int: ...
+
+    def see(self, faces: Pixels) -> None:
+        """Called once, where `faces_wanted` is not 0.
+
+        Args:
+            faces: of the run's own files, RGB uint8 (n, height, width, 3) at the size that
+                `preprocessor` gives; 1 ≤ n ≤ `faces_wanted`.
+        """
+        ...
+
+
+@runtime_checkable
+class RecallsFaces(Protocol):
+    """Optional, beside `NeedsFaces`: keeps what it made of the faces in a cache of its own."""
+
+    def recall(self, key: str) -> bool:
+        """Called once before `see`, which is not called where this is true.
+
+        Args:
+            key: SHA-256, in hexadecimal, of all that decides which faces `see` would be given.
+
+        Returns:
+            Whether the model took what it once made under this key, and needs no faces.
+        """
+        ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """Optional: a model of which the user should know something.
+
+    Attributes:
+        warnings: a line each; read once, before the first `logits` and after `see`.
+    """
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class TellsArithmetic(Protocol):
+    """Optional: a model that says more of how it computes than `precision` does.
+
+    Attributes:
+        arithmetic: one line for the run's metadata.
+    """
+
+    @property
+    def arithmetic(self) -> str: ...
+
+
+@runtime_checkable
+class MovesToCpu(Protocol):
+    """Optional: a model that can leave a device whose memory does not hold one face's pass."""
+
+    def fall_back_to_cpu(self) -> bool:
+        """Move to the CPU, and change `device` and `precision` accordingly.
+
+        Returns:
+            False where the model is there already: the run then ends with an error.
+        """
+        ...
+
+
 class ModelLoader(Protocol):
     """A way to load model folders."""
 
     def rank(self, request: LoadRequest) -> int:
         """How well this loader suits the request: 0 not at all; the highest rank loads.
 
-        The core's own loader answers 10 for a Hugging Face folder. Must be quick, and must not
+        The core's own loader answers 10 for a Hugging Face folder. It must be quick, and must not
         import heavy libraries for folders that it cannot load.
         """
         ...

@@ -21,6 +21,7 @@ from typing import Any
 
 import pluggy
 
+from dfsubmit._version import __version__
 from dfsubmit.errors import PluginError, UsageError
 from dfsubmit.hooks import hookspecs
 from dfsubmit.hooks.interfaces import (
@@ -35,6 +36,10 @@ from dfsubmit.hooks.specs import bind_aggregator
 
 BUILT_IN_PLUGINS = ("dfsubmit.scoring.aggregate", "dfsubmit.models.huggingface")
 ENTRY_POINT_GROUP = "dfsubmit"
+VERSION_NAME = "DFSUBMIT_HOOKS"
+"""The name under which a plugin says for which `hookspecs.HOOKS_VERSION` it was written."""
+FIRST_VERSION = 1
+"""What a plugin without that name was written for: there was no need to say so then."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,50 @@ class Plugins:
         """
         return bind_aggregator(spec, self.aggregators)
 
+    def add(self, plugin: Any, info: PluginInfo) -> None:
+        """Take in what one plugin, a module or an object with hooks, registers: all or nothing.
+
+        Raises:
+            PluginError: it was written for another version of the hooks.
+            Exception: a misspelt hook, a name that is taken, or whatever the plugin raises.
+        """
+        _check_version(plugin)
+        # A manager of its own, so that its objects can be told from the others' and a failing one
+        # leaves nothing half-registered.
+        manager = pluggy.PluginManager("dfsubmit")
+        manager.add_hookspecs(hookspecs)
+        manager.register(plugin, info.name)
+        # A misspelt hook is an error, not a plugin that silently does nothing.
+        manager.check_pending()
+        aggregators: dict[str, RegisteredAggregator] = {}
+        loaders: dict[str, ModelLoader] = {}
+
+        def register_aggregator(
+            name: str,
+            aggregator: Aggregator,
+            *,
+            properties: Collection[str] = (),
+            bounds: Bounds | None = None,
+        ) -> None:
+            _check_name(name, {**self.aggregators, **aggregators})
+            unknown = set(properties) - set(PROPERTIES)
+            if unknown:
+                raise ValueError(f"aggregator {name!r}: unknown properties {sorted(unknown)}")
+            aggregators[name] = RegisteredAggregator(
+                name, aggregator, info.name, frozenset(properties), bounds
+            )
+
+        def register_loader(name: str, loader: ModelLoader) -> None:
+            _check_name(name, {**self.loaders, **loaders})
+            loaders[name] = loader
+
+        manager.hook.register_aggregators(register=register_aggregator)
+        manager.hook.register_model_loaders(register=register_loader)
+        self.aggregators.update(aggregators)
+        self.loaders.update(loaders)
+        self.loader_plugins.update(dict.fromkeys(loaders, info.name))
+        self.infos.append(info)
+
 
 def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -> Plugins:
     """Load every plugin: built-ins first, then installed ones, then the files of `directories`.
@@ -89,10 +138,8 @@ def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -
         UsageError: a directory does not exist.
     """
     plugins = Plugins()
-    # Each plugin gets a manager of its own, so that its objects can be told from the others' and
-    # a failing one leaves nothing half-registered.
     for module_name in BUILT_IN_PLUGINS:
-        _add(plugins, importlib.import_module(module_name), PluginInfo(module_name, "built-in"))
+        plugins.add(importlib.import_module(module_name), PluginInfo(module_name, "built-in"))
     for entry in sorted(_entry_points(), key=lambda point: point.name):
         version = entry.dist.version if entry.dist else ""
         info = PluginInfo(entry.dist.name if entry.dist else entry.name, "installed", version)
@@ -127,50 +174,28 @@ def _load_file(path: Path) -> ModuleType:
 
 def _try(plugins: Plugins, info: PluginInfo, load: Any, strict: bool) -> None:
     try:
-        _add(plugins, load(), info)
+        plugins.add(load(), info)
     # SystemExit too: a plugin that calls sys.exit() at import must not end the user's run.
     except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}"
+        kind = "" if isinstance(error, PluginError) else f"{type(error).__name__}: "
+        reason = f"{kind}{error}"
         if strict:
             raise PluginError(f"the plugin {info.name} does not load: {reason}") from error
         plugins.infos.append(PluginInfo(info.name, info.source, info.version, reason))
 
 
-def _add(plugins: Plugins, module: Any, info: PluginInfo) -> None:
-    """Register one plugin's objects, all of them or none."""
-    manager = pluggy.PluginManager("dfsubmit")
-    manager.add_hookspecs(hookspecs)
-    manager.register(module, info.name)
-    # A misspelt hook is an error, not a plugin that silently does nothing.
-    manager.check_pending()
-    aggregators: dict[str, RegisteredAggregator] = {}
-    loaders: dict[str, ModelLoader] = {}
-
-    def register_aggregator(
-        name: str,
-        aggregator: Aggregator,
-        *,
-        properties: Collection[str] = (),
-        bounds: Bounds | None = None,
-    ) -> None:
-        _check_name(name, {**plugins.aggregators, **aggregators})
-        unknown = set(properties) - set(PROPERTIES)
-        if unknown:
-            raise ValueError(f"aggregator {name!r}: unknown properties {sorted(unknown)}")
-        aggregators[name] = RegisteredAggregator(
-            name, aggregator, info.name, frozenset(properties), bounds
-        )
-
-    def register_loader(name: str, loader: ModelLoader) -> None:
-        _check_name(name, {**plugins.loaders, **loaders})
-        loaders[name] = loader
-
-    manager.hook.register_aggregators(register=register_aggregator)
-    manager.hook.register_model_loaders(register=register_loader)
-    plugins.aggregators.update(aggregators)
-    plugins.loaders.update(loaders)
-    plugins.loader_plugins.update(dict.fromkeys(loaders, info.name))
-    plugins.infos.append(info)
+def _check_version(plugin: Any) -> None:
+    """Refuse what says that it was written for other hooks than these."""
+    version = getattr(plugin, VERSION_NAME, FIRST_VERSION)
+    if version == hookspecs.HOOKS_VERSION:
+        return
+    declares = f"{VERSION_NAME} = {version!r}" if hasattr(plugin, VERSION_NAME) else "it names none"
+    newer = isinstance(version, int) and version > hookspecs.HOOKS_VERSION
+    raise PluginError(
+        f"it was written for version {version} of the hooks ({declares}), and dfsubmit "
+        f"{__version__} has version {hookspecs.HOOKS_VERSION}: "
+        + ("take a newer dfsubmit" if newer else "take a newer release of the plugin, or adapt it")
+    )
 
 
 def _check_name(name: str, taken: Collection[str]) -> None:

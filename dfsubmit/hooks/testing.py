@@ -1,9 +1,11 @@
-"""For plugin authors: the contract of an aggregator as a test.
+"""For the tests of a plugin: what it registers, and the contract of an aggregator.
 
-from dfsubmit.hooks.testing import check_aggregator
+import my_plugin
+from dfsubmit.hooks.testing import check_aggregator, registered_by
 
 def test_my_rule():
-    check_aggregator(my_rule, properties=("idempotent", "order_independent"))
+    rule = registered_by(my_plugin).aggregators["my-rule"]
+    check_aggregator(rule.function, rule.properties, rule.bounds)
 """
 
 from __future__ import annotations
@@ -12,13 +14,27 @@ import copy
 import dataclasses
 import math
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 
 from dfsubmit.hooks.interfaces import PROPERTIES, Aggregator, Bounds
+from dfsubmit.hooks.loading import PluginInfo, Plugins
 from dfsubmit.records import FloatArray, FrameScores
 
 _TOLERANCE = 1e-9
+
+
+def registered_by(plugin: Any) -> Plugins:
+    """The aggregators and model loaders of this plugin alone, a module or an object with hooks.
+
+    Raises:
+        PluginError: it was written for another version of the hooks.
+        Exception: a misspelt hook, a name given twice, or whatever the plugin raises.
+    """
+    plugins = Plugins()
+    plugins.add(plugin, PluginInfo(str(getattr(plugin, "__name__", plugin)), "test"))
+    return plugins
 
 
 def check_aggregator(

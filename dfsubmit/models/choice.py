@@ -92,10 +92,11 @@ def _load(
         )
     request = LoadRequest(
         folder=folder.path,
+        id2label=folder.id2label,
         device=options.device,
         precision=options.precision,
         model_hash=folder.sha256,
-        calibration=Path(options.calibration) if options.calibration else None,
+        faces=Path(options.calibration) if options.calibration else None,
     )
     name, model = _load_first(request, _loaders(request, options.loader, plugins), warnings)
     on_gpu = model.device.startswith("cuda")

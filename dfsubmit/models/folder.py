@@ -83,15 +83,6 @@ def open_model(path: str | os.PathLike[str]) -> ModelFolder:
     )
 
 
-def read_classes(folder: Path) -> dict[int, str]:
-    """The class names of a model folder by index, from its config.json.
-
-    Raises:
-        ModelError: there is no readable config.json, or it wants to run code.
-    """
-    return _id2label(folder, _read_config(folder))
-
-
 def weight_files(folder: Path) -> list[Path]:
     """The weight files of a model folder, by name (in it, or in its ``onnx/`` folder)."""
     candidates = [*folder.iterdir(), *(folder / "onnx").glob("*")]

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.console import first_few
-from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, UsageError
-from dfsubmit.faces.preprocess import Preprocessor, load_preprocessor
-from dfsubmit.hooks.hookspecs import hookimpl
-from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, RegisterModelLoader
+from dfsubmit.hooks import (
+    DeviceOutOfMemory,
+    FrameModel,
+    LoadRequest,
+    Pixels,
+    Preprocessor,
+    RegisterModelLoader,
+    UsageError,
+    hookimpl,
+    load_network,
+    load_preprocessor,
+)
 from dfsubmit.models.arithmetic import examine, fast_fp32
-from dfsubmit.records import Pixels
+
+DFSUBMIT_HOOKS = 1
 
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -79,7 +86,7 @@ class HuggingFaceModel:
 
     @property
     def arithmetic(self) -> str:
-        """How fp32 matrices are multiplied on a CPU, for the run's metadata; else empty."""
+        """See `TellsArithmetic`: how fp32 matrices are multiplied on a CPU; else empty."""
         return str(examine()) if self._fp32_on_cpu else ""
 
     @property
@@ -112,7 +119,7 @@ class HuggingFaceModel:
             raise
 
     def fall_back_to_cpu(self) -> bool:
-        """Move to the CPU after the device ran out of memory for a single face; False if there."""
+        """See `MovesToCpu.fall_back_to_cpu`."""
         import torch
 
         if self._device.type == "cpu":
@@ -154,52 +161,6 @@ def choose_device(name: str) -> Any:
     if int(number or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices")
     return torch.device(name)
-
-
-def load_network(folder: Path) -> Any:
-    """The transformers model, complete and in evaluation mode, fp32 on the CPU.
-
-    For loaders that convert it, too.
-
-    Raises:
-        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
-    """
-    import pickle
-
-    import torch
-    from transformers import AutoModelForImageClassification
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        network, info = AutoModelForImageClassification.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except DfsubmitError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{folder}: its weights only load by running what a pickle says, which is not done",
-            "convert them to model.safetensors where you trust them",
-        ) from error
-    except Exception as error:  # whatever transformers makes of a damaged folder
-        reason = str(error).strip().split("\n")[0]
-        raise ModelError(f"{folder}: {type(error).__name__}: {reason}") from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        # transformers fills what is missing with random values and goes on: a silent coin toss.
-        raise ModelError(
-            f"{folder}: {len(missing)} weights are missing ({first_few(missing, 3)})",
-            "is it a classifier? A backbone without its head has to be fine-tuned first",
-        )
-    for name, weight in network.named_parameters():
-        # A finite sum has finite terms; it takes a fraction of the time of looking at each.
-        if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
-            raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
-    return network.float().eval()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dfsubmit._version import __version__
-from dfsubmit.hooks.interfaces import BoundAggregator, FrameModel
+from dfsubmit.hooks import FrameModel, TellsArithmetic
+from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.choice import ChosenModel
 from dfsubmit.options import RunOptions
@@ -87,7 +88,7 @@ def describe_arithmetic(model: FrameModel) -> dict[str, Any]:
     return {
         "device": model.device,
         "precision": model.precision,
-        "arithmetic": getattr(model, "arithmetic", ""),
+        "arithmetic": model.arithmetic if isinstance(model, TellsArithmetic) else "",
     }
 
 

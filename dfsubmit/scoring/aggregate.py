@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 
-from dfsubmit.hooks.hookspecs import hookimpl
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisterAggregator
+from dfsubmit.hooks import RegisterAggregator, hookimpl
+from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.records import FAKE, REAL, FrameScores
 
+DFSUBMIT_HOOKS = 1
 DEFAULT_AGGREGATOR = "mean"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError
-from dfsubmit.hooks.interfaces import FrameModel
+from dfsubmit.hooks import FrameModel, MovesToCpu
 from dfsubmit.records import FloatArray, Pixels
 
 
@@ -81,8 +81,7 @@ class Classifier:
         if failed > 1:
             self.batch_size = failed // 2
             return
-        fall_back = getattr(self.model, "fall_back_to_cpu", None)
-        if fall_back is None or not fall_back():
+        if not isinstance(self.model, MovesToCpu) or not self.model.fall_back_to_cpu():
             raise DeviceOutOfMemory(
                 f"{self.name}: not even one face fits into the device's memory",
                 "free some memory, or take --device cpu",

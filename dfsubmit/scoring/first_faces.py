@@ -11,12 +11,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from dfsubmit._version import __version__
-from dfsubmit.hooks.interfaces import FrameModel
+from dfsubmit.hooks import FrameModel, NeedsFaces, RecallsFaces, Warns
 from dfsubmit.records import MediaFile, Pixels
 from dfsubmit.workers.events import FaceEvent, Visit
 from dfsubmit.workers.pool import WorkerPool
@@ -24,12 +23,11 @@ from dfsubmit.workers.pool import WorkerPool
 FACES_OF_A_FILE = 4
 
 
-def calibrate(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) -> list[str]:
-    """Call the model's ``calibrate`` with faces of these files, if it wants that.
+def show_faces(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) -> list[str]:
+    """Let a model that `NeedsFaces` see faces of these files.
 
-    A model that does has an attribute ``calibration_images``, the number of faces that it would
-    like; one without it, or with 0 in it, is left alone. So are the files where the model can
-    `recall` what an earlier run on them gave. Where no file has a face, nothing is called, and
+    Any other one, and one that wants 0 of them, is left alone. So are the files where the model
+    can `recall` what it once made of them. Where no file has a face, `see` is not called, and
     nothing will have to be scored.
 
     Args:
@@ -38,28 +36,29 @@ def calibrate(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) -
         pool: with its settings; it is free again afterwards.
 
     Returns:
-        What the user should know of the calibrated model, a line each.
+        What the user should know of the model, a line each.
     """
-    wanted = int(getattr(model, "calibration_images", 0))
-    if not wanted:
-        return []
-    calibrated: Any = model
-    recall = getattr(model, "recall", None)
-    if recall is None or not recall(calibration_key(files, pool)):
-        faces: list[Pixels] = []
-        left = _spread(files)
-        at_once = -(-wanted // FACES_OF_A_FILE)
-        while left and len(faces) < wanted:
-            left, part = left[at_once:], left[:at_once]
-            faces += _faces(part, pool)
-        if not faces:
-            return []
-        calibrated.calibrate(np.stack(faces[:wanted]))
-    return list(getattr(model, "warnings", ()))
+    if isinstance(model, NeedsFaces) and model.faces_wanted:
+        recalled = isinstance(model, RecallsFaces) and model.recall(faces_key(files, pool))
+        faces = [] if recalled else _first_faces(model.faces_wanted, files, pool)
+        if faces:
+            model.see(np.stack(faces))
+    return list(model.warnings) if isinstance(model, Warns) else []
 
 
-def calibration_key(files: Sequence[MediaFile], pool: WorkerPool) -> str:
-    """SHA-256, in hexadecimal, of all that decides which faces `calibrate` shows: the files, known
+def _first_faces(wanted: int, files: Sequence[MediaFile], pool: WorkerPool) -> list[Pixels]:
+    """So many faces, or all where there are fewer."""
+    faces: list[Pixels] = []
+    left = _spread(files)
+    at_once = -(-wanted // FACES_OF_A_FILE)
+    while left and len(faces) < wanted:
+        left, part = left[at_once:], left[:at_once]
+        faces += _faces(part, pool)
+    return faces[:wanted]
+
+
+def faces_key(files: Sequence[MediaFile], pool: WorkerPool) -> str:
+    """SHA-256, in hexadecimal, of all that decides which faces `show_faces` shows: the files, known
     by name, size and time of modification, and how faces are found and cut in them."""
     identities = [(file.name, file.size, file.mtime_ns) for file in files]
     assert pool.settings is not None

@@ -1,26 +1,48 @@
-"""Every hook has a test here and a section in plugins/README.md, whose examples work."""
+"""Every hook and every optional member of a model has a test here and a section in
+plugins/README.md, whose examples work; plugins import `dfsubmit.hooks` and nothing else."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import dfsubmit.hooks
 from dfsubmit.cli import main
-from dfsubmit.errors import PluginError
-from dfsubmit.hooks import hookspecs
-from dfsubmit.hooks.interfaces import LoadRequest
+from dfsubmit.errors import DeviceOutOfMemory, PluginError
+from dfsubmit.faces.preprocess import Preprocessor
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.hooks import (
+    FrameScores,
+    LoadRequest,
+    MovesToCpu,
+    NeedsFaces,
+    RecallsFaces,
+    TellsArithmetic,
+    Warns,
+    hookspecs,
+)
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.hooks.testing import check_aggregator
-from dfsubmit.records import FrameScores
+from dfsubmit.media.listing import list_media
+from dfsubmit.output.metadata import describe_arithmetic
+from dfsubmit.recipe import Recipe
+from dfsubmit.scoring.classifier import Classifier
+from dfsubmit.scoring.first_faces import faces_key, show_faces
+from dfsubmit.workers.pool import WorkerPool
 
-README = (Path(__file__).parents[2] / "plugins" / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
 HOOKS = {
     name: function
     for name, function in inspect.getmembers(hookspecs, inspect.isfunction)
@@ -29,33 +51,87 @@ HOOKS = {
 EXAMPLES: dict[str, str] = dict(
     re.findall(r"`my_plugins/(\w+\.py)`:\n\n```python\n(.*?)```", README, re.S)
 )
+OPTIONAL = ("NeedsFaces", "RecallsFaces", "Warns", "TellsArithmetic", "MovesToCpu")
+PLUGIN_CODE = [*ROOT.glob("plugins/*/dfsubmit_*/*.py"), ROOT / "tests/faults/loader/linear.py"]
+
+MakeModel = Callable[[str], Any]
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """A plugins folder that holds the README's examples."""
     for name, code in EXAMPLES.items():
         (tmp_path / name).write_text(code, encoding="utf-8")
     return tmp_path
 
 
-def test_there_are_hooks_and_examples():
+@pytest.fixture
+def linear(tmp_path: Path) -> LoadRequest:
+    """A model folder for the README's loader: the second logit is the mean of red."""
+    model_folder = tmp_path / "model"
+    model_folder.mkdir()
+    (model_folder / "preprocessor_config.json").write_text(
+        json.dumps({"size": 8, "image_mean": 0.0, "image_std": 1.0})
+    )
+    weights = np.array([[0, 1], [0, 0], [0, 0]], np.float32)
+    np.savez(model_folder / "linear.npz", weights=weights, bias=np.zeros(2, np.float32))
+    return LoadRequest(model_folder, {0: "Real", 1: "Fake"})
+
+
+@pytest.fixture
+def model_of(linear: LoadRequest) -> MakeModel:
+    """The model that a section of the README shows, by the section's protocol."""
+    classes: dict[str, Any] = {}
+    exec(EXAMPLES["linear_loader.py"], classes)
+    made: dict[str, Any] = {}
+    for name in OPTIONAL:
+        (code,) = re.findall(rf"\n### `{name}`.*?```python\n(.*?)```", README, re.S)
+        before = set(classes)
+        exec(code, classes)
+        (new,) = set(classes) - before
+        made[name] = classes[new]
+    return lambda name: made[name](linear)
+
+
+def test_there_are_hooks_and_examples() -> None:
     assert set(HOOKS) == {"register_aggregators", "register_model_loaders"}
     assert set(EXAMPLES) == {"second_highest.py", "linear_loader.py"}
 
 
-@pytest.mark.parametrize("name", sorted(HOOKS))
-def test_every_hook_has_a_test(name):
-    assert callable(getattr(sys.modules[__name__], f"test_hook_{name}", None))
+def test_the_optional_members_are_known() -> None:
+    protocols = {
+        name for name, item in vars(dfsubmit.hooks).items()
+        if getattr(item, "_is_runtime_protocol", False)
+    }  # fmt: skip
+    assert protocols == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("name", [*sorted(HOOKS), *OPTIONAL])
+def test_each_has_a_test(name: str) -> None:
+    kind = "hook" if name in HOOKS else "optional"
+    assert callable(getattr(sys.modules[__name__], f"test_{kind}_{name}", None))
 
 
 @pytest.mark.parametrize("name", sorted(HOOKS))
-def test_every_hook_is_documented_under_its_exact_signature(name):
+def test_every_hook_is_documented_under_its_exact_signature(name: str) -> None:
     arguments = ", ".join(inspect.signature(HOOKS[name]).parameters)
     assert f"\n### `{name}({arguments})`\n" in README
 
 
-def test_hook_register_aggregators(folder):
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_every_optional_member_is_documented_with_its_arguments(name: str) -> None:
+    (section,) = re.findall(rf"\n### `{name}`: (.*)\n", README)
+    members = {
+        key: "(" + ", ".join(list(inspect.signature(item).parameters)[1:]) + ")"
+        if inspect.isfunction(item)
+        else ""
+        for key, item in vars(getattr(dfsubmit.hooks, name)).items()
+        if not key.startswith("_")
+    }
+    assert re.findall(r"`(.*?)`", section) == [key + rest for key, rest in members.items()]
+
+
+def test_hook_register_aggregators(folder: Path) -> None:
     plugins = load_plugins([folder])
     assert not plugins.failures
     item = plugins.aggregators["second-highest"]
@@ -66,35 +142,123 @@ def test_hook_register_aggregators(folder):
     assert plugins.aggregator("second-highest:rank=3")(scores) == 0.4
 
 
-def test_hook_register_model_loaders(folder, tmp_path):
-    model_folder = tmp_path / "model"
-    model_folder.mkdir()
-    config = {"id2label": {"0": "Real", "1": "Fake"}}
-    (model_folder / "config.json").write_text(json.dumps(config))
-    (model_folder / "preprocessor_config.json").write_text(
-        json.dumps({"size": 8, "image_mean": 0.0, "image_std": 1.0})
-    )
-    weights = np.array([[0, 1], [0, 0], [0, 0]], np.float32)
-    np.savez(model_folder / "linear.npz", weights=weights, bias=np.zeros(2, np.float32))
+def test_hook_register_model_loaders(folder: Path, linear: LoadRequest) -> None:
     loader = load_plugins([folder]).loaders["linear"]
-    assert loader.rank(LoadRequest(tmp_path)) == 0
-    assert loader.rank(LoadRequest(model_folder)) > 10
-    model = loader.load(LoadRequest(model_folder))
+    assert loader.rank(LoadRequest(folder)) == 0
+    assert loader.rank(linear) > 10
+    model = loader.load(linear)
+    assert model.id2label == {0: "Real", 1: "Fake"}
     red = np.zeros((2, 8, 8, 3), np.uint8)
     red[1, ..., 0] = 255
     np.testing.assert_allclose(model.logits(red), [[0, 0], [0, 1]])
+    others = (NeedsFaces, RecallsFaces, Warns, TellsArithmetic, MovesToCpu)
+    assert not any(isinstance(model, protocol) for protocol in others)
+    assert describe_arithmetic(model)["arithmetic"] == ""
 
 
-def test_the_command_lists_both_examples(folder):
+def _pool() -> WorkerPool:
+    return WorkerPool(ScanSettings(Recipe(), Preprocessor(8, 8)), 1)
+
+
+def test_optional_NeedsFaces(model_of: MakeModel, samples: Path) -> None:
+    model = model_of("NeedsFaces")
+    files = [file for file in list_media(samples) if file.name == "face.jpg"]
+    with _pool() as pool:
+        assert show_faces(model, files, pool) == []
+    assert model.faces_wanted == 0
+    assert 0 < model.scale <= 1 / 127
+
+
+def test_optional_RecallsFaces(model_of: MakeModel, samples: Path) -> None:
+    model, files, pool = model_of("RecallsFaces"), list_media(samples), _pool()
+    model.cache[faces_key(files, pool)] = 0.25
+    assert show_faces(model, files, pool) == []
+    assert model.scale == 0.25
+    assert pool.pids() == []  # nobody looked for faces
+
+
+def test_optional_Warns(model_of: MakeModel) -> None:
+    warnings = show_faces(model_of("Warns"), [], _pool())
+    assert warnings == ["a linear model knows colours and nothing else"]
+
+
+def test_optional_TellsArithmetic(model_of: MakeModel) -> None:
+    described = describe_arithmetic(model_of("TellsArithmetic"))
+    assert described["arithmetic"] == "NumPy, fp32, one product of matrices"
+
+
+def test_optional_MovesToCpu(model_of: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of("MovesToCpu")
+    on_cpu = model.logits
+
+    def logits(pixels: Any) -> Any:
+        if model.device != "cpu":
+            raise DeviceOutOfMemory("no room")
+        return on_cpu(pixels)
+
+    monkeypatch.setattr(model, "logits", logits)
+    black = np.zeros((3, 8, 8, 3), np.uint8)
+    np.testing.assert_allclose(Classifier(model, 1, batch_size=2).p_fake(black), 0.5)
+    assert model.device == "cpu"
+    assert not model.fall_back_to_cpu()
+
+
+def test_the_command_lists_both_examples(folder: Path) -> None:
     listing = CliRunner().invoke(main, ["plugins", "--plugins-dir", str(folder)]).output
     assert "second-highest:rank=2" in listing
     assert "linear " in listing
 
 
-def test_a_misspelt_hook_is_an_error_and_not_silence(tmp_path):
+def test_a_misspelt_hook_is_an_error_and_not_silence(tmp_path: Path) -> None:
     code = EXAMPLES["second_highest.py"].replace("register_aggregators", "register_agregators")
     (tmp_path / "misspelt.py").write_text(code)
     (failure,) = load_plugins([tmp_path]).failures
     assert "register_agregators" in failure.error
     with pytest.raises(PluginError, match="register_agregators"):
         load_plugins([tmp_path], strict=True)
+
+
+@pytest.mark.parametrize("module", ["dfsubmit.hooks", "dfsubmit.hooks.testing"])
+def test_a_plugins_import_is_light(module: str) -> None:
+    heavy = "torch transformers cv2 dlib PIL sklearn matplotlib tqdm".split()
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; import {module}; "
+        f"print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_is_exported_is_there_and_complete() -> None:
+    own = {name for name in vars(dfsubmit.hooks) if not name.startswith("_")}
+    submodules = {name for name in own if inspect.ismodule(vars(dfsubmit.hooks)[name])}
+    assert set(dfsubmit.hooks.__all__) == own - submodules
+    assert dfsubmit.hookimpl is dfsubmit.hooks.hookimpl
+
+
+def _imported(code: str) -> set[str]:
+    """The modules of dfsubmit itself that this code imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+    return {name for name in names if re.match(r"dfsubmit(\.|$)", name)}
+
+
+@pytest.mark.parametrize("path", PLUGIN_CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_bundled_plugins_import_one_module(path: Path) -> None:
+    assert _imported(path.read_text(encoding="utf-8")) <= {"dfsubmit.hooks"}
+
+
+def test_the_readme_imports_one_module() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert _imported("\n".join(blocks)) == {"dfsubmit.hooks", "dfsubmit.hooks.testing"}
+
+
+def test_bundled_plugins_and_examples_say_their_version() -> None:
+    plugins = [path for path in PLUGIN_CODE if "@hookimpl" in path.read_text(encoding="utf-8")]
+    assert len(plugins) == 4
+    for code in (*(path.read_text(encoding="utf-8") for path in plugins), *EXAMPLES.values()):
+        assert f"\nDFSUBMIT_HOOKS = {hookspecs.HOOKS_VERSION}" in code

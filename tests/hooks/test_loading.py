@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from dfsubmit import __version__
+from dfsubmit.cli import main
 from dfsubmit.errors import PluginError, UsageError
+from dfsubmit.hooks import hookspecs, loading
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.records import FrameScores
 from dfsubmit.scoring.aggregate import mean
 
 HEAD = "from dfsubmit import hookimpl\n"
@@ -45,8 +52,17 @@ TAKEN = HEAD + textwrap.dedent(
 )
 
 
+Install = Callable[[str, str], None]
+Invoke = Callable[..., Result]
+
+
 @pytest.fixture
-def folder(tmp_path):
+def invoke() -> Invoke:
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     path = tmp_path / "my plugins"
     path.mkdir()
     return path
@@ -58,7 +74,7 @@ def write(folder: Path, **sources: str) -> Path:
     return folder
 
 
-def test_the_built_ins_come_through_the_same_hooks():
+def test_the_built_ins_come_through_the_same_hooks() -> None:
     plugins = load_plugins()
     assert plugins.aggregators["mean"].function is mean
     assert plugins.aggregators["mean"].plugin == "dfsubmit.scoring.aggregate"
@@ -72,7 +88,7 @@ def test_the_built_ins_come_through_the_same_hooks():
     assert built_in == ["dfsubmit.scoring.aggregate", "dfsubmit.models.huggingface"]
 
 
-def test_a_single_file_is_a_plugin(folder, make_scores):
+def test_a_single_file_is_a_plugin(folder: Path, make_scores: Callable[..., FrameScores]) -> None:
     path = list(sys.path)
     plugins = load_plugins([write(folder, mine=GOOD.format(name="highest"))])
     assert plugins.aggregator("highest:k=3")(make_scores(0.2, 0.7)) == 0.7
@@ -83,7 +99,7 @@ def test_a_single_file_is_a_plugin(folder, make_scores):
     assert sys.path == path
 
 
-def test_several_folders_load_in_turn(folder, tmp_path):
+def test_several_folders_load_in_turn(folder: Path, tmp_path: Path) -> None:
     write(folder, same=GOOD.format(name="one"))
     other = tmp_path / "other"
     other.mkdir()
@@ -102,10 +118,10 @@ def test_files_of_one_name_are_modules_of_their_own(folder: Path, tmp_path: Path
     for name in ("one", "two"):
         rule = plugins.aggregators[name].function
         assert pickle.loads(pickle.dumps(rule)) is rule
-        assert sys.modules[rule.__module__].NAME == name
+        assert vars(sys.modules[rule.__module__])["NAME"] == name
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gone"):
         load_plugins([tmp_path / "gone"])
 
@@ -125,7 +141,9 @@ def test_a_missing_folder_is_an_error(tmp_path):
         (HEAD + "@hookimpl\ndef register_aggregators(registar):\n    pass\n", "registar"),
     ],
 )  # fmt: skip
-def test_a_failing_plugin_is_named_and_the_others_load(folder, source, reason):
+def test_a_failing_plugin_is_named_and_the_others_load(
+    folder: Path, source: str, reason: str
+) -> None:
     write(folder, a_bad=source, b_good=GOOD.format(name="highest"))
     plugins = load_plugins([folder])
     (failure,) = plugins.failures
@@ -137,26 +155,26 @@ def test_a_failing_plugin_is_named_and_the_others_load(folder, source, reason):
     assert plugins.aggregators["mean"].function is mean
 
 
-def test_strict_turns_a_failure_into_an_error(folder):
+def test_strict_turns_a_failure_into_an_error(folder: Path) -> None:
     write(folder, bad=MISSPELT)
     with pytest.raises(PluginError, match=r"bad\.py does not load.*register_agregators"):
         load_plugins([folder], strict=True)
 
 
-def test_two_plugins_of_one_name_do_not_silently_replace_each_other(folder):
+def test_two_plugins_of_one_name_do_not_silently_replace_each_other(folder: Path) -> None:
     write(folder, a=GOOD.format(name="highest"), b=GOOD.format(name="highest"))
     plugins = load_plugins([folder])
     assert plugins.aggregators["highest"].plugin == str(folder / "a.py")
     assert "'highest' is taken" in plugins.failures[0].error
 
 
-def test_an_unknown_aggregator_is_answered_with_the_nearest():
+def test_an_unknown_aggregator_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="'meen'") as caught:
         load_plugins().aggregator("meen")
     assert "'mean'" in caught.value.hint
 
 
-def test_a_file_registers_a_model_loader(folder):
+def test_a_file_registers_a_model_loader(folder: Path) -> None:
     source = HEAD + textwrap.dedent(
         """
         class Loader:
@@ -174,7 +192,7 @@ def test_a_file_registers_a_model_loader(folder):
 
 
 @pytest.fixture
-def distribution(tmp_path, monkeypatch):
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """An installed distribution, as pip leaves it: a module and its dist-info."""
     site = tmp_path / "site"
     info = site / "fake_plugin-1.2.3.dist-info"
@@ -189,7 +207,9 @@ def distribution(tmp_path, monkeypatch):
     return install
 
 
-def test_an_installed_distribution_loads_through_its_entry_point(distribution, make_scores):
+def test_an_installed_distribution_loads_through_its_entry_point(
+    distribution: Install, make_scores: Callable[..., FrameScores]
+) -> None:
     distribution("dfsubmit_test_installed", GOOD.format(name="installed_rule"))
     plugins = load_plugins()
     assert plugins.aggregator("installed_rule")(make_scores(0.1, 0.9)) == 0.9
@@ -197,14 +217,64 @@ def test_an_installed_distribution_loads_through_its_entry_point(distribution, m
     assert (info.source, info.version, info.error) == ("installed", "1.2.3", "")
 
 
-def test_a_broken_distribution_is_named(distribution):
+def test_a_broken_distribution_is_named(distribution: Install) -> None:
     distribution("dfsubmit_test_broken", "raise RuntimeError('no licence')\n")
     (info,) = [info for info in load_plugins().failures if info.name == "fake-plugin"]
     assert (info.source, info.error) == ("installed", "RuntimeError: no licence")
 
 
+@pytest.mark.parametrize(
+    ("declared", "remedy"),
+    [
+        (2, "take a newer dfsubmit"),
+        (0, "take a newer release of the plugin, or adapt it"),
+        ("1", "take a newer release of the plugin, or adapt it"),
+    ],
+)
+def test_a_plugin_for_other_hooks_is_refused(
+    folder: Path, declared: object, remedy: str, invoke: Invoke
+) -> None:
+    source = f"DFSUBMIT_HOOKS = {declared!r}\n" + GOOD.format(name="highest")
+    write(folder, mine=source, other=GOOD.format(name="other"))
+    sentence = (
+        f"it was written for version {declared} of the hooks (DFSUBMIT_HOOKS = {declared!r}), and "
+        f"dfsubmit {__version__} has version 1: {remedy}"
+    )
+    output = invoke("plugins", "--plugins-dir", str(folder)).output
+    assert output.startswith("plugins (version 1 of the hooks)\n")
+    assert f"mine.py (file): FAILED: {sentence}\n" in output
+    assert "  other:k=2" in output
+    assert "  highest" not in output
+    with pytest.raises(PluginError, match=rf"mine\.py does not load: {re.escape(sentence)}"):
+        load_plugins([folder], strict=True)
+
+
+def test_a_plugin_that_names_its_version_loads(folder: Path) -> None:
+    write(folder, mine="DFSUBMIT_HOOKS = 1\n" + GOOD.format(name="highest"))
+    assert "highest" in load_plugins([folder], strict=True).aggregators
+
+
+def test_a_plugin_that_names_none_was_written_for_the_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works today, and is refused with the next version."""
+    write(folder, mine=GOOD.format(name="highest"))
+    assert "highest" in load_plugins([folder], strict=True).aggregators
+    monkeypatch.setattr(hookspecs, "HOOKS_VERSION", 2)
+    monkeypatch.setattr(loading, "BUILT_IN_PLUGINS", ())
+    (failure,) = [info for info in load_plugins([folder]).failures if info.source == "file"]
+    assert failure.error.startswith("it was written for version 1 of the hooks (it names none)")
+
+
+def test_an_installed_plugin_for_other_hooks_is_refused(distribution: Install) -> None:
+    source = "DFSUBMIT_HOOKS = 2\n" + GOOD.format(name="installed_rule")
+    distribution("dfsubmit_test_newer", source)
+    (info,) = [info for info in load_plugins().failures if info.name == "fake-plugin"]
+    assert info.error.startswith("it was written for version 2 of the hooks")
+
+
 @pytest.mark.slow
-def test_a_pip_installed_plugin_shows_up_in_the_command(tmp_path):
+def test_a_pip_installed_plugin_shows_up_in_the_command(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "setup.py").write_text(

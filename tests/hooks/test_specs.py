@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,16 @@ from hypothesis import strategies as st
 from dfsubmit.errors import UsageError
 from dfsubmit.hooks.interfaces import RegisteredAggregator
 from dfsubmit.hooks.specs import aggregator_parameters, bind_aggregator, parse_spec
+from dfsubmit.records import FrameScores
 
 
-def _rule(scores, k: int = 3, share: float = 0.5, strict: bool = False, mode: str = "low"):
+def _rule(
+    scores: FrameScores,
+    k: int = 3,
+    share: float = 0.5,
+    strict: bool = False,
+    mode: str = "low",
+) -> float:
     return {"low": 0.0, "high": 1.0}[mode]
 
 
@@ -21,18 +30,18 @@ AGGREGATORS = {
 }
 
 
-def test_a_name_alone_has_no_parameters():
+def test_a_name_alone_has_no_parameters() -> None:
     assert parse_spec(" mean ") == ("mean", {})
 
 
-def test_parameters_are_split():
+def test_parameters_are_split() -> None:
     assert parse_spec("topk: k = 5 , w=a=b") == ("topk", {"k": "5", "w": "a=b"})
 
 
 @pytest.mark.parametrize(
     "spec", ["", "  ", ":k=5", "topk:", "topk: ", "topk:k", "topk:k=", "topk:=5", "topk:k=1,k=2"]
 )
-def test_another_form_is_refused(spec):
+def test_another_form_is_refused(spec: str) -> None:
     with pytest.raises(UsageError, match="aggregator"):
         parse_spec(spec)
 
@@ -42,13 +51,13 @@ VALUE = st.from_regex(r"[A-Za-z0-9.=:+-]{1,8}", fullmatch=True)
 
 
 @given(WORD, st.dictionaries(WORD, VALUE, min_size=1, max_size=4))
-def test_what_is_written_as_a_spec_is_read_back(name, parameters):
+def test_what_is_written_as_a_spec_is_read_back(name: str, parameters: dict[str, str]) -> None:
     spec = f"{name}:" + ",".join(f"{key}={value}" for key, value in parameters.items())
     assert parse_spec(spec) == (name, parameters)
 
 
 @given(st.text())
-def test_any_text_is_a_spec_or_refused(text):
+def test_any_text_is_a_spec_or_refused(text: str) -> None:
     try:
         name, parameters = parse_spec(text)
     except UsageError:
@@ -57,30 +66,32 @@ def test_any_text_is_a_spec_or_refused(text):
     assert all(key and value for key, value in parameters.items())
 
 
-def test_values_take_the_type_of_their_defaults():
+def test_values_take_the_type_of_their_defaults() -> None:
     bound = bind_aggregator("rule:strict=true,share=0.25,k=7,mode=high", AGGREGATORS)
     assert bound.parameters == {"k": 7, "share": 0.25, "strict": True, "mode": "high"}
     assert bound.parameters["strict"] is True
     assert bound.spec == "rule:k=7,mode=high,share=0.25,strict=True"
 
 
-def test_the_canonical_spec_binds_to_the_same():
+def test_the_canonical_spec_binds_to_the_same() -> None:
     bound = bind_aggregator("rule:strict=0,share=.5", AGGREGATORS)
     again = bind_aggregator(bound.spec, AGGREGATORS)
     assert (again.spec, again.parameters) == (bound.spec, bound.parameters)
 
 
-def test_the_bound_aggregator_is_called_with_its_parameters(make_scores):
+def test_the_bound_aggregator_is_called_with_its_parameters(
+    make_scores: Callable[..., FrameScores],
+) -> None:
     assert bind_aggregator("rule:mode=high", AGGREGATORS)(make_scores(0.5)) == 1.0
     assert bind_aggregator("plain", AGGREGATORS)(make_scores(0.5)) == 0.25
 
 
-def test_without_declared_bounds_there_are_none(make_scores):
+def test_without_declared_bounds_there_are_none(make_scores: Callable[..., FrameScores]) -> None:
     assert bind_aggregator("plain", AGGREGATORS).bounds(make_scores(0.5), 3) is None
 
 
-def test_bounds_get_the_same_parameters(make_scores):
-    def bounds(scores, remaining, k=1):
+def test_bounds_get_the_same_parameters(make_scores: Callable[..., FrameScores]) -> None:
+    def bounds(scores: FrameScores, remaining: int, k: int = 1) -> tuple[float, float]:
         return (k / 10, float(remaining))
 
     registered = RegisteredAggregator("b", lambda scores, k=1: k, "tests", frozenset(), bounds)
@@ -98,12 +109,12 @@ def test_bounds_get_the_same_parameters(make_scores):
         ("rule:strict=maybe", "bool"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_refused(spec, named):
+def test_a_value_of_the_wrong_type_is_refused(spec: str, named: str) -> None:
     with pytest.raises(UsageError, match=f"is not of type {named}"):
         bind_aggregator(spec, AGGREGATORS)
 
 
-def test_unknown_names_are_answered_with_the_nearest():
+def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no aggregator 'rul'") as caught:
         bind_aggregator("rul", AGGREGATORS)
     assert "'rule'" in caught.value.hint
@@ -112,7 +123,7 @@ def test_unknown_names_are_answered_with_the_nearest():
     assert "'share'" in caught.value.hint
 
 
-def test_parameters_are_listed_with_their_defaults():
+def test_parameters_are_listed_with_their_defaults() -> None:
     assert aggregator_parameters(AGGREGATORS["rule"]) == {
         "k": 3,
         "share": 0.5,

@@ -221,5 +221,6 @@ def test_the_request_carries_what_was_asked_for(make_folder, plugins, loader, tm
         device="cpu", precision="bf16", calibration=str(tmp_path),
     )  # fmt: skip
     (request,) = loader.requests
-    asked = (request.device, request.precision, request.calibration)
+    asked = (request.device, request.precision, request.faces)
     assert asked == ("cpu", "bf16", tmp_path)
+    assert request.id2label == {0: "Real", 1: "Fake"}

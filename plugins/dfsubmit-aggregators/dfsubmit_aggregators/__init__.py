@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dfsubmit.hooks.hookspecs import hookimpl
-from dfsubmit.hooks.interfaces import RegisterAggregator
+from dfsubmit.hooks import RegisterAggregator, hookimpl
 from dfsubmit_aggregators import rules
 from dfsubmit_aggregators.bounds import extreme_frames
+
+DFSUBMIT_HOOKS = 1
 
 _ALL = ("idempotent", "monotone", "order_independent")
 

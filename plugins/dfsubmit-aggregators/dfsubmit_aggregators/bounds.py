@@ -6,8 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from dfsubmit.hooks.interfaces import Aggregator, Bounds
-from dfsubmit.records import FrameScores
+from dfsubmit.hooks import Aggregator, Bounds, FrameScores
 
 
 def extreme_frames(rule: Aggregator) -> Bounds:

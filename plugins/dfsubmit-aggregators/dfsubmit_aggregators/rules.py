@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dfsubmit.records import FloatArray, FrameScores
+from dfsubmit.hooks import FloatArray, FrameScores
 
 # Log-odds of a probability within one float32 step of 0 or 1: softmax outputs carry no more.
 _LARGEST_LOGIT = 16.0

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import dfsubmit_aggregators
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.hooks import FloatArray, FrameScores
+from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.hooks.testing import registered_by
 from dfsubmit.media.sampling import coarse_to_fine
-from dfsubmit.records import FrameScores
 from dfsubmit.scoring.aggregate import label_for
 from dfsubmit.scoring.earlyexit import next_grant
 
-BOUNDED: dict[str, BoundAggregator] = {}
+PLUGIN = registered_by(dfsubmit_aggregators)
+BOUNDED = {
+    name: PLUGIN.aggregator(name) for name, item in PLUGIN.aggregators.items() if item.bounds
+}
 
 
-def _collect(name, function, *, properties=(), bounds=None):
-    if bounds is not None:
-        item = RegisteredAggregator(name, function, "tests", frozenset(properties), bounds)
-        BOUNDED[name] = BoundAggregator(name, item, {})
-
-
-dfsubmit_aggregators.register_aggregators(_collect)
-
-
-def frames(p_fake):
+def frames(p_fake: FloatArray) -> FrameScores:
     n = len(p_fake)
     return FrameScores(
-        np.asarray(p_fake, float), np.arange(n) * 1.0, np.zeros((n, 4), np.int64), np.ones(n)
+        p_fake, np.arange(n, dtype=np.float64), np.zeros((n, 4), np.int64), np.ones(n)
     )
 
 
-def early(rule, p_fake, has_face, threshold):
+def early(
+    rule: BoundAggregator, p_fake: FloatArray, has_face: npt.NDArray[np.bool_], threshold: float
+) -> tuple[int, int]:
     """The label, and how many frames it took to be sure of it."""
     order = coarse_to_fine(len(p_fake))
     visited = 0
@@ -44,14 +42,14 @@ def early(rule, p_fake, has_face, threshold):
         visited += grant
 
 
-def test_the_rules_that_are_bounded():
+def test_the_rules_that_are_bounded() -> None:
     assert set(BOUNDED) == {
         "median", "logit-mean", "trimmed-mean", "topk", "max", "quantile", "mean-max", "vote",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(BOUNDED))
-def test_the_label_is_that_of_all_frames(name):
+def test_the_label_is_that_of_all_frames(name: str) -> None:
     rule, random = BOUNDED[name], np.random.default_rng(7)
     saved = 0
     for trial in range(60):

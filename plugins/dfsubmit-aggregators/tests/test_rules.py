@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import dfsubmit_aggregators
 import numpy as np
+import numpy.typing as npt
 import pytest
 from dfsubmit_aggregators import rules
 
-from dfsubmit.hooks.interfaces import RegisteredAggregator
+from dfsubmit.hooks import Aggregator, FloatArray, FrameScores
 from dfsubmit.hooks.specs import aggregator_parameters
-from dfsubmit.hooks.testing import check_aggregator, sample_scores
-from dfsubmit.records import FrameScores
+from dfsubmit.hooks.testing import check_aggregator, registered_by, sample_scores
 
-REGISTERED: dict[str, RegisteredAggregator] = {}
-
-
-def _collect(name, function, *, properties=(), bounds=None):
-    REGISTERED[name] = RegisteredAggregator(name, function, "tests", frozenset(properties), bounds)
+REGISTERED = registered_by(dfsubmit_aggregators).aggregators
 
 
-dfsubmit_aggregators.register_aggregators(_collect)
-
-
-def frames(*p_fake: float, **columns: object) -> FrameScores:
+def frames(*p_fake: float, **columns: npt.NDArray[Any]) -> FrameScores:
     n = len(p_fake)
     scores = FrameScores(
         p_fake=np.array(p_fake),
@@ -37,7 +31,7 @@ def frames(*p_fake: float, **columns: object) -> FrameScores:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTERED))
-def test_keeps_the_contract(name):
+def test_keeps_the_contract(name: str) -> None:
     item = REGISTERED[name]
     check_aggregator(item.function, item.properties, item.bounds)
 
@@ -55,18 +49,18 @@ def test_keeps_the_contract(name):
         ("smoothed-max", {"window": 1000.0}),
     ],
 )
-def test_keeps_the_contract_with_other_parameters(name, parameters):
+def test_keeps_the_contract_with_other_parameters(name: str, parameters: dict[str, float]) -> None:
     item = REGISTERED[name]
     check_aggregator(item.function, item.properties, item.bounds, **parameters)
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTERED) - {"vote"}))
 @pytest.mark.parametrize("p", [0.0, 0.137, 0.5, 1.0])
-def test_one_frame_gives_its_own_probability(name, p):
+def test_one_frame_gives_its_own_probability(name: str, p: float) -> None:
     assert REGISTERED[name].function(frames(p)) == pytest.approx(p, abs=1e-12)
 
 
-def test_twelve_rules_are_registered_and_in_the_readme():
+def test_twelve_rules_are_registered_and_in_the_readme() -> None:
     assert len(REGISTERED) == 12
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     for item in REGISTERED.values():
@@ -76,47 +70,47 @@ def test_twelve_rules_are_registered_and_in_the_readme():
         assert row.endswith("| yes |" if item.bounds else "| no |")
 
 
-def test_median():
+def test_median() -> None:
     assert rules.median(frames(0.1, 0.9, 0.2)) == 0.2
     assert rules.median(frames(0.1, 0.9, 0.2, 0.4)) == pytest.approx(0.3)
 
 
-def test_logit_mean_pools_log_odds():
+def test_logit_mean_pools_log_odds() -> None:
     # Odds of 1/9 and 9 cancel; odds of 9 and 9 stay.
     assert rules.logit_mean(frames(0.1, 0.9)) == pytest.approx(0.5)
     assert rules.logit_mean(frames(0.5, 0.9)) == pytest.approx(0.75)
 
 
-def test_logit_mean_a_saturated_frame_is_no_veto():
+def test_logit_mean_a_saturated_frame_is_no_veto() -> None:
     assert rules.logit_mean(frames(0.0, 0.99, 0.99, 0.99, 0.99, 0.99)) > 0.5
 
 
-def test_trimmed_mean_rounds_the_cut_down():
+def test_trimmed_mean_rounds_the_cut_down() -> None:
     nine = [0.0, *[0.5] * 7, 1.0]
     assert rules.trimmed_mean(frames(*nine), cut=0.1) == pytest.approx(np.mean(nine))
     ten = [0.0, *[0.5] * 7, 0.9, 1.0]
     assert rules.trimmed_mean(frames(*ten), cut=0.1) == pytest.approx(np.mean(ten[1:-1]))
 
 
-def test_topk():
+def test_topk() -> None:
     assert rules.topk(frames(0.1, 0.9, 0.2, 0.7), k=2) == pytest.approx(0.8)
     assert rules.topk(frames(0.1, 0.9), k=5) == pytest.approx(0.5)
 
 
-def test_maximum_and_quantile():
+def test_maximum_and_quantile() -> None:
     assert rules.maximum(frames(0.1, 0.9, 0.2)) == 0.9
     assert rules.quantile(frames(0.0, 0.4, 0.8, 1.0), q=0.5) == pytest.approx(0.6)
 
 
-def test_mean_max():
+def test_mean_max() -> None:
     assert rules.mean_max(frames(0.1, 0.9, 0.2), w=0.4) == pytest.approx(0.6 * 0.4 + 0.4 * 0.9)
 
 
-def test_vote_counts_frames_strictly_above():
+def test_vote_counts_frames_strictly_above() -> None:
     assert rules.vote(frames(0.5, 0.51, 0.9, 0.1)) == 0.5
 
 
-def test_confident_follows_the_sure_frames():
+def test_confident_follows_the_sure_frames() -> None:
     # 13 of 32 are more than 32 // 2.5 = 12: their mean alone counts.
     assert rules.confident(frames(*[0.9] * 13, *[0.5] * 19)) == pytest.approx(0.9)
     assert rules.confident(frames(*[0.9] * 12, *[0.5] * 20)) == pytest.approx(
@@ -126,13 +120,13 @@ def test_confident_follows_the_sure_frames():
     assert rules.confident(frames(*[0.1] * 18, 0.7, 0.7)) == pytest.approx((1.8 + 1.4) / 20)
 
 
-def test_confident_is_the_winners_rule_on_his_32_frames():
-    def original(pred, t=0.8):
+def test_confident_is_the_winners_rule_on_his_32_frames() -> None:
+    def original(pred: FloatArray, t: float = 0.8) -> float:
         sure = [p for p in pred if p > t]
         if len(sure) > len(pred) // 2.5 and len(sure) > 11:
-            return np.mean(sure)
+            return float(np.mean(sure))
         calm = [p for p in pred if p < 0.2]
-        return np.mean(calm) if len(calm) > 0.9 * len(pred) else np.mean(pred)
+        return float(np.mean(calm) if len(calm) > 0.9 * len(pred) else np.mean(pred))
 
     random = np.random.default_rng(1)
     for shape in (0.1, 0.3, 1.0):
@@ -141,7 +135,7 @@ def test_confident_is_the_winners_rule_on_his_32_frames():
             assert rules.confident(frames(*p)) == pytest.approx(original(p))
 
 
-def test_weights():
+def test_weights() -> None:
     detection = np.array([3.0, 1.0])
     assert rules.detection_weighted(frames(1.0, 0.0, detection=detection)) == pytest.approx(0.75)
     boxes = np.array([[0, 0, 10, 20], [5, 5, 15, 45]])
@@ -149,11 +143,11 @@ def test_weights():
 
 
 @pytest.mark.parametrize("useless", [[0.0, 0.0], [-1.0, -2.0], [np.nan, np.inf]])
-def test_useless_weights_mean_equal_weights(useless):
+def test_useless_weights_mean_equal_weights(useless: list[float]) -> None:
     assert rules.detection_weighted(frames(1.0, 0.0, detection=np.array(useless))) == 0.5
 
 
-def test_smoothed_max_wants_a_passage_not_a_frame():
+def test_smoothed_max_wants_a_passage_not_a_frame() -> None:
     times = np.arange(6) * 0.5
     lone = frames(0.0, 0.0, 0.9, 0.0, 0.0, 0.0, times=times)
     passage = frames(0.0, 0.0, 0.6, 0.6, 0.6, 0.0, times=times)
@@ -172,12 +166,12 @@ def test_smoothed_max_wants_a_passage_not_a_frame():
         (rules.quantile, {"q": 1.5}),
     ],
 )
-def test_impossible_parameters_are_refused(rule, parameters):
+def test_impossible_parameters_are_refused(rule: Aggregator, parameters: dict[str, float]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the message is numpy's own for one of them
         rule(frames(0.5, 0.6), **parameters)
 
 
-def test_samples_cover_single_frames_and_extremes():
+def test_samples_cover_single_frames_and_extremes() -> None:
     sizes = {len(scores) for scores in sample_scores()}
     assert {1, 2, 64} <= sizes
     assert any((scores.p_fake == 0).any() for scores in sample_scores())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dfsubmit.hooks.hookspecs import hookimpl
-from dfsubmit.hooks.interfaces import RegisterModelLoader
+from dfsubmit.hooks import RegisterModelLoader, hookimpl
 from dfsubmit_onnx.loader import OnnxLoader
+
+DFSUBMIT_HOOKS = 1
 
 
 @hookimpl

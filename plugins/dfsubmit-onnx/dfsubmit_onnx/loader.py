@@ -15,11 +15,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.errors import DeviceOutOfMemory, ModelError, UsageError
-from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
-from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
-from dfsubmit.models.folder import read_classes
-from dfsubmit.records import Pixels
+from dfsubmit.hooks import (
+    PREPROCESSOR_FILE,
+    DeviceOutOfMemory,
+    FrameModel,
+    LoadRequest,
+    ModelError,
+    Pixels,
+    Preprocessor,
+    UsageError,
+    load_preprocessor,
+)
 
 _PLACES = ("onnx/model.onnx", "model.onnx")
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -57,7 +63,6 @@ class OnnxLoader:
         if graph is None:
             raise ModelError(f"{request.folder} holds none of {', '.join(_PLACES)}")
         preprocessor = load_preprocessor(request.folder)
-        id2label = read_classes(request.folder)
         providers = choose_providers(request.device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = request.threads
@@ -66,8 +71,8 @@ class OnnxLoader:
             session = onnxruntime.InferenceSession(str(graph), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise ModelError(f"{graph}: {str(error).strip()}") from error
-        _check_shapes(graph, session, preprocessor, len(id2label))
-        return OnnxModel(session, preprocessor, id2label)
+        _check_shapes(graph, session, preprocessor, len(request.id2label))
+        return OnnxModel(session, preprocessor, request.id2label)
 
 
 class OnnxModel:

@@ -14,11 +14,19 @@ import numpy as np
 import pytest
 from dfsubmit_onnx.loader import OnnxLoader, OnnxModel, choose_providers
 
-from dfsubmit.errors import DeviceOutOfMemory, ModelError, UsageError
-from dfsubmit.faces.preprocess import Preprocessor
-from dfsubmit.hooks.interfaces import LoadRequest
-from dfsubmit.models.huggingface import HuggingFaceLoader, load_network
-from dfsubmit.records import Pixels
+from dfsubmit.hooks import (
+    DeviceOutOfMemory,
+    FrameModel,
+    LoadRequest,
+    ModelError,
+    Pixels,
+    Preprocessor,
+    UsageError,
+    load_network,
+)
+from dfsubmit.hooks.testing import registered_by
+from dfsubmit.models.folder import open_model
+from dfsubmit.models.huggingface import HuggingFaceLoader
 from dfsubmit.samples import make_untrained_model
 from dfsubmit.scoring.classifier import Classifier
 
@@ -41,12 +49,16 @@ def exported(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _load(folder: Path) -> FrameModel:
+    return OnnxLoader().load(LoadRequest(folder, open_model(folder).id2label))
+
+
 def _export(original: Path, target: Path, batch: str) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     import torch
 
-    class Logits(torch.nn.Module):
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is Any to mypy here
         def __init__(self) -> None:
             super().__init__()
             self.network = load_network(original)
@@ -78,7 +90,7 @@ def faces() -> Pixels:
 
 
 def test_same_probabilities_as_the_original(original: Path, exported: Path, faces: Pixels) -> None:
-    ours = OnnxLoader().load(LoadRequest(exported))
+    ours = _load(exported)
     theirs = HuggingFaceLoader().load(LoadRequest(original, device="cpu"))
     assert ours.id2label == theirs.id2label
     assert ours.preprocessor == theirs.preprocessor
@@ -106,13 +118,13 @@ def test_finds_the_file_in_the_folder_itself(exported: Path, tmp_path: Path) -> 
     flat = shutil.copytree(exported, tmp_path / "flat")
     (flat / "onnx" / "model.onnx").rename(flat / "model.onnx")
     assert OnnxLoader().rank(LoadRequest(flat)) == 10
-    assert OnnxLoader().load(LoadRequest(flat)).precision == "fp32"
+    assert _load(flat).precision == "fp32"
 
 
 def test_ranking_imports_no_heavy_library(original: Path) -> None:
     code = (
         "import sys, dfsubmit_onnx.loader as l\n"
-        "from dfsubmit.hooks.interfaces import LoadRequest\n"
+        "from dfsubmit.hooks import LoadRequest\n"
         "from pathlib import Path\n"
         "l.OnnxLoader().rank(LoadRequest(Path(sys.argv[1])))\n"
         "print([name for name in ('torch', 'onnxruntime') if name in sys.modules])"
@@ -130,14 +142,14 @@ def test_a_damaged_file_is_named(exported: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(exported, tmp_path / "damaged")
     (folder / "onnx" / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(ModelError, match=r"model\.onnx"):
-        OnnxLoader().load(LoadRequest(folder))
+        _load(folder)
 
 
 def test_a_fixed_batch_is_refused(original: Path, exported: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(exported, tmp_path / "fixed")
     _export(original, folder / "onnx" / "model.onnx", batch="fixed")
     with pytest.raises(ModelError, match="batches of exactly 2") as caught:
-        OnnxLoader().load(LoadRequest(folder))
+        _load(folder)
     assert "dynamic" in caught.value.hint
 
 
@@ -155,7 +167,7 @@ def test_a_graph_that_does_not_fit_is_refused(
     config = json.loads((folder / file).read_text())
     (folder / file).write_text(json.dumps({**config, key: value}))
     with pytest.raises(ModelError, match=complaint):
-        OnnxLoader().load(LoadRequest(folder))
+        _load(folder)
 
 
 def test_providers_follow_the_device() -> None:
@@ -184,9 +196,7 @@ def test_a_full_device_asks_for_a_smaller_batch(faces: Pixels) -> None:
 
 
 def test_the_hook_registers_it() -> None:
-    registered: dict[str, object] = {}
-    dfsubmit_onnx.register_model_loaders(lambda name, loader: registered.update({name: loader}))
-    assert set(registered) == {"onnx"}
+    assert set(registered_by(dfsubmit_onnx).loaders) == {"onnx"}
 
 
 @pytest.mark.parametrize("location", ["../outside.bin", "/etc/hostname"])
@@ -209,4 +219,4 @@ def test_weights_outside_the_folder_are_refused(
     graph.graph.node.append(onnx.helper.make_node("Add", ["before", "stolen"], [logits]))
     onnx.save(graph, folder / "onnx" / "model.onnx")
     with pytest.raises(ModelError, match=r"(?i)external data"):
-        OnnxLoader().load(LoadRequest(folder))
+        _load(folder)

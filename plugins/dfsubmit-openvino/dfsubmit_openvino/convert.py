@@ -18,8 +18,7 @@ from typing import Any
 
 import platformdirs
 
-from dfsubmit.errors import ModelError
-from dfsubmit.models.huggingface import load_network
+from dfsubmit.hooks import ModelError, load_network
 
 # Raised when this module converts differently than before.
 _FORMAT = 2

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.errors import DfsubmitError, UsageError
-from dfsubmit.faces.preprocess import Preprocessor, load_preprocessor
-from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
-from dfsubmit.models.folder import read_classes
-from dfsubmit.records import Pixels
+from dfsubmit.hooks import (
+    DfsubmitError,
+    FrameModel,
+    LoadRequest,
+    Pixels,
+    Preprocessor,
+    UsageError,
+    load_preprocessor,
+)
 
-CALIBRATION_IMAGES = 32
-"""Crops that int8 is calibrated on. More change little: docs/performance.md."""
+FACES = 32
+"""Crops that int8 takes its ranges from. More change little: docs/performance.md."""
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 _PRECISIONS = ("fp32", "bf16", "int8")
@@ -44,21 +47,20 @@ class OpenVinoLoader:
 
         Raises:
             ModelError: the weights cannot be loaded, or OpenVINO cannot convert the model.
-            UsageError: the calibration folder holds no pictures.
+            UsageError: the folder of faces holds no pictures.
             NotInstalled: int8 without nncf.
         """
         from dfsubmit_openvino.convert import convert
 
         preprocessor = load_preprocessor(request.folder)
-        id2label = read_classes(request.folder)
         graph = convert(request.folder, request.model_hash, preprocessor.height, preprocessor.width)
         if request.precision == "int8":
-            quantised = Int8Model(graph, preprocessor, id2label, request)
-            if request.calibration is not None:
-                quantised.calibrate(read_crops(request.calibration, preprocessor))
+            quantised = Int8Model(graph, preprocessor, request)
+            if request.faces is not None:
+                quantised.see(read_crops(request.faces, preprocessor))
             return quantised
         precision = "fp32" if request.precision == "auto" else request.precision
-        model = OpenVinoModel(preprocessor, id2label, precision, request.threads)
+        model = OpenVinoModel(preprocessor, request, precision)
         model.compile(graph)
         return model
 
@@ -66,14 +68,12 @@ class OpenVinoLoader:
 class OpenVinoModel:
     """A compiled graph behind the `FrameModel` interface; `compile` comes first."""
 
-    def __init__(
-        self, preprocessor: Preprocessor, id2label: Mapping[int, str], precision: str, threads: int
-    ) -> None:
-        self.id2label = id2label
+    def __init__(self, preprocessor: Preprocessor, request: LoadRequest, precision: str) -> None:
+        self.id2label = request.id2label
         self.preprocessor = preprocessor
         self.device = "cpu (OpenVINO)"
         self.precision = precision
-        self._threads = threads
+        self._threads = request.threads
         self._compiled: Any = None
 
     def compile(self, graph: Any) -> None:
@@ -94,24 +94,17 @@ class OpenVinoModel:
 
 
 class Int8Model(OpenVinoModel):
-    """A model that is quantised to int8 once it has seen some faces.
+    """A model that is quantised to int8 once it has seen some faces: a `NeedsFaces`.
 
     Attributes:
-        calibration_images: how many faces `calibrate` wants to be called with, before the first
-            call of `logits`; 0 once it has been.
-        arithmetic: how far it is from fp32, once it has been calibrated.
+        faces_wanted: by `see`, before the first `logits`; 0 once it is quantised.
+        arithmetic: how far it is from fp32, once it is quantised.
         warnings: that it is too far, where it is.
     """
 
-    def __init__(
-        self,
-        graph: Any,
-        preprocessor: Preprocessor,
-        id2label: Mapping[int, str],
-        request: LoadRequest,
-    ) -> None:
-        super().__init__(preprocessor, id2label, "int8", request.threads)
-        self.calibration_images = CALIBRATION_IMAGES
+    def __init__(self, graph: Any, preprocessor: Preprocessor, request: LoadRequest) -> None:
+        super().__init__(preprocessor, request, "int8")
+        self.faces_wanted = FACES
         self.arithmetic = "int8"
         self.warnings: list[str] = []
         self._graph = graph
@@ -119,7 +112,7 @@ class Int8Model(OpenVinoModel):
         self._key = ""
 
     def recall(self, key: str) -> bool:
-        """Whether the cache holds what `calibrate` once made under this key; it is used then."""
+        """Whether the cache holds what `see` once made under this key; it is used then."""
         from dfsubmit_openvino.quantise import recall
 
         self._key = key
@@ -128,16 +121,19 @@ class Int8Model(OpenVinoModel):
             self._take(graph)
         return graph is not None
 
-    def calibrate(self, pixels: Pixels) -> None:
+    def see(self, faces: Pixels) -> None:
         """Quantise with the ranges that these faces show.
 
         Args:
-            pixels: RGB uint8 (n, height, width, 3), n ≥ 1; fewer than `calibration_images` will
-                do, and are all that there is when a run has no more.
+            faces: RGB uint8 (n, height, width, 3), n ≥ 1; fewer than `faces_wanted` will do, and
+                are all that there is when a run has no more.
+
+        Raises:
+            NotInstalled: nncf is missing.
         """
         from dfsubmit_openvino.quantise import quantise
 
-        images = self.preprocessor.normalise(pixels[:CALIBRATION_IMAGES])
+        images = self.preprocessor.normalise(faces[:FACES])
         key = self._key or hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         self._take(quantise(self._graph, self._model_hash, key, images))
 
@@ -146,7 +142,7 @@ class Int8Model(OpenVinoModel):
 
         self.compile(graph)
         self._graph = None
-        self.calibration_images = 0
+        self.faces_wanted = 0
         drift = drift_of(graph)
         self.arithmetic = str(drift)
         if drift.unsuitable:
@@ -156,18 +152,18 @@ class Int8Model(OpenVinoModel):
         """See `FrameModel.logits`.
 
         Raises:
-            DfsubmitError: `calibrate` has not been called.
+            DfsubmitError: it is not quantised, for it has seen no faces.
         """
-        if self.calibration_images:
+        if self.faces_wanted:
             raise DfsubmitError(
-                "the int8 model has not been calibrated",
+                "the int8 model has seen no faces yet",
                 "name a folder of faces with --calibration",
             )
         return super().logits(pixels)
 
 
 def read_crops(folder: Path, preprocessor: Preprocessor) -> Pixels:
-    """Up to `CALIBRATION_IMAGES` pictures of a folder and its subfolders, evenly chosen by name.
+    """Up to `FACES` pictures of a folder and its subfolders, evenly chosen by name.
 
     Raises:
         UsageError: there are none.
@@ -177,7 +173,7 @@ def read_crops(folder: Path, preprocessor: Preprocessor) -> Pixels:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
     if not paths:
         raise UsageError(f"--calibration {folder}: holds no {', '.join(_PICTURES)} files")
-    chosen = np.unique(np.linspace(0, len(paths) - 1, CALIBRATION_IMAGES, dtype=int))
+    chosen = np.unique(np.linspace(0, len(paths) - 1, FACES, dtype=int))
     crops = []
     for number in chosen:
         try:

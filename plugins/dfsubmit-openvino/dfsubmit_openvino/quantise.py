@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.errors import NotInstalled
+from dfsubmit.hooks import NotInstalled
 from dfsubmit_openvino.convert import cached, compile_graph, load_openvino
 
 SMOOTHING = 0.8

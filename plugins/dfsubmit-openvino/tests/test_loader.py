@@ -14,13 +14,26 @@ import numpy as np
 import pytest
 from dfsubmit_openvino import convert as conversion
 from dfsubmit_openvino import loader as loading
-from dfsubmit_openvino.loader import CALIBRATION_IMAGES, Int8Model, OpenVinoLoader, read_crops
+from dfsubmit_openvino.loader import FACES, Int8Model, OpenVinoLoader, read_crops
 
-from dfsubmit.errors import DfsubmitError, Exit, ModelError, NotInstalled, UsageError
-from dfsubmit.faces.preprocess import Preprocessor
-from dfsubmit.hooks.interfaces import FrameModel, LoadRequest
+from dfsubmit.errors import Exit
+from dfsubmit.hooks import (
+    DfsubmitError,
+    FloatArray,
+    FrameModel,
+    LoadRequest,
+    ModelError,
+    NeedsFaces,
+    NotInstalled,
+    Pixels,
+    Preprocessor,
+    RecallsFaces,
+    TellsArithmetic,
+    UsageError,
+    Warns,
+)
+from dfsubmit.hooks.testing import registered_by
 from dfsubmit.models.huggingface import HuggingFaceLoader
-from dfsubmit.records import FloatArray, Pixels
 from dfsubmit.samples import make_untrained_model
 from dfsubmit.scoring.classifier import Classifier
 
@@ -79,9 +92,11 @@ def _p_fake(model: FrameModel, faces: Pixels, batch_size: int = 5) -> FloatArray
 def test_fp32_equals_the_original_in_any_batch(
     folder: Path, faces: Pixels, expected: FloatArray
 ) -> None:
-    model = OpenVinoLoader().load(LoadRequest(folder, threads=1, model_hash=HASH))
+    classes = {0: "Real", 1: "Fake"}
+    model = OpenVinoLoader().load(LoadRequest(folder, classes, threads=1, model_hash=HASH))
     assert (model.device, model.precision) == ("cpu (OpenVINO)", "fp32")
-    assert dict(model.id2label) == {0: "Real", 1: "Fake"}
+    assert model.id2label == classes
+    assert not isinstance(model, NeedsFaces)
     for batch_size in (1, 5, 24):
         np.testing.assert_allclose(_p_fake(model, faces, batch_size), expected, atol=1e-4)
 
@@ -132,18 +147,20 @@ def test_an_unwritable_cache_costs_nothing_but_time(
     assert OpenVinoLoader().load(LoadRequest(folder, model_hash=HASH)).precision == "fp32"
 
 
-def test_int8_is_calibrated_on_the_first_faces(
+def test_int8_takes_its_ranges_from_the_first_faces(
     folder: Path, faces: Pixels, expected: FloatArray, warm_cache: Path
 ) -> None:
     pytest.importorskip("nncf")
     request = LoadRequest(folder, precision="int8", model_hash=HASH)
     model = OpenVinoLoader().load(request)
     assert isinstance(model, Int8Model)
-    assert model.calibration_images == CALIBRATION_IMAGES
-    with pytest.raises(DfsubmitError, match="not been calibrated"):
+    assert model.faces_wanted == FACES
+    for protocol in (NeedsFaces, RecallsFaces, TellsArithmetic, Warns):
+        assert isinstance(model, protocol)
+    with pytest.raises(DfsubmitError, match="seen no faces"):
         model.logits(faces)
-    model.calibrate(faces)
-    assert model.calibration_images == 0
+    model.see(faces)
+    assert model.faces_wanted == 0
     p_fake = _p_fake(model, faces)
     assert model.precision == "int8"
     assert 1e-5 < np.abs(p_fake - expected).max() < 0.2
@@ -152,12 +169,12 @@ def test_int8_is_calibrated_on_the_first_faces(
     before = set(warm_cache.glob("*int8*"))
     again = OpenVinoLoader().load(request)
     assert isinstance(again, Int8Model)
-    again.calibrate(faces)
+    again.see(faces)
     np.testing.assert_allclose(_p_fake(again, faces), p_fake, atol=1e-5)
     assert set(warm_cache.glob("*int8*")) == before
     others = OpenVinoLoader().load(request)
     assert isinstance(others, Int8Model)
-    others.calibrate(faces[:8])
+    others.see(faces[:8])
     assert len(set(warm_cache.glob("*int8*"))) == len(before) + 1
 
 
@@ -169,14 +186,14 @@ def test_int8_is_recalled_without_faces_or_nncf(
     model = OpenVinoLoader().load(request)
     assert isinstance(model, Int8Model)
     assert not model.recall("of these files")
-    model.calibrate(faces)
+    model.see(faces)
     monkeypatch.setitem(sys.modules, "nncf", None)
     again = OpenVinoLoader().load(request)
     assert isinstance(again, Int8Model)
     assert not again.recall("of other files")
-    assert again.calibration_images == CALIBRATION_IMAGES
+    assert again.faces_wanted == FACES
     assert again.recall("of these files")
-    assert again.calibration_images == 0
+    assert again.faces_wanted == 0
     assert again.arithmetic == model.arithmetic
     np.testing.assert_allclose(_p_fake(again, faces), _p_fake(model, faces), atol=1e-5)
 
@@ -189,7 +206,7 @@ def test_int8_takes_a_folder_of_faces(folder: Path, faces: Pixels, tmp_path: Pat
     crops.mkdir(parents=True)
     for number, face in enumerate(faces):
         Image.fromarray(face).save(crops / f"{number}.png")
-    request = LoadRequest(folder, precision="int8", model_hash=HASH, calibration=crops.parent)
+    request = LoadRequest(folder, precision="int8", model_hash=HASH, faces=crops.parent)
     assert np.isfinite(OpenVinoLoader().load(request).logits(faces)).all()
 
 
@@ -214,7 +231,7 @@ def test_int8_without_nncf_names_it(
     model = OpenVinoLoader().load(LoadRequest(folder, precision="int8"))
     assert isinstance(model, Int8Model)
     with pytest.raises(NotInstalled) as caught:
-        model.calibrate(faces)
+        model.see(faces)
     assert caught.value.hint == "pip install nncf"
     assert caught.value.exit_code == Exit.NOT_INSTALLED
 
@@ -246,7 +263,7 @@ def test_ranking_imports_no_heavy_library(tmp_path: Path) -> None:
     """For a folder that it cannot load, as the interface asks."""
     code = (
         "import sys, dfsubmit_openvino.loader as l\n"
-        "from dfsubmit.hooks.interfaces import LoadRequest\n"
+        "from dfsubmit.hooks import LoadRequest\n"
         "from pathlib import Path\n"
         "l.OpenVinoLoader().rank(LoadRequest(Path(sys.argv[1])))\n"
         "print([name for name in ('torch', 'openvino', 'nncf') if name in sys.modules])"
@@ -278,6 +295,4 @@ def test_converting_reports_to_nobody(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_hook_registers_it() -> None:
-    registered: dict[str, object] = {}
-    dfsubmit_openvino.register_model_loaders(lambda name, loader: registered.update({name: loader}))
-    assert set(registered) == {"openvino"}
+    assert set(registered_by(dfsubmit_openvino).loaders) == {"openvino"}

@@ -13,7 +13,7 @@ from dfsubmit_openvino.convert import compile_graph, convert
 from dfsubmit_openvino.quantise import Drift, drift_of, quantise
 
 from dfsubmit import RunOptions, run
-from dfsubmit.faces.preprocess import load_preprocessor
+from dfsubmit.hooks import load_preprocessor
 from dfsubmit.samples import make_samples, make_untrained_model
 
 if importlib.util.find_spec("nncf") is None:
@@ -102,6 +102,8 @@ def test_a_run_tells_the_drift_and_warns_of_a_large_one(
         max_failures=1.0,
         progress=False,
     )
+    # How far an untrained model is off depends on the CPU: what is large is said here.
+    monkeypatch.setattr(Drift, "unsuitable", False)
     meta = run(options).meta
     assert "int8 moves the probabilities" in meta["arithmetic"]
     assert not any("int8" in warning for warning in meta["warnings"])

@@ -1,0 +1,55 @@
+"""A Hugging Face folder → its network, for loaders that run or convert what transformers knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dfsubmit.console import first_few
+from dfsubmit.errors import DfsubmitError, ModelError
+
+
+def load_network(folder: Path) -> Any:
+    """The folder's transformers model, complete and in evaluation mode, fp32 on the CPU.
+
+    Imports torch and transformers. Runs no code of the folder.
+
+    Raises:
+        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+    """
+    import pickle
+
+    import torch
+    from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        network, info = AutoModelForImageClassification.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except DfsubmitError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{folder}: its weights only load by running what a pickle says, which is not done",
+            "convert them to model.safetensors where you trust them",
+        ) from error
+    except Exception as error:  # whatever transformers makes of a damaged folder
+        reason = str(error).strip().split("\n")[0]
+        raise ModelError(f"{folder}: {type(error).__name__}: {reason}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        # transformers fills what is missing with random values and goes on: a silent coin toss.
+        raise ModelError(
+            f"{folder}: {len(missing)} weights are missing ({first_few(missing, 3)})",
+            "is it a classifier? A backbone without its head has to be fine-tuned first",
+        )
+    for name, weight in network.named_parameters():
+        # A finite sum has finite terms; it takes a fraction of the time of looking at each.
+        if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
+            raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
+    return network.float().eval()
