@@ -15,7 +15,7 @@ import pytest
 from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 
 
-def test_text_and_bytes_are_written_and_replaced(tmp_path):
+def test_text_and_bytes_are_written_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     write_atomically(path, "진짜\r\n")
     assert path.read_bytes() == "진짜\r\n".encode()
@@ -24,16 +24,18 @@ def test_text_and_bytes_are_written_and_replaced(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_surrogate_escapes_become_their_bytes(tmp_path):
+def test_surrogate_escapes_become_their_bytes(tmp_path: Path) -> None:
     write_atomically(tmp_path / "out", os.fsdecode(b"caf\xe9"))
     assert (tmp_path / "out").read_bytes() == b"caf\xe9"
 
 
-def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+def test_a_failure_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "out.csv"
     path.write_text("old")
 
-    def full(descriptor):
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
@@ -43,12 +45,12 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_missing_folder_is_an_os_error(tmp_path):
+def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         write_atomically(tmp_path / "gone" / "out.csv", "x")
 
 
-def test_the_file_is_as_readable_as_any_other(tmp_path):
+def test_the_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_atomically(tmp_path / "out", "x")
@@ -58,7 +60,7 @@ def test_the_file_is_as_readable_as_any_other(tmp_path):
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
 
 
-def test_a_name_as_long_as_the_file_system_allows(tmp_path):
+def test_a_name_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     path = tmp_path / ("😀" * 62 + ".csv")
     write_atomically(path, "x")
     assert path.read_text() == "x"
