@@ -1,8 +1,6 @@
-"""A frame → its largest face → the crop that the model sees.
+"""A frame → its largest face.
 
-In: an RGB uint8 frame (height, width, 3). Out: the face's box and the detector's score, and from
-those the crop, RGB uint8. `crop_face` is the only crop function of the project: inference,
-extraction and everything else cut with it, as the `Recipe` says.
+In: an RGB uint8 frame (height, width, 3). Out: the face's box and the detector's score.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from dfsubmit.faces.cropping import crop_face
 from dfsubmit.faces.detection import Detection, FaceDetector
@@ -19,7 +18,7 @@ from dfsubmit.faces.tracking import Tracker
 from dfsubmit.media.frames import Frame, Unreadable, Video, read_image
 from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import sample_indices, visiting_order
-from dfsubmit.media.seeking import Misplaced, decode_by_seeking, worth_seeking
+from dfsubmit.media.seeking import decode
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, FileScan, Kind, MediaFile, Status
 
@@ -32,7 +31,6 @@ class Scanner:
 
     def __init__(self, settings: ScanSettings) -> None:
         self.settings = settings
-        self.recipe = settings.recipe
         self.detector = FaceDetector(settings.recipe)
 
     def scan(
@@ -58,20 +56,11 @@ class Scanner:
             if scan.kind is Kind.OTHER:
                 scan.status, scan.error = Status.UNSUPPORTED, "neither an image nor a video"
                 return scan
-            visit = _Visit(self, scan, emit)
+            visit = _Visit(self.settings, self.detector, scan, emit)
             if scan.kind is Kind.IMAGE:
-                scan.frames_asked = 1
-                with _timed(scan, "decode"):
-                    frame = read_image(file.path, self.settings.limits)
-                visit.look(frame)
-                visit.finish([frame.index])
+                visit.image(file)
             else:
-                scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
-                scan.thinned = scan.frames_asked < self.recipe.frames
-                if proceed is None:
-                    self._front_to_back(file.path, visit, keep)
-                else:
-                    self._coarse_to_fine(file.path, visit, keep, proceed)
+                visit.video(file, keep, proceed)
             _check_unchanged(file)
         except (Unreadable, OSError) as error:
             scan.status = Status.UNREADABLE
@@ -80,145 +69,104 @@ class Scanner:
             scan.status, scan.error = Status.ERROR, f"{type(error).__name__}: {error}"
         return scan
 
-    def _front_to_back(self, path: Path, visit: _Visit, keep: int | None) -> None:
-        """One pass. The container's frame count is believed at first and checked at the end,
-        where a lie costs a second pass for the frames that it made us miss."""
-        video = Video(path, self.settings.limits)
-        decodable = video.claimed_frames or self._count(video, visit.scan)
-        wanted = visit.plan(decodable, keep)
-
-        def note(frames: int) -> None:
-            nonlocal decodable
-            decodable = frames
-
-        try:
-            for frame in visit.in_order(self._quickest(video, visit.scan, wanted, note)):
-                visit.look(frame)
-        except Misplaced:
-            visit.forget()
-            for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(wanted, note))):
-                visit.look(frame)
-        wanted = visit.plan(decodable, keep)
-        missed = [index for index in wanted if index not in visit.looked]
-        if missed:
-            for frame in visit.in_order(_timed_iterator(visit.scan, video.decode(missed))):
-                visit.look(frame)
-        visit.finish(sorted(wanted))
-
-    def _coarse_to_fine(
-        self, path: Path, visit: _Visit, keep: int | None, proceed: Proceed
-    ) -> None:
-        """Frames are held, as many as the byte budget allows, and visited out of order; what the
-        budget does not hold takes further passes, as does a lie about the number of frames."""
-        video = Video(path, self.settings.limits)
-        visit.streaming = True
-        hold = max(1, self.settings.limits.held_bytes // video.frame_bytes)
-        decodable = 0
-
-        def note(frames: int) -> None:
-            nonlocal decodable
-            decodable = frames
-
-        believed = visit.plan(video.claimed_frames, keep)
-        held = self._hold(video, visit.scan, believed[:hold], note)
-        order = visit.plan(decodable, keep)
-        for start in range(0, len(order), hold):
-            chunk = order[start : start + hold]
-            if start or order != believed:
-                held = self._hold(video, visit.scan, chunk)
-            for index in chunk:
-                if index not in held:
-                    continue
-                if not proceed(len(order) - visit.scan.frames_decoded):
-                    visit.scan.frames_skipped = len(order) - visit.scan.frames_decoded
-                    visit.finish(sorted(visit.looked))
-                    return
-                visit.look(held.pop(index))
-        visit.finish(sorted(order))
-
-    def _hold(
-        self,
-        video: Video,
-        scan: FileScan,
-        wanted: list[int],
-        on_end: Callable[[int], None] | None = None,
-    ) -> dict[int, Frame]:
-        try:
-            frames = self._quickest(video, scan, wanted, on_end)
-            return {frame.index: frame for frame in frames}
-        except Misplaced:
-            frames = _timed_iterator(scan, video.decode(wanted, on_end))
-            return {frame.index: frame for frame in frames}
-
-    def _quickest(
-        self,
-        video: Video,
-        scan: FileScan,
-        wanted: list[int],
-        on_end: Callable[[int], None] | None,
-    ) -> Iterator[Frame]:
-        """The wanted frames in order, by seeking where they lie far apart."""
-        decode = decode_by_seeking if worth_seeking(video, wanted) else Video.decode
-        return _timed_iterator(scan, decode(video, wanted, on_end))
-
-    def _count(self, video: Video, scan: FileScan) -> int:
-        with _timed(scan, "decode"):
-            return video.count()
-
 
 class _Visit:
-    """The frames of one file that were looked at, and the faces found in them.
+    """The visit to one file: the frames that were looked at, and the faces found in them."""
 
-    Faces wait here until it is certain that their frames belong to the sample, unless `streaming`.
-    """
-
-    def __init__(self, scanner: Scanner, scan: FileScan, emit: Emit) -> None:
-        self.scanner = scanner
+    def __init__(
+        self, settings: ScanSettings, detector: FaceDetector, scan: FileScan, emit: Emit
+    ) -> None:
+        self.settings = settings
+        self.recipe = settings.recipe
+        self.detector = detector
         self.scan = scan
         self.emit = emit
-        self.streaming = False
+        self.streaming = False  # else faces wait until their frames are known to be in the sample
+        self.order: list[int] = []  # of the frames to visit, coarse to fine
         self.looked: dict[int, Face | None] = {}
         self.whole: dict[int, Face] = {}
-        self.sample: list[int] = []
         self.tracker: Tracker | None = None
 
-    def plan(self, decodable: int, keep: int | None) -> list[int]:
-        """The frames of a video to visit, coarse to fine; `decodable` is how many decode.
+    def image(self, file: MediaFile) -> None:
+        """Look at the only frame.
 
-        A second call with another number takes back what tracking found by the first one's anchors.
+        Raises:
+            Unreadable, OSError: as `read_image`.
         """
-        sample = sample_indices(decodable, self.scanner.recipe.frames)
-        before, self.sample = self.sample, sample
-        if self._tracks() and sample != before:
-            self.forget()
-        return visiting_order(sample, keep)
+        self.scan.frames_asked = 1
+        with _timed(self.scan, "decode"):
+            frame = read_image(file.path, self.settings.limits)
+        self.order = [frame.index]
+        self._look(frame)
+        self._finish()
 
-    def forget(self) -> None:
-        """Take back all that was found."""
-        self.looked.clear()
-        self.whole.clear()
-        if self._tracks():
-            self.tracker = Tracker(self.scanner.detector, self.sample)
+    def video(self, file: MediaFile, keep: int | None, proceed: Proceed | None) -> None:
+        """Look at the frames of the sample; the arguments are those of `Scanner.scan`.
 
-    def _tracks(self) -> bool:
-        recipe = self.scanner.recipe
-        return recipe.tracking == "anchored" and recipe.detector != "none"
+        Raises:
+            Unreadable: it is no video, no frame decodes, or it is larger than the limits.
+        """
+        self.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
+        self.scan.thinned = self.scan.frames_asked < self.recipe.frames
+        self.streaming = proceed is not None
+        for frame in self._frames(Video(file.path, self.settings.limits), keep):
+            left = len(self.order) - len(self.looked)
+            if proceed is not None and not proceed(left):
+                self.scan.frames_skipped = left
+                break
+            self._look(frame)
+        self._finish()
 
-    def in_order(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The frames in the order in which to look at them."""
-        return self.tracker.in_order(frames) if self.tracker else frames
+    def _frames(self, video: Video, keep: int | None) -> Iterator[Frame]:
+        """The frames of the sample, each when it is to be looked at.
 
-    def look(self, frame: Frame) -> None:
+        The container's frame count is believed until the first pass has counted. Where it was a
+        lie, a second round visits the frames that it made us miss. Coarse to fine, a pass is over
+        before its frames are looked at; what the byte budget does not hold takes further passes.
+        """
+        believed = None
+        while believed != video.frames:
+            believed = video.frames
+            self._plan(believed, keep)
+            lot = len(self.order) or 1
+            if self.streaming:
+                lot = max(1, self.settings.limits.held_bytes // video.frame_bytes)
+            for start in range(0, len(self.order) or 1, lot):
+                part = self.order[start : start + lot]
+                wanted = [index for index in part if index not in self.looked]
+                frames = _timed_iterator(self.scan, decode(video, wanted))
+                if self.streaming:
+                    held = {frame.index: frame for frame in frames}
+                    if video.frames != believed:
+                        break
+                    yield from (held.pop(index) for index in wanted if index in held)
+                else:
+                    yield from self.tracker.in_order(frames) if self.tracker else frames
+
+    def _plan(self, decodable: int, keep: int | None) -> None:
+        """Which frames to visit, `decodable` being how many decode.
+
+        Another number takes back what tracking found by the first one's anchors.
+        """
+        sample = sample_indices(decodable, self.recipe.frames)
+        if self.recipe.tracking == "anchored" and self.recipe.detector != "none":
+            self.tracker = Tracker(self.detector, sample)
+            self.looked.clear()
+            self.whole.clear()
+        self.order = visiting_order(sample, keep)
+
+    def _look(self, frame: Frame) -> None:
         """Find a frame's face and cut it out."""
-        settings = self.scanner.settings
         with _timed(self.scan, "detect"):
-            detection = self._search(frame)
-            face = self._cut(frame, detection, settings.recipe) if detection else None
-            if settings.no_face == "whole-frame" and face is None:
+            if self.tracker is not None:
+                detection = self.tracker.largest(frame)
+            else:
+                detection = self.detector.largest(frame.pixels)
+            face = self._cut(frame, detection, self.recipe) if detection else None
+            if face is None and self.settings.no_face == "whole-frame":
                 height, width = frame.pixels.shape[:2]
                 everything = Detection((0, 0, width, height), 0.0)
-                whole_frame = replace(settings.recipe, detector="none")
-                cut = self._cut(frame, everything, whole_frame)
+                cut = self._cut(frame, everything, replace(self.recipe, detector="none"))
                 if cut is not None:
                     self.whole[frame.index] = cut
         self.looked[frame.index] = face
@@ -226,35 +174,30 @@ class _Visit:
         if face is not None and self.streaming:
             self.emit(face)
 
-    def finish(self, sample: list[int]) -> None:
-        """Emit the faces of the frames in the sample and settle counts and status."""
-        seen = [index for index in sample if index in self.looked]
+    def _cut(self, frame: Frame, detection: Detection, recipe: Recipe) -> Face | None:
+        crop = crop_face(frame.pixels, detection.box, recipe)
+        if crop is None:
+            return None
+        resize = self.settings.resize
+        pixels = resize.resize(crop) if resize is not None else crop.copy()
+        return Face(frame.index, frame.time, detection.box, detection.score, pixels)
+
+    def _finish(self) -> None:
+        """Emit what has waited for the sample to be certain; settle counts and status."""
+        seen = [index for index in sorted(self.order) if index in self.looked]
         faces = [face for index in seen if (face := self.looked[index]) is not None]
         self.scan.frames_decoded = len(seen)
         self.scan.frames_with_face = len(faces)
         if not seen:
             raise Unreadable("no frame of it decodes")
-        if not faces and self.scanner.settings.no_face == "whole-frame":
-            for index in seen:
-                self.emit(self.whole[index])
+        if not faces and self.settings.no_face == "whole-frame":
+            faces = [self.whole[index] for index in seen]
         elif not faces:
             self.scan.status, self.scan.error = Status.NO_FACE, "no face in any frame"
-        elif not self.streaming:
-            for face in faces:
-                self.emit(face)
-
-    def _search(self, frame: Frame) -> Detection | None:
-        if self.tracker is not None:
-            return self.tracker.largest(frame)
-        return self.scanner.detector.largest(frame.pixels)
-
-    def _cut(self, frame: Frame, detection: Detection, recipe: Recipe) -> Face | None:
-        crop = crop_face(frame.pixels, detection.box, recipe)
-        if crop is None:
-            return None
-        resize = self.scanner.settings.resize
-        pixels = resize.resize(crop) if resize is not None else crop.copy()
-        return Face(frame.index, frame.time, detection.box, detection.score, pixels)
+        elif self.streaming:
+            return
+        for face in faces:
+            self.emit(face)
 
 
 def _check_unchanged(file: MediaFile) -> None:

@@ -1,4 +1,4 @@
-"""What the pool and its workers tell each other about scanning: settings, and how a file went.
+"""What the pool tells its workers about scanning.
 
 Apart from `scan.py` so that the parent process need not import OpenCV and dlib.
 """

@@ -66,9 +66,14 @@ class Tracker:
 
     def in_order(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The same frames, in the order of the file, each after its anchor: a few are held back
-        until it has come."""
+        until it has come. Where the frames come again from the first one on, so do these."""
         held: list[Frame] = []
+        last = -1
         for frame in frames:
+            if frame.index <= last:
+                held.clear()
+                self._found.clear()
+            last = frame.index
             held.append(frame)
             # What waits for this anchor is looked up after it.
             if frame.index in self.anchors:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +99,14 @@ class Video:
         path: the file.
         limits: what it may ask.
 
+    Attributes:
+        frames: how many frames there are: what the container claims (0 where it says nothing),
+            until the first pass has counted those that decode.
+        counted: whether it has.
+        fps: frames a second; 0.0 where the container does not say.
+        seekable: whether frames may be sought by their time, as far as is known (see `seeking`).
+        frame_bytes: what one frame takes in memory, by the container's header.
+
     Raises:
         Unreadable: it cannot be opened as a video, or is larger than the limits.
     """
@@ -114,8 +122,10 @@ class Video:
             height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         finally:
             capture.release()
-        self.claimed_frames = int(count) if math.isfinite(count) and 0 < count < 2**31 else 0
+        self.frames = int(count) if math.isfinite(count) and 0 < count < 2**31 else 0
+        self.counted = False
         self.fps = fps if math.isfinite(fps) and fps > 0 else 0.0
+        self.seekable = 0 < self.frames <= limits.frames and self.fps > 0
         _check_size(width, height, limits)
         self.frame_bytes = max(1, int(width * height * 3))
 
@@ -133,15 +143,14 @@ class Video:
             raise Unreadable("not a video that can be decoded")
         return capture
 
-    def decode(
-        self, wanted: Collection[int], on_end: Callable[[int], None] | None = None
-    ) -> Iterator[Frame]:
+    def decode(self, wanted: Collection[int]) -> Iterator[Frame]:
         """Yield the wanted frames in order, in one pass over the file.
+
+        The first pass goes through to the end and counts the frames; a later one stops after the
+        last wanted frame.
 
         Args:
             wanted: frame numbers. Numbers beyond the end are passed over.
-            on_end: called with the number of frames that decode, once the pass has gone through
-                to the end. Without it the pass stops after the last wanted frame.
 
         Raises:
             Unreadable: there are more or larger frames than the limits allow.
@@ -150,7 +159,7 @@ class Video:
         capture = self.open()
         try:
             index = 0
-            while (remaining or on_end) and capture.grab():
+            while (remaining or not self.counted) and capture.grab():
                 if index in remaining:
                     remaining.discard(index)
                     frame = self.retrieve(capture, index)
@@ -161,8 +170,9 @@ class Video:
                     raise Unreadable(f"more than {self.limits.frames} frames")
         finally:
             capture.release()
-        if on_end is not None:
-            on_end(index)
+        if not self.counted:
+            self.seekable = self.seekable and index == self.frames
+            self.frames, self.counted = index, True
 
     def retrieve(self, capture: cv2.VideoCapture, index: int) -> Frame | None:
         """The frame that was grabbed last, known to be number `index`; None if it is empty.
@@ -179,15 +189,9 @@ class Video:
 
     def count(self) -> int:
         """The number of frames that decode: a pass without converting any."""
-        counted = 0
-
-        def note(frames: int) -> None:
-            nonlocal counted
-            counted = frames
-
-        for _ in self.decode((), on_end=note):
+        for _ in self.decode(()):
             pass
-        return counted
+        return self.frames
 
     def _time(self, capture: cv2.VideoCapture, index: int) -> float:
         """The frame's time in seconds: the container's timestamp, else number over rate."""

@@ -110,7 +110,7 @@ def test_a_lying_frame_count_changes_nothing(
 
     def lying(self: Video, path: Path, limits: Limits) -> None:
         original(self, path, limits)
-        self.claimed_frames = max(lie, 0)
+        self.frames = max(lie, 0)
 
     monkeypatch.setattr(Video, "__init__", lying)
     result, faces = scan(scanner, samples / "pan.mp4")

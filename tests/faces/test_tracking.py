@@ -73,7 +73,7 @@ def test_a_lying_frame_count_changes_no_box(samples: Path, monkeypatch: pytest.M
     class Liar(Video):
         def __init__(self, path: Path, limits: Limits) -> None:
             super().__init__(path, limits)
-            self.claimed_frames += 25
+            self.frames += 25
 
     path = samples / "pan.mp4"
     honest = boxes(scan(path, FAST))
@@ -99,6 +99,22 @@ def test_each_frame_comes_after_its_anchor_and_few_are_held() -> None:
         assert frame.index in tracker.anchors or tracker.anchor(frame.index) in came
         assert len(decoded) - len(came) <= 3
     assert sorted(came) == sample
+
+
+def test_frames_that_come_again_are_searched_around_the_new_anchors() -> None:
+    """As `media.seeking` gives them, where what it gave at first was not what decoding gives."""
+    sample = list(range(20))
+    tracker = Tracker(Scripted(None), sample)
+    wide, narrow = np.zeros((360, 640, 3), np.uint8), np.zeros((360, 480, 3), np.uint8)
+    frames = [Frame(index, 0.0, wide) for index in sample[:-1]]
+    frames += [Frame(index, 0.0, narrow) for index in sample]
+    came: list[Frame] = []
+    for frame in tracker.in_order(frames):
+        came.append(frame)
+        anchor = tracker.anchor(frame.index)
+        assert any(one.index == anchor and one.pixels is frame.pixels for one in came)
+        tracker.largest(frame)
+    assert {frame.index for frame in came if frame.pixels is narrow} == set(sample)
 
 
 class Scripted(FaceDetector):

@@ -73,12 +73,13 @@ def test_one_pass_gives_the_frames_that_were_written(tmp_path: Path) -> None:
         assert frame.time == pytest.approx(frame.index / 25, abs=1e-3)
 
 
-def test_the_end_is_told_and_frames_beyond_it_are_passed_over(tmp_path: Path) -> None:
+def test_the_first_pass_counts_and_frames_beyond_the_end_are_passed_over(tmp_path: Path) -> None:
     video = Video(make_video(tmp_path / "v.avi", 12), LIMITS)
-    ends: list[int] = []
-    frames = list(video.decode([0, 11, 50], on_end=ends.append))
-    assert [frame.index for frame in frames] == [0, 11]
-    assert ends == [12]
+    assert (video.frames, video.counted) == (12, False)
+    video.frames = 99  # a container that lies
+    assert [frame.index for frame in video.decode([0, 50])] == [0]
+    assert (video.frames, video.counted) == (12, True)
+    assert [frame.index for frame in video.decode([3, 11])] == [3, 11]
     assert video.count() == 12
 
 

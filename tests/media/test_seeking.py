@@ -1,7 +1,9 @@
-"""Long videos: seeking gives what decoding gives, to the bit, or says that it would not."""
+"""Long videos: seeking gives what decoding gives, to the bit, or all frames come again."""
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +16,7 @@ from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.media.frames import Frame, Video
 from dfsubmit.media.sampling import sample_indices
-from dfsubmit.media.seeking import MIN_GAP, Misplaced, decode_by_seeking, worth_seeking
+from dfsubmit.media.seeking import MIN_GAP, decode
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, Limits, MediaFile
 
@@ -55,9 +57,21 @@ def make_video(
     return path
 
 
-def one_pass(video: Video, wanted: list[int]) -> tuple[list[Frame], list[int]]:
-    ends: list[int] = []
-    return list(video.decode(wanted, ends.append)), ends
+def one_pass(path: Path) -> list[Frame]:
+    """The sample of the frames that decode."""
+    video = Video(path, LIMITS)
+    return list(video.decode(sample_indices(video.count(), WANTED)))
+
+
+def assert_equal(found: list[Frame], expected: list[Frame]) -> None:
+    assert [frame.index for frame in found] == [frame.index for frame in expected]
+    for frame, other in zip(found, expected, strict=True):
+        assert frame.time == other.time
+        np.testing.assert_array_equal(frame.pixels, other.pixels)
+
+
+def refuse(self: Video, wanted: list[int]) -> list[Frame]:
+    raise AssertionError("a pass over the whole file")
 
 
 @pytest.mark.parametrize(
@@ -70,19 +84,18 @@ def one_pass(video: Video, wanted: list[int]) -> tuple[list[Frame], list[int]]:
     ],
 )
 def test_equals_one_pass_to_the_bit(
-    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    codec: str,
+    options: dict[str, str],
 ) -> None:
-    video = Video(make_video(tmp_path / name, codec, options), LIMITS)
-    wanted = sample_indices(FRAMES, WANTED)
-    assert worth_seeking(video, wanted)
-    expected, expected_ends = one_pass(video, wanted)
-    ends: list[int] = []
-    found = list(decode_by_seeking(video, wanted, ends.append))
-    assert ends == expected_ends == [FRAMES]
-    assert [frame.index for frame in found] == wanted
-    for frame, other in zip(found, expected, strict=True):
-        assert (frame.index, frame.time) == (other.index, other.time)
-        np.testing.assert_array_equal(frame.pixels, other.pixels)
+    path = make_video(tmp_path / name, codec, options)
+    expected = one_pass(path)
+    monkeypatch.setattr(Video, "decode", refuse)
+    video = Video(path, LIMITS)
+    assert_equal(list(decode(video, sample_indices(FRAMES, WANTED))), expected)
+    assert (video.frames, video.counted, video.seekable) == (FRAMES, True, True)
 
 
 @pytest.mark.parametrize(
@@ -95,17 +108,17 @@ def test_frames_unevenly_spaced_in_time_are_decoded_in_one_pass(
 ) -> None:
     """Where a number no longer says the time, the result is still that of the single pass."""
     path = make_video(tmp_path / "v.mp4", options={"g": "30"}, dropped=dropped)
+    expected = one_pass(path)
     video = Video(path, LIMITS)
-    remaining = sum(not dropped(number) for number in range(FRAMES))
-    wanted = sample_indices(remaining, WANTED)
-    with pytest.raises(Misplaced):
-        list(decode_by_seeking(video, wanted))
-    _scan_equals(path, one_pass(video, wanted)[0])
+    found = list(decode(video, [frame.index for frame in expected]))
+    assert not video.seekable
+    assert_equal(found[-len(expected) :], expected)
+    _scan_equals(path, expected)
 
 
 def test_a_scan_that_seeks_sees_the_same(tmp_path: Path) -> None:
     path = make_video(tmp_path / "v.mp4", options={"g": "30"})
-    _scan_equals(path, one_pass(Video(path, LIMITS), sample_indices(FRAMES, WANTED))[0])
+    _scan_equals(path, one_pass(path))
 
 
 def test_a_container_that_promises_too_many_frames(tmp_path: Path) -> None:
@@ -114,33 +127,52 @@ def test_a_container_that_promises_too_many_frames(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     video = Video(path, LIMITS)
-    if video.claimed_frames == FRAMES:
-        with pytest.raises(Misplaced):
-            list(decode_by_seeking(video, sample_indices(FRAMES, WANTED)))
-    decodable = video.count()
-    assert 0 < decodable < FRAMES
-    _scan_equals(path, one_pass(video, sample_indices(decodable, WANTED))[0])
+    list(decode(video, sample_indices(FRAMES, WANTED)))
+    assert not video.seekable
+    assert 0 < video.frames < FRAMES
+    _scan_equals(path, one_pass(path))
+
+
+def test_the_clock_does_not_choose_the_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a damaged file, decoding and seeking may give other frames: never now these, now those."""
+    path = make_video(tmp_path / "v.mp4", options={"g": "30"})
+    data = bytearray(path.read_bytes())
+    start = len(data) * 2 // 5
+    data[start : start + 3000] = np.random.default_rng(0).bytes(3000)
+    path.write_bytes(data)
+    assert Video(path, LIMITS).count() < FRAMES
+    usual = [face.index for face in _scan(path)]
+    ticks = itertools.count()
+    # One clock by which everything is quick, and one by which whatever comes later is quicker.
+    for clock in (lambda: 0.0, lambda: 1 - 0.5 ** next(ticks)):
+        monkeypatch.setattr(time, "perf_counter", clock)
+        assert [face.index for face in _scan(path)] == usual
+
+
+def _scan(path: Path, proceed: Callable[[int], bool] | None = None) -> list[Face]:
+    """The frames that a scan sees, each with the whole frame as the face."""
+    scanner = Scanner(ScanSettings(Recipe(frames=WANTED, detector="none")))
+    faces: list[Face] = []
+    scan = scanner.scan(MediaFile(path, path.name), faces.append, proceed=proceed)
+    assert not scan.error
+    return sorted(faces, key=lambda face: face.index)
 
 
 def _scan_equals(path: Path, frames: list[Frame]) -> None:
-    """A scan with the whole frame as the face sees exactly these frames, in either order."""
-    scanner = Scanner(ScanSettings(Recipe(frames=WANTED, detector="none")))
-    seen: list[list[Face]] = []
-    for proceed in (None, lambda left: True):
-        faces: list[Face] = []
-        scan = scanner.scan(MediaFile(path, path.name), faces.append, proceed=proceed)
-        assert not scan.error
-        seen.append(sorted(faces, key=lambda face: face.index))
-    for faces in seen:
+    """A scan sees exactly these frames, in either order."""
+    for faces in (_scan(path), _scan(path, lambda left: True)):
         assert [face.index for face in faces] == [frame.index for frame in frames]
-        for face, other in zip(faces, seen[0], strict=True):
-            np.testing.assert_array_equal(face.crop, other.crop)
+        for face, frame in zip(faces, frames, strict=True):
+            np.testing.assert_array_equal(face.crop, frame.pixels)
 
 
-def test_near_frames_and_unknown_lengths_are_not_sought(tmp_path: Path) -> None:
-    video = Video(make_video(tmp_path / "v.mp4"), LIMITS)
-    assert not worth_seeking(video, sample_indices(FRAMES, FRAMES // MIN_GAP + 1))
-    assert not worth_seeking(video, [0])
-    assert not worth_seeking(video, [0, FRAMES])  # beyond the end
-    video.claimed_frames = 0
-    assert not worth_seeking(video, [0, 1000])
+@pytest.mark.parametrize("wanted", [range(0, FRAMES, MIN_GAP - 1), [0], []])
+def test_near_frames_and_single_ones_are_not_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int]
+) -> None:
+    video = Video(make_video(tmp_path / "v.mp4", options={"g": "30"}), LIMITS)
+    monkeypatch.setattr(Video, "decode", refuse)
+    with pytest.raises(AssertionError, match="a pass over the whole file"):
+        list(decode(video, wanted))
