@@ -21,6 +21,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.metrics import Predictions
 from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.media.sampling import sample_indices
 from dfsubmit.output.scores import read_meta, read_scores
 from dfsubmit.records import FileResult, FloatArray, FrameScores, IntArray, Status
 from dfsubmit.scoring.aggregate import aggregate, label_for
@@ -107,9 +108,7 @@ def _frames(result: FileResult) -> FrameScores | None:
 
 def thin(scores: FrameScores, frames: int | None) -> FrameScores:
     """At most `frames` of the scored frames, evenly spread, first and last among them."""
-    if frames is None or len(scores) <= frames:
-        return scores
-    return scores.take(np.unique(np.linspace(0, len(scores) - 1, frames, dtype=int)))
+    return scores if frames is None else scores.take(sample_indices(len(scores), frames))
 
 
 def aggregate_run(
