@@ -47,6 +47,20 @@ def test_other_classes_are_refused_unless_the_head_is_new(tiny_model: Path, tmp_
     assert backbone.model.config.id2label == {0: "Real", 1: "Fake"}
 
 
+def test_without_any_base_the_hint_is_the_command_that_fetches_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def nothing_cached(name: str, **options: object) -> str:
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", nothing_cached)
+    with pytest.raises(ModelError) as caught:
+        load_backbone(None)
+    assert "'dfsubmit models fetch baseline'" in caught.value.hint
+
+
 def test_many_classes_are_refused_with_the_remedy(tmp_path: Path) -> None:
     from transformers import ViTConfig, ViTForImageClassification
 

@@ -79,7 +79,7 @@ def load_backbone(
             raise ModelError(
                 f"there is no base model: neither weights in {BASELINE_MODEL} nor {HUB_BASE} in "
                 "the local hub cache",
-                "get the baseline with 'dfsubmit models', or begin with --base scratch:tiny",
+                "fetch it with 'dfsubmit models fetch baseline', or begin with --base scratch:tiny",
             )
         return _pretrained(folder, HUB_BASE if folder != BASELINE_MODEL else str(folder), new_head)
     if Path(base).exists():
