@@ -19,9 +19,9 @@ import numpy as np
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile
-from dfsubmit.evaluation.statistics.metrics import Predictions
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.media.sampling import sample_indices
+from dfsubmit.metrics import Predictions
 from dfsubmit.output.scores import read_meta, read_scores
 from dfsubmit.records import FileResult, FloatArray, FrameScores, IntArray, Status
 from dfsubmit.scoring.aggregate import aggregate, label_for

@@ -16,9 +16,9 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval
 from dfsubmit.evaluation.statistics.folds import fold_count, folds
-from dfsubmit.evaluation.statistics.metrics import Predictions, point
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.metrics import Predictions, point
 from dfsubmit.records import FloatArray, IntArray
 from dfsubmit.scoring.decision import Decision
 

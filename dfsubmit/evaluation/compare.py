@@ -17,9 +17,9 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval, mcnemar
 from dfsubmit.evaluation.statistics.folds import cross_validated
-from dfsubmit.evaluation.statistics.metrics import Predictions, point
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.metrics import Predictions, point
 from dfsubmit.records import FAKE, IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")

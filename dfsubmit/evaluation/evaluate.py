@@ -18,7 +18,7 @@ from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
-from dfsubmit.evaluation.statistics.metrics import TITLES, Predictions, point
+from dfsubmit.metrics import TITLES, Predictions, point
 from dfsubmit.output.scores import read_scores
 from dfsubmit.output.submission import read_submission
 from dfsubmit.records import FAKE, REAL, IntArray, Status

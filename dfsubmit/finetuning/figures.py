@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from dfsubmit.extraction.index import FaceRow
-from dfsubmit.records import FAKE, REAL, FloatArray
+from dfsubmit.metrics import Predictions, point
+from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
 
 
 def face_metrics(rows: Sequence[FaceRow], p_fake: FloatArray) -> dict[str, float]:
@@ -20,33 +21,26 @@ def face_metrics(rows: Sequence[FaceRow], p_fake: FloatArray) -> dict[str, float
 
     Returns:
         ``macro_f1`` and ``f1_fake`` and ``auc`` over frames; ``video_macro_f1`` and ``video_auc``
-        over videos, each the mean of its frames. Fake is p_fake > 0.5. Macro F1 is the mean of
-        the two classes' F1 (a class that is neither there nor predicted counts 0, as in
-        scikit-learn with ``zero_division=0``). The area under the ROC curve is left out where
-        only one class is there.
+        over videos, each the mean of its frames. Fake is p_fake > 0.5. What is undefined, since
+        only one class is there, is left out (see `dfsubmit.metrics`).
     """
-    labels = np.array([row.label for row in rows])
+    labels = np.array([row.label for row in rows], dtype=np.int64)
     videos: dict[tuple[str, str, str], list[int]] = {}
     for i, row in enumerate(rows):
         videos.setdefault((row.dataset, row.compression, row.video), []).append(i)
     members = list(videos.values())
     video_labels = labels[[faces[0] for faces in members]]
     video_p = np.array([p_fake[faces].mean() for faces in members])
-    figures = {f"video_{name}": value for name, value in _figures(video_labels, video_p).items()}
-    del figures["video_f1_fake"]
-    return _figures(labels, p_fake) | figures
-
-
-def _figures(labels: npt.NDArray[np.int64], p_fake: FloatArray) -> dict[str, float]:
-    from sklearn.metrics import f1_score, roc_auc_score
-
-    real, fake = f1_score(
-        labels, p_fake > 0.5, labels=[REAL, FAKE], average=None, zero_division=0.0
-    )
-    figures = {"macro_f1": float(real + fake) / 2, "f1_fake": float(fake)}
-    if len(set(labels.tolist())) == 2:
-        figures["auc"] = float(roc_auc_score(labels, p_fake))
+    figures = _figures(labels, p_fake, ("macro_f1", "f1_fake", "auc"))
+    for name, value in _figures(video_labels, video_p, ("macro_f1", "auc")).items():
+        figures[f"video_{name}"] = value
     return figures
+
+
+def _figures(labels: IntArray, p_fake: FloatArray, names: Sequence[str]) -> dict[str, float]:
+    predicted = (p_fake > 0.5).astype(np.int64)
+    faces = Predictions(labels, predicted, p_fake, np.ones(len(labels), dtype=bool))
+    return {name: value for name, value in point(faces, names).items() if not math.isnan(value)}
 
 
 def method_metrics(

@@ -15,7 +15,7 @@ from dfsubmit.evaluation.statistics.bootstrap import (
     mcnemar,
     sample_weights,
 )
-from dfsubmit.evaluation.statistics.metrics import Predictions
+from dfsubmit.metrics import Predictions
 
 
 def coin(n, accuracy, seed):

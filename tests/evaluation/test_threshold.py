@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dfsubmit.evaluation.statistics.folds import cross_validated, fold_count, folds
-from dfsubmit.evaluation.statistics.metrics import Predictions, point
 from dfsubmit.evaluation.statistics.threshold import best_threshold
+from dfsubmit.metrics import Predictions, point
 
 
 def macro_f1(labels, p_fake, threshold):

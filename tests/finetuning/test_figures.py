@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.figures import face_metrics, method_metrics
@@ -22,12 +23,24 @@ def test_frames_and_videos_are_counted_apart() -> None:
     assert figures["video_macro_f1"] == figures["video_auc"] == 1.0
 
 
-def test_one_class_alone_has_no_auc() -> None:
-    figures = face_metrics([row("a", 1)], np.array([0.9]))
-    assert "auc" not in figures
-    assert "video_auc" not in figures
-    assert figures["f1_fake"] == 1.0
-    assert figures["macro_f1"] == 0.5
+def test_what_one_class_alone_leaves_undefined_is_left_out() -> None:
+    assert face_metrics([row("a", 1)], np.array([0.9])) == {"f1_fake": 1.0}
+    assert face_metrics([row("a", 0)], np.array([0.9])) == {}
+
+
+def test_figures_are_scikit_learns() -> None:
+    random = np.random.default_rng(0)
+    labels = [0, 1, *random.integers(0, 2, 60).tolist()]
+    rows = [row(str(number), label) for number, label in enumerate(labels)]
+    p_fake = np.round(random.random(len(rows)), 1)  # with ties
+    expected = {
+        "macro_f1": metrics.f1_score(labels, p_fake > 0.5, average="macro"),
+        "f1_fake": metrics.f1_score(labels, p_fake > 0.5),
+        "auc": metrics.roc_auc_score(labels, p_fake),
+    }
+    # Each face is a video of its own.
+    expected |= {f"video_{name}": expected[name] for name in ("macro_f1", "auc")}
+    assert face_metrics(rows, p_fake) == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_half_is_real() -> None:

@@ -117,7 +117,7 @@ def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledF
     import numpy as np
 
     from dfsubmit.evaluation.statistics.bootstrap import bootstrap, group_numbers, interval
-    from dfsubmit.evaluation.statistics.metrics import Predictions, point
+    from dfsubmit.metrics import Predictions, point
 
     rows = [known[name] for name in predicted if name in known]
     if not rows:

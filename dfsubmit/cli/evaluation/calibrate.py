@@ -106,7 +106,7 @@ def _as_json(found: Calibration, path: Path) -> dict[str, Any]:
 def _as_text(found: Calibration, path: Path) -> str:
     from dfsubmit.console import text_table
     from dfsubmit.evaluation.reports.tables import number, span
-    from dfsubmit.evaluation.statistics.metrics import TITLES
+    from dfsubmit.metrics import TITLES
 
     decision = found.decision
     rows = [

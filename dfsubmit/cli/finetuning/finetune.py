@@ -94,7 +94,7 @@ def command(faces: tuple[Path, ...], dry_run: bool, no_progress: bool, **values:
     Resumes by itself after a kill. For several GPUs, start it through torchrun or accelerate
     launch: torchrun --nproc-per-node 2 -m dfsubmit finetune …
     """
-    for package in ("accelerate", "sklearn", "matplotlib", "jinja2"):
+    for package in ("accelerate", "matplotlib", "jinja2"):
         _require(package)
     from dfsubmit.console import duration
     from dfsubmit.finetuning.data.plan import make_plan, world

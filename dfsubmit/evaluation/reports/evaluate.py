@@ -16,7 +16,7 @@ from dfsubmit.evaluation.reports.plots import (
     png,
 )
 from dfsubmit.evaluation.reports.tables import jsonable, markdown, markdown_table, number, span
-from dfsubmit.evaluation.statistics.metrics import TITLES
+from dfsubmit.metrics import TITLES
 
 Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from dfsubmit.console import printable
 from dfsubmit.errors import NotInstalled
-from dfsubmit.evaluation.statistics.metrics import Predictions, cumulative_counts
+from dfsubmit.metrics import Predictions, cumulative_counts
 from dfsubmit.records import FAKE
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.console import progress_bar
-from dfsubmit.evaluation.statistics.metrics import Predictions, measure
+from dfsubmit.metrics import Predictions, measure
 from dfsubmit.records import FloatArray, IntArray
 
 SAMPLES = 1000

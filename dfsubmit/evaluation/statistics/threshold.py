@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dfsubmit.evaluation.statistics.metrics import cumulative_counts
+from dfsubmit.metrics import cumulative_counts
 from dfsubmit.records import FloatArray, IntArray
 
 

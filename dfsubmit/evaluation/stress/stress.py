@@ -16,10 +16,10 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import read_predictions
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
-from dfsubmit.evaluation.statistics.metrics import Predictions, point
 from dfsubmit.evaluation.stress.bench import CLEAN, StressBench
 from dfsubmit.evaluation.stress.degrade import VARIANTS, load_av
 from dfsubmit.media.listing import list_media
+from dfsubmit.metrics import Predictions, point
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_scores
 from dfsubmit.records import Status

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from dfsubmit.evaluation.statistics.metrics import TITLES, Predictions, measure, point
+from dfsubmit.metrics import TITLES, Predictions, measure, point
 
 
 def predictions(labels, p_fake, threshold=0.5):
