@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.resources
 import json
 import zipfile
 from collections import Counter
@@ -127,7 +128,6 @@ def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dfsubmit"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -136,7 +136,8 @@ def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
     )
     environment.filters["cell"] = _cell
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.4f}"
-    return environment.get_template("model_card.md").render(
+    template = importlib.resources.files(__package__) / "model_card.md"
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
         name=options.output.name,
         version=__version__,
         plan=plan,
