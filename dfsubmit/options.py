@@ -7,11 +7,10 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.records import LABELS
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
 SMALL_MODEL = Path("models/tiny-vit-demo")
-FAILURE_LABELS = {"real": REAL, "fake": FAKE}
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class RunOptions:
             UsageError: names the option.
         """
         choices = {
-            "failure_label": tuple(FAILURE_LABELS),
+            "failure_label": tuple(LABELS),
             "no_face": ("fail", "whole-frame"),
             "tta": ("none", "flip"),
             "precision": ("auto", "fp32", "bf16", "fp16", "int8"),

@@ -24,11 +24,11 @@ from dfsubmit.machine import available_cpus
 from dfsubmit.media.listing import list_folder
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
-from dfsubmit.options import FAILURE_LABELS, RunOptions
+from dfsubmit.options import RunOptions
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.summary import RunSummary
-from dfsubmit.records import FileResult, MediaFile, Status
+from dfsubmit.records import LABELS, FileResult, MediaFile, Status
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.decision import Decision, decision_for
 from dfsubmit.scoring.earlyexit import EarlyExit
@@ -62,7 +62,7 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     files, passed_over = list_folder(options.data)
     end = None if options.time_limit is None else deadline(options.time_limit, started)
     workers = options.workers or available_cpus() + early_exit.spare_workers
-    output = RunOutput(Path(options.output), files, FAILURE_LABELS[options.failure_label])
+    output = RunOutput(Path(options.output), files, LABELS[options.failure_label])
     with (
         contextlib.closing(output),
         Interrupt(end) as interrupt,
@@ -107,7 +107,7 @@ def _choose(
             chosen.warnings.append(warning)
     if options.threshold is not None:
         decision = dataclasses.replace(decision, threshold=options.threshold)
-    return chosen, RowMaker(aggregator, decision, FAILURE_LABELS[options.failure_label])
+    return chosen, RowMaker(aggregator, decision, LABELS[options.failure_label])
 
 
 def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:

@@ -30,6 +30,17 @@ Box = tuple[int, int, int, int]
 REAL, FAKE = 0, 1
 """The two labels of ``submission.csv``."""
 
+LABELS = {"real": REAL, "fake": FAKE}
+"""The labels by name."""
+LABEL_NAMES = {label: name for name, label in LABELS.items()}
+"""Their names, by label."""
+
+
+def read_label(text: str) -> int | None:
+    """The label that people write as real, fake, 0 or 1, in any case; None for anything else."""
+    words = LABELS | {str(label): label for label in LABEL_NAMES}
+    return words.get(text.strip().casefold())
+
 
 class Status(str, Enum):
     """What became of one file. Everything but `OK` counts as a failure."""

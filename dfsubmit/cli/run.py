@@ -9,7 +9,8 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, plugin_options
 from dfsubmit.cli.values import share, span
-from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
+from dfsubmit.options import BASELINE_MODEL
+from dfsubmit.records import LABELS
 
 
 # DFSUBMIT_TIME_LIMIT, not DFSUBMIT_RUN_TIME_LIMIT: this is the command that people mean.
@@ -53,7 +54,7 @@ from dfsubmit.options import BASELINE_MODEL, FAILURE_LABELS
 @click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
 @click.option(
     "--failure-label",
-    type=click.Choice(list(FAILURE_LABELS)),
+    type=click.Choice(list(LABELS)),
     default="real",
     show_default=True,
     help="The label of files that could not be scored.",

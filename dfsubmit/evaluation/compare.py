@@ -20,7 +20,7 @@ from dfsubmit.evaluation.statistics.folds import cross_validated
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.metrics import Predictions, point
-from dfsubmit.records import FAKE, IntArray
+from dfsubmit.records import LABEL_NAMES, IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")
 """The metrics that a comparison gives intervals for; the first one ranks."""
@@ -135,7 +135,7 @@ def compare(
         UsageError: the files are all real or all fake.
     """
     if len(set(runs[0].labels.tolist())) < 2:
-        only = "fake" if runs[0].labels[0] == FAKE else "real"
+        only = LABEL_NAMES[int(runs[0].labels[0])]
         raise UsageError(
             f"all labelled files are {only}: macro F1 and AUC are undefined",
             "label files of both classes",

@@ -12,9 +12,7 @@ from pathlib import Path
 
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError, did_you_mean
-from dfsubmit.records import FAKE, REAL
-
-LABEL_NAMES = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
+from dfsubmit.records import read_label
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,14 @@ def read_labels(path: str | Path) -> dict[str, LabelledFile]:
         if None in row or None in row.values():
             wrong.append(f"line {line}: not {len(header)} columns")
             continue
-        name, label = row.pop("filename"), row.pop("label").strip().casefold()
-        group = row.pop("group", "").strip()
-        if label not in LABEL_NAMES:
-            wrong.append(f"line {line}: {name!r} has the label {label!r}")
+        name, word = row.pop("filename"), row.pop("label")
+        label, group = read_label(word), row.pop("group", "").strip()
+        if label is None:
+            wrong.append(f"line {line}: {name!r} has the label {word!r}")
         elif name in labels:
             wrong.append(f"line {line}: {name!r} stands in it twice")
         else:
-            labels[name] = LabelledFile(name, LABEL_NAMES[label], group, row)
+            labels[name] = LabelledFile(name, label, group, row)
     if wrong:
         raise UsageError(
             f"{path}: {first_few(wrong, separator='; ')}", "labels are 0, 1, real or fake"

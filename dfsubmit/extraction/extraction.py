@@ -17,11 +17,11 @@ from typing import Any
 
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.extraction.groups import identity_groups
-from dfsubmit.extraction.index import LABEL_NAMES, FaceRow, write_index
+from dfsubmit.extraction.index import FaceRow, write_index
 from dfsubmit.extraction.sources import Source
 from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Box, Face, MediaFile, Status
+from dfsubmit.records import LABELS, Box, Face, MediaFile, Status
 
 JOURNAL = "extracted.jsonl"
 CROPS = "crops"
@@ -93,9 +93,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
             f"the reasons are in {folder / JOURNAL}",
         )
     return ExtractSummary(
-        crops={
-            name: sum(row.label == label for row in rows) for label, name in LABEL_NAMES.items()
-        },
+        crops={name: sum(row.label == label for row in rows) for name, label in LABELS.items()},
         statuses=dict(collections.Counter(entry["status"] for entry in done.values())),
         groups=len({row.group for row in rows}),
         resumed=resumed,

@@ -12,10 +12,9 @@ from pathlib import Path
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
-from dfsubmit.records import FAKE, REAL, Box
+from dfsubmit.records import LABEL_NAMES, LABELS, Box
 
 INDEX_FILE = "faces.csv"
-LABEL_NAMES = {REAL: "real", FAKE: "fake"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,6 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
         UsageError: it is no such folder, or a line of its index is damaged.
     """
     path = folder / INDEX_FILE
-    labels = {name: label for label, name in LABEL_NAMES.items()}
     rows = []
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
@@ -84,7 +82,7 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
                     left, top, right, bottom = (int(edge) for edge in values["box"].split())
                     row = FaceRow(
                         crop=values["crop"],
-                        label=labels[values["label"]],
+                        label=LABELS[values["label"]],
                         method=values["method"],
                         dataset=values["dataset"],
                         compression=values["compression"],

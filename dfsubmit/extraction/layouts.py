@@ -15,7 +15,6 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError, did_you_mean
 from dfsubmit.extraction.sources import (
-    LABELS,
     SPLITS,
     Source,
     Wanted,
@@ -23,7 +22,7 @@ from dfsubmit.extraction.sources import (
     media_files,
     read_json,
 )
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.records import FAKE, LABELS, REAL, read_label
 
 COMPRESSIONS = ("raw", "c0", "c23", "c40")
 
@@ -181,7 +180,7 @@ def _dfdc(root: Path, wanted: Wanted) -> Iterator[Source]:
             path = listing.parent / name
             if not path.is_file():
                 continue  # parts are often kept in part
-            label = LABELS.get(str(facts.get("label")).lower())
+            label = read_label(str(facts.get("label")))
             if label is None:
                 raise UsageError(f"{listing}: {name} is labelled {facts.get('label')!r}")
             split = str(facts.get("split") or "")
@@ -200,12 +199,12 @@ def _dfdc(root: Path, wanted: Wanted) -> Iterator[Source]:
 
 
 def _is_real_fake(root: Path) -> bool:
-    return (root / "real").is_dir() and (root / "fake").is_dir()
+    return all((root / name).is_dir() for name in LABELS)
 
 
 def _real_fake(root: Path, wanted: Wanted) -> Iterator[Source]:
     dataset = root.resolve().name
-    for folder, label in (("real", REAL), ("fake", FAKE)):
+    for folder, label in LABELS.items():
         for path in media_files(root / folder):
             inner = path.relative_to(root / folder)
             # A folder of its own holds the frames of one video; a fake that is named like a real
@@ -232,18 +231,18 @@ def _csv(listing: Path, wanted: Wanted) -> Iterator[Source]:
     except (OSError, csv.Error) as error:
         raise UsageError(f"{listing}: {error}") from error
     for number, row in enumerate(rows, start=2):
-        name, word = (row.get("path") or "").strip(), (row.get("label") or "").strip().lower()
-        split = (row.get("split") or "").strip()
-        if not name or word not in LABELS or split not in ("", *SPLITS):
+        name, word = (row.get("path") or "").strip(), (row.get("label") or "").strip()
+        label, split = read_label(word), (row.get("split") or "").strip()
+        if not name or label is None or split not in ("", *SPLITS):
             raise UsageError(
                 f"{listing}, line {number}: path {name!r}, label {word!r}, split {split!r}",
                 "columns: path,label[,group,method,split]; real or fake; train, val, test or empty",
             )
-        usual = "original" if LABELS[word] == REAL else "fake"
+        usual = "original" if label == REAL else "fake"
         yield Source(
             listing.parent / name,
             name,
-            LABELS[word],
+            label,
             dataset,
             (row.get("method") or "").strip() or usual,
             (identity_name(dataset, (row.get("group") or "").strip() or name),),

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import UsageError
-from dfsubmit.records import FAKE, REAL
 
 SPLITS = ("train", "val", "test")
-LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
 _NOT_MEDIA = {".json", ".txt", ".csv", ".tsv", ".md", ".html", ".pdf", ".zip"}
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit._version import __version__
-from dfsubmit.extraction.index import LABEL_NAMES
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE
 from dfsubmit.files import write_atomically
 from dfsubmit.finetuning.data.plan import Plan
@@ -21,6 +20,7 @@ from dfsubmit.finetuning.networks.backbones import Backbone
 from dfsubmit.finetuning.networks.teacher import SHARE
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.recipe import RECIPE_FILE
+from dfsubmit.records import LABEL_NAMES
 
 SPLIT_FILE = "split.csv"
 METRICS_FILE = "metrics.json"

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.errors import UsageError
-from dfsubmit.extraction.index import LABEL_NAMES, FaceRow, read_index
+from dfsubmit.extraction.index import FaceRow, read_index
 from dfsubmit.finetuning.data.dataset import unreadable_crops
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.splits import Split, split_faces
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.recipe import Recipe
+from dfsubmit.records import LABELS
 
 EVAL_STEPS = 200
 """EXP-004's; fewer where the whole fine-tuning would have less than four evaluations."""
@@ -85,7 +86,7 @@ class Plan:
         ):
             rows = [self.rows[i] for i in side]
             labels = Counter(row.label for row in rows)
-            counts = ", ".join(f"{labels[label]:,} {word}" for label, word in LABEL_NAMES.items())
+            counts = ", ".join(f"{labels[label]:,} {word}" for word, label in LABELS.items())
             videos = len({(row.dataset, row.compression, row.video) for row in rows})
             groups = len({self.split.groups[i] for i in side})
             if side:

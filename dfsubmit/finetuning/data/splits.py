@@ -18,9 +18,9 @@ import numpy as np
 from dfsubmit.console import first_few
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.extraction.groups import identity_groups
-from dfsubmit.extraction.index import LABEL_NAMES, FaceRow
+from dfsubmit.extraction.index import FaceRow
 from dfsubmit.files import write_atomically
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.records import FAKE, LABEL_NAMES, LABELS, REAL
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _check(rows: Sequence[FaceRow], split: Split) -> None:
         DfsubmitError: a group stands on both sides.
     """
     for side, name in ((split.learn, "learn from"), (split.validate, "validate on")):
-        for label, word in LABEL_NAMES.items():
+        for word, label in LABELS.items():
             if not any(rows[i].label == label for i in side):
                 hint = "extract faces of both classes, and of more people"
                 used = {split.groups[i] for i in (*split.learn, *split.validate)}
