@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfsubmit.errors import NotInstalled
+from dfsubmit.files import write_atomically
 from dfsubmit.media.listing import sniff
 from dfsubmit.records import Kind, Limits, Pixels
 
@@ -92,9 +93,7 @@ def degrade_file(source: Path, target: Path, variant: Variant, frames: int, seed
         data = _degraded_image(source, variant, random)
     else:
         data = _degraded_video(source, variant, frames, random)
-    partial = target.with_name(f".{zlib.crc32(os.fsencode(target.name))}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, target)
+    write_atomically(target, data)
 
 
 def degrade_pixels(pixels: Pixels, variant: Variant, random: np.random.Generator) -> Pixels:
