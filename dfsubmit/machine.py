@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""Where Linux shows a container the limits of its control group (version 2, or 1)."""
+
 
 def available_cpus() -> int:
     """CPUs that this process may use: its affinity, and the control group's quota where smaller."""
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cpus = min(cpus, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
+    limit = _group_numbers("cpu.max") or [
+        *_group_numbers("cpu/cpu.cfs_quota_us"),
+        *_group_numbers("cpu/cpu.cfs_period_us"),
+    ]
+    if len(limit) == 2 and min(limit) > 0:  # version 1 says -1 where there is none
+        cpus = min(cpus, max(1, round(limit[0] / limit[1])))
     return cpus
 
 
@@ -25,13 +28,16 @@ def memory_limit() -> int | None:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
-    # The control group's own file: version 2, then version 1.
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int((Path("/sys/fs/cgroup") / name).read_text()))
-        except (OSError, ValueError):
-            continue
-    return total
+    limit = _group_numbers("memory.max") or _group_numbers("memory/memory.limit_in_bytes")
+    return min([total, *limit])
+
+
+def _group_numbers(name: str) -> list[int]:
+    """The numbers in a file of the control group; none where it is not there or says "max"."""
+    try:
+        return [int(word) for word in (CONTROL_GROUP / name).read_text().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def cpu_flags() -> frozenset[str]:
