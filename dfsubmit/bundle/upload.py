@@ -10,6 +10,9 @@ import os
 import shutil
 from pathlib import Path
 
+MAX_SIZE = 2 * 2**30
+"""Bytes of a bundle that are allowed unless the user says otherwise; the server's own limit goes
+with the key."""
 DROPPED_FOLDERS = ("train", "drive", "sample_data")
 """The 2025 client leaves out every file whose folder path contains one of these."""
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from dfsubmit.bundle.upload import MAX_SIZE
+from dfsubmit.cli.values import byte_size
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 
@@ -43,6 +45,18 @@ def labels_option(function: Command) -> Command:
         required=True,
         metavar="LABELS.csv",
         help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
+    )(function)
+
+
+def max_size_option(function: Command) -> Command:
+    """``--max-size SIZE``, of a bundle."""
+    return click.option(
+        "--max-size",
+        type=byte_size,
+        metavar="SIZE",
+        default=f"{MAX_SIZE // 2**30}GB",
+        show_default=True,
+        help="Refuse a larger bundle (the server's limit goes with the key).",
     )(function)
 
 

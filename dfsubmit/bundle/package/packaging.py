@@ -17,6 +17,7 @@ from dfsubmit.bundle import checks, manifest
 from dfsubmit.bundle.manifest import Manifest
 from dfsubmit.bundle.package import notebooks, wheels
 from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, SERVER, TORCH, project
+from dfsubmit.bundle.upload import MAX_SIZE
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.hooks.interfaces import RegisteredAggregator
@@ -63,7 +64,7 @@ class PackageOptions:
     plugins: tuple[str, ...] = ()
     aggregator: str = "mean"
     tta: str = "none"
-    max_size: int = 2 * 1024**3
+    max_size: int = MAX_SIZE
     dfsubmit: str | None = None
 
 

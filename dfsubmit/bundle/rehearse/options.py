@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dfsubmit.bundle.rehearse.sandbox import Limits
+from dfsubmit.bundle.upload import MAX_SIZE
 
 
 @dataclass(frozen=True)
@@ -31,5 +32,5 @@ class RehearsalOptions:
     fresh: bool = True
     limits: Limits = field(default_factory=Limits)
     expected_files: int = 1500
-    max_size: int = 2 * 1024**3
+    max_size: int = MAX_SIZE
     max_failures: float = 0.05

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
-from dfsubmit.cli.values import byte_size
+from dfsubmit.cli.decorators import debug_option, max_size_option
 
 
 @click.command("package")
@@ -31,14 +30,7 @@ from dfsubmit.cli.values import byte_size
 )
 @click.option("--aggregator", default="mean", show_default=True, help="Such as topk:k=5.")
 @click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
-@click.option(
-    "--max-size",
-    type=byte_size,
-    metavar="SIZE",
-    default="2GB",
-    show_default=True,
-    help="Refuse a larger bundle (the server's limit goes with the key).",
-)
+@max_size_option
 @click.option(
     "--dfsubmit",
     metavar="DIR|WHEEL",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, max_size_option
 from dfsubmit.cli.values import byte_size, span
 from dfsubmit.errors import Exit
 
@@ -34,7 +34,7 @@ from dfsubmit.errors import Exit
     show_default=True,
     help="Forecast the time for this many files.",
 )
-@click.option("--max-size", type=byte_size, metavar="SIZE", default="2GB", show_default=True)
+@max_size_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @debug_option
 @click.pass_context
