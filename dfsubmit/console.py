@@ -37,22 +37,38 @@ def first_few(
     return separator.join([*names[:count], others.format(rest)] if rest > 0 else names)
 
 
-def table(rows: Sequence[Sequence[object]], indent: str = "  ") -> str:
-    """Rows of equal length as aligned columns. A column of numbers (its first row, a header
-    perhaps, left out of account) is set to the right."""
-    columns = list(zip(*rows, strict=True))
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    indent: str = "",
+    rule: bool = True,
+) -> str:
+    """Aligned columns for a terminal: figures to the right, the first column and words to the left.
+
+    Args:
+        header: the columns' names; empty for none.
+        rows: of as many cells each, which are made `printable`.
+        indent: what every line begins with.
+        rule: draw a line under the header.
+    """
+    body = [[printable(str(cell)) for cell in row] for row in rows]
+    lines = [list(header), *body] if header else list(body)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # A figure is a number, an interval, "undefined" or nothing.
     right = [
-        all(isinstance(cell, (int, float)) for cell in column[1:] or column) for column in columns
+        place > 0 and all(row[place][:1] in "+-0123456789[u" for row in body)
+        for place in range(len(widths))
     ]
-    widths = [max(len(str(cell)) for cell in column) for column in columns]
-    lines = []
-    for row in rows:
-        fitted = [
-            str(cell).rjust(width) if number else str(cell).ljust(width)
-            for cell, width, number in zip(row, widths, right, strict=True)
-        ]
-        lines.append((indent + "  ".join(fitted)).rstrip())
-    return "\n".join(lines)
+    if header and rule:
+        lines.insert(1, ["-" * width for width in widths])
+    fitted = (
+        "  ".join(
+            cell.rjust(width) if figure else cell.ljust(width)
+            for cell, width, figure in zip(line, widths, right, strict=True)
+        )
+        for line in lines
+    )
+    return "\n".join((indent + line).rstrip() for line in fitted)
 
 
 def duration(seconds: float) -> str:
@@ -63,25 +79,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns aligned for a terminal: the first to the left, figures to the right."""
-    cells = [list(header), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column and _is_figure(cells[1:], column) else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
-
-
-def _is_figure(rows: list[list[str]], column: int) -> bool:
-    return all(row[column][:1] in "+-0123456789[u" for row in rows)
 
 
 def progress_bar(total: int, unit: str, shown: bool = True, done: int = 0) -> Any:

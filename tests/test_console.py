@@ -42,16 +42,32 @@ def test_of_many_names_the_first_are_shown_and_the_others_counted() -> None:
     assert first_few([]) == ""
 
 
-def test_words_stand_left_and_numbers_right():
-    assert table([("status", "files"), ("ok", 12), ("no_face", 3)]).split("\n") == [
-        "  status   files",
-        "  ok          12",
-        "  no_face      3",
+def test_words_stand_left_and_figures_right() -> None:
+    header = ("status", "files", "share")
+    rows = [("ok", 12, "0.8"), ("no_face", 3, "undefined"), ("9", 0, "")]
+    assert table(header, rows).split("\n") == [
+        "status   files      share",
+        "-------  -----  ---------",
+        "ok          12        0.8",
+        "no_face      3  undefined",
+        "9            0",
     ]
 
 
-def test_a_table_may_be_empty():
-    assert table([]) == ""
+def test_a_table_may_be_indented_and_without_a_rule() -> None:
+    assert table(("a", "b"), [("x", 10)], indent="  ", rule=False) == "  a   b\n  x  10"
+
+
+def test_a_table_needs_no_header_and_no_rows() -> None:
+    assert table((), [("ok", "files are there"), ("FAILED", "time")]).split("\n") == [
+        "ok      files are there",
+        "FAILED  time",
+    ]
+    assert table((), []) == ""
+
+
+def test_a_tables_cells_cannot_move_the_cursor() -> None:
+    assert table((), [("a\x1b[2J\n", 1)]) == r"a\x1b[2J\n  1"
 
 
 @pytest.mark.parametrize(

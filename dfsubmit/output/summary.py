@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import duration, first_few, printable_text, table
-from dfsubmit.records import FAKE, REAL, FileResult, Status
+from dfsubmit.records import LABELS, FileResult, Status
 
 _SHOWN = 10
 
@@ -20,15 +20,15 @@ def format_summary(summary: RunSummary) -> str:
 
 def _lines(summary: RunSummary) -> Iterator[str]:
     meta, results = summary.meta, summary.results
-    rows: list[tuple[object, ...]] = [("status", "files", "real", "fake")]
+    rows: list[tuple[object, ...]] = []
     for status in Status:
         some = [result for result in results if result.status is status]
         if some:
-            labels = [sum(result.label == label for result in some) for label in (REAL, FAKE)]
+            labels = [sum(result.label == label for result in some) for label in LABELS.values()]
             rows.append((status.value, len(some), *labels))
-    totals = [sum(result.label == label for result in results) for label in (REAL, FAKE)]
+    totals = [sum(result.label == label for result in results) for label in LABELS.values()]
     rows.append(("all", len(results), *totals))
-    yield table(rows)
+    yield table(("status", "files", *LABELS), rows, indent="  ", rule=False)
     yield from _failures(summary)
     yield ""
     yield _speed(meta)

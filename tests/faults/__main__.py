@@ -46,9 +46,9 @@ def main() -> int:
             print(f"{tally.name}: {_described(tally)}", flush=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    rows = [("part", "cases", "survived", "rows lost", "hangs")]
-    rows += [(t.name, t.cases, t.survived, t.rows_lost, t.hangs) for t in tallies if not t.skipped]
-    print(f"seed {arguments.seed}\n{table(rows)}")
+    header = ("part", "cases", "survived", "rows lost", "hangs")
+    rows = [(t.name, t.cases, t.survived, t.rows_lost, t.hangs) for t in tallies if not t.skipped]
+    print(f"seed {arguments.seed}\n{table(header, rows, indent='  ', rule=False)}")
     return 0 if all(tally.good for tally in tallies) else 1
 
 

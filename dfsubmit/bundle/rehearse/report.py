@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import printable
 from dfsubmit.console import table as aligned
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -106,10 +105,10 @@ def read(bundle: Path) -> Report | None:
 
 def table(report: Report) -> str:
     """The checks as aligned text, and the verdict."""
-    rows = [(check.status, check.name, printable(check.detail)) for check in report.checks]
+    rows = [(check.status, check.name, check.detail) for check in report.checks]
     failed = sum(check.status == FAIL for check in report.checks)
     verdict = "the bundle passed" if report.passed else f"{failed} of {len(rows)} checks FAILED"
-    return f"{aligned(rows)}\n{verdict}"
+    return f"{aligned((), rows, indent='  ')}\n{verdict}"
 
 
 def markdown(report: Report) -> str:

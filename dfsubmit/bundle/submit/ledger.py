@@ -256,7 +256,7 @@ def table(entries: Iterable[Entry]) -> str:
     entries = sorted(entries, key=lambda entry: entry.when, reverse=True)
     changes = gains(entries)
     header = ("ID", "sent (KST)", "contract", "model", "recipe", "aggregator")
-    rows = [(*header, "rehearsed", "score", "change")]
+    rows = []
     for entry in entries:
         expected = entry.rehearsal.get("macro_f1")
         score = "" if entry.score is None else f"{entry.score:.4f}"
@@ -273,4 +273,4 @@ def table(entries: Iterable[Entry]) -> str:
                 f"{changes[entry.id]:+.4f}" if entry.id in changes else "",
             )
         )
-    return aligned(rows, indent="")
+    return aligned((*header, "rehearsed", "score", "change"), rows, rule=False)

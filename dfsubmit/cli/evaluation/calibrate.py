@@ -104,7 +104,7 @@ def _as_json(found: Calibration, path: Path) -> dict[str, Any]:
 
 
 def _as_text(found: Calibration, path: Path) -> str:
-    from dfsubmit.console import text_table
+    from dfsubmit.console import table
     from dfsubmit.evaluation.reports.tables import number, span
     from dfsubmit.metrics import TITLES
 
@@ -125,7 +125,7 @@ def _as_text(found: Calibration, path: Path) -> str:
     return "\n\n".join(
         [
             f"{decision.aggregator} on {found.files} scored files, {found.folds} folds",
-            text_table(["", "before", "after, out of fold"], rows),
+            table(["", "before", "after, out of fold"], rows),
             f"{gain}. {verdict}",
             f"{written}, fitted on all files, written to {path}",
         ]

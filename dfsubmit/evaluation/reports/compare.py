@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfsubmit.console import printable, text_table
+from dfsubmit.console import printable, table
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.reports.plots import (
     draw_forest,
@@ -81,7 +81,7 @@ def as_text(comparison: Comparison) -> str:
     keys = ["aggregator", *(["run"] if several else []), *(["frames"] if thinned else [])]
     parts = [_head(comparison)]
     parts.append(
-        text_table(
+        table(
             [*keys, *_HEADLINE_TITLES, "against the mean"],
             [
                 [*key(row), *_headline_cells(row), comparison.verdict(row)]
@@ -92,7 +92,7 @@ def as_text(comparison: Comparison) -> str:
     details = ("precision", "recall", "accuracy", "eer", "average_precision", "log_loss", "brier")
     titles = ["precision", "recall", "accuracy", "EER", "AP", "log loss", "Brier", "ECE"]
     parts.append(
-        text_table(
+        table(
             [*keys, *titles, "threshold", "best threshold", "macro F1 at it, out of fold"],
             [
                 [

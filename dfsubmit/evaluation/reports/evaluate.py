@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dfsubmit.console import printable, text_table
+from dfsubmit.console import printable, table
 from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
 from dfsubmit.evaluation.reports.plots import (
     draw_confusion,
@@ -23,7 +23,7 @@ Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 
 def as_text(evaluation: Evaluation) -> str:
     """For the terminal."""
-    return _document(evaluation, text_table, lambda title: title + ":", printable)
+    return _document(evaluation, table, lambda title: title + ":", printable)
 
 
 def as_markdown(evaluation: Evaluation) -> str:

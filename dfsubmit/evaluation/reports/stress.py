@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dfsubmit.console import text_table
+from dfsubmit.console import table
 from dfsubmit.evaluation.reports.plots import draw_forest, new_figure, png
 from dfsubmit.evaluation.reports.tables import jsonable, markdown_table, number, span
 from dfsubmit.evaluation.stress.stress import Stressed, StressReport
@@ -65,7 +65,7 @@ def _rows(report: StressReport) -> list[list[str]]:
 
 def as_text(report: StressReport) -> str:
     """For the terminal."""
-    return "\n\n".join([_head(report), text_table(_HEADER, _rows(report)), _conclusion(report)])
+    return "\n\n".join([_head(report), table(_HEADER, _rows(report)), _conclusion(report)])
 
 
 def as_markdown(report: StressReport) -> str:
