@@ -15,7 +15,7 @@ from dfsubmit.console import progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval
-from dfsubmit.evaluation.statistics.folds import fold_count, folds
+from dfsubmit.evaluation.statistics.folds import fold_count, out_of_fold
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.metrics import Predictions, point
@@ -71,14 +71,6 @@ def calibrate(
     scored = np.array([scores is not None for scores in run.frames])
     if len(set(run.labels[scored].tolist())) < 2:
         raise UsageError("calibration needs scored files of both classes")
-    numbers = np.unique(groups[scored], return_inverse=True)[1].astype(np.int64)
-    labels = run.labels[scored]
-    count = fold_count(labels, numbers)
-    if count < 2:
-        raise UsageError(
-            "calibration needs at least two groups of files of each class",
-            "label more files, or of more people",
-        )
     # Every temperature's aggregates, once: each fold then only looks them up.
     bar = progress_bar(len(TEMPERATURES), "temperatures", progress)
     aggregates = []
@@ -87,25 +79,21 @@ def calibrate(
         bar.update()
     bar.close()
     p_fake = np.stack(aggregates)
-    surprise = _surprise(run.labels, p_fake)
-    fold = np.full(len(scored), -1)
-    fold[scored] = folds(labels, numbers, count, seed)
+    # What failed keeps its failure label, and teaches nothing.
+    labels, p_scored = run.labels[scored], p_fake[:, scored]
+    surprise = _surprise(labels, p_scored)
+    numbers = np.unique(groups[scored], return_inverse=True)[1].astype(np.int64)
+
+    def judge(rows: npt.NDArray[np.bool_]) -> FloatArray:
+        place, threshold = _fit(labels, p_scored, surprise, rows)
+        return np.stack([p_scored[place], p_scored[place] > threshold])
+
     plain = predict(run, p_fake[_unit()], 0.5)
-    tuned_p, tuned = plain.p_fake, plain.predicted.copy()
-    assert tuned_p is not None
-    tuned_p = tuned_p.copy()
-    for held_out in range(count):
-        inside, outside = fold == held_out, scored & (fold != held_out)
-        if len(set(run.labels[outside].tolist())) < 2:
-            raise UsageError(
-                "one group holds all files of a class but a few: there is nothing to validate on",
-                "label files of more people",
-            )
-        best, threshold = _fit(run.labels, p_fake, surprise, outside)
-        tuned_p[inside] = p_fake[best][inside]
-        tuned[inside] = p_fake[best][inside] > threshold
+    tuned_p, tuned = p_fake[_unit()].copy(), plain.predicted.copy()
+    tuned_p[scored], tuned[scored] = out_of_fold(labels, numbers, judge, seed)
     after = Predictions(run.labels, tuned, tuned_p, scored)
-    best, threshold = _fit(run.labels, p_fake, surprise, scored)
+    best, threshold = _fit(labels, p_scored, surprise, np.ones(len(labels), dtype=bool))
+    count = fold_count(labels, numbers)
     values = bootstrap([plain, after], groups, ["macro_f1"], SAMPLES, seed)["macro_f1"]
     before_metrics, after_metrics = point(plain, JUDGED_BY), point(after, JUDGED_BY)
     return Calibration(

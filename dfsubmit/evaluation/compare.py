@@ -188,8 +188,9 @@ def compare(
 
 def _cross_validated_f1(found: Predictions, groups: IntArray) -> float:
     assert found.p_fake is not None
-    predicted = cross_validated(found.labels, found.p_fake, groups)
-    if predicted is None:
+    try:
+        predicted = cross_validated(found.labels, found.p_fake, groups)
+    except UsageError:  # no two folds
         return math.nan
     # A threshold cannot move a file that failed.
     predicted = np.where(found.scored, predicted, found.predicted)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfsubmit.evaluation.statistics.folds import cross_validated, fold_count, folds
+from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.statistics.folds import (
+    cross_validated,
+    fold_count,
+    folds,
+    out_of_fold,
+)
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.metrics import Predictions, point
 
@@ -61,7 +67,22 @@ def test_there_are_no_more_folds_than_groups_of_a_class():
     labels = np.array([0, 0, 0, 1, 1, 1])
     assert fold_count(labels, np.arange(6)) == 3
     assert fold_count(labels, np.array([0, 1, 2, 3, 3, 3])) == 1
-    assert cross_validated(labels, np.linspace(0, 1, 6), np.array([0, 1, 2, 3, 3, 3])) is None
+    with pytest.raises(UsageError, match="two groups"):
+        cross_validated(labels, np.linspace(0, 1, 6), np.array([0, 1, 2, 3, 3, 3]))
+
+
+def test_nobody_is_judged_by_what_was_fitted_on_him():
+    labels, groups = np.tile([0, 1], 10), np.repeat(np.arange(10), 2)
+    fitted = []
+
+    def judge(rows):
+        fitted.append(rows)
+        return np.stack([rows, np.full(20, len(fitted))])
+
+    used, fold = out_of_fold(labels, groups, judge, seed=1)
+    assert not used.any()
+    assert len(fitted) == 5
+    assert all(len(set(fold[groups == group])) == 1 for group in range(10))
 
 
 def test_labels_come_from_thresholds_of_other_folds():
@@ -73,7 +94,6 @@ def test_labels_come_from_thresholds_of_other_folds():
         labels[:2] = 0, 1
         inside.append(macro_f1(labels, p, best_threshold(labels, p)))
         predicted = cross_validated(labels, p, np.arange(40))
-        assert predicted is not None
         outside.append(point(Predictions(labels, predicted, p, np.ones(40, bool)))["macro_f1"])
     assert np.mean(inside) > 0.55
     assert np.mean(outside) < 0.5

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
 
@@ -39,20 +43,55 @@ def folds(labels: IntArray, groups: IntArray, count: int, seed: int = 0) -> IntA
     return fold_of_group[groups]
 
 
-def cross_validated(labels: IntArray, p_fake: FloatArray, groups: IntArray) -> IntArray | None:
-    """int64 (n,): each file's label at the best threshold of the *other* folds.
+def out_of_fold(
+    labels: IntArray,
+    groups: IntArray,
+    judge: Callable[[npt.NDArray[np.bool_]], FloatArray],
+    seed: int = 0,
+) -> FloatArray:
+    """What is said of each file by something that was fitted on the *other* folds.
 
-    None where the files do not allow two folds with both classes outside each of them.
+    Args:
+        labels: int64 (n,).
+        groups: int64 (n,), numbers from 0 up without gaps; files of a group stay in one fold.
+        judge: fits on the files of a boolean mask (n,), and answers for all n: (..., n).
+        seed: of the folds.
+
+    Returns:
+        as `judge` does.
+
+    Raises:
+        UsageError: there are no two folds with both classes outside each of them.
     """
     count = fold_count(labels, groups)
     if count < 2:
-        return None
-    fold = folds(labels, groups, count)
-    predicted = np.empty(len(labels), np.int64)
+        raise UsageError(
+            "at least two groups of files of each class are needed",
+            "label more files, or of more people",
+        )
+    fold = folds(labels, groups, count, seed)
+    said: FloatArray | None = None
     for held_out in range(count):
-        outside = fold != held_out
-        if len(np.unique(labels[outside])) < 2:
-            return None
-        threshold = best_threshold(labels[outside], p_fake[outside])
-        predicted[~outside] = p_fake[~outside] > threshold
-    return predicted
+        inside = fold == held_out
+        if len(np.unique(labels[~inside])) < 2:
+            raise UsageError(
+                "one group holds all files of a class but a few: there is nothing to validate on",
+                "label files of more people",
+            )
+        answer = judge(~inside)
+        said = np.where(inside, answer, answer if said is None else said)
+    assert said is not None
+    return said
+
+
+def cross_validated(labels: IntArray, p_fake: FloatArray, groups: IntArray) -> IntArray:
+    """int64 (n,): each file's label at the best threshold of the *other* folds.
+
+    Raises:
+        UsageError: as `out_of_fold`.
+    """
+
+    def judge(rows: npt.NDArray[np.bool_]) -> FloatArray:
+        return (p_fake > best_threshold(labels[rows], p_fake[rows])).astype(np.float64)
+
+    return out_of_fold(labels, groups, judge).astype(np.int64)
