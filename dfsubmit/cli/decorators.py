@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import click
@@ -38,6 +40,31 @@ def debug_option(function: Command) -> Command:
     )(function)
 
 
+def progress_option(function: Command) -> Command:
+    """``--progress/--no-progress``, for every command that may take long."""
+    return click.option(
+        "--progress/--no-progress", default=True, help="Show a progress bar on stderr."
+    )(function)
+
+
+def json_option(function: Command) -> Command:
+    """``--json``: ``as_json``, in place of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")(
+        function
+    )
+
+
+def samples_option(function: Command) -> Command:
+    """``--samples N``, of the bootstrap."""
+    return click.option(
+        "--samples",
+        default=1000,
+        show_default=True,
+        type=click.IntRange(min=100),
+        help="Of the bootstrap.",
+    )(function)
+
+
 def labels_option(function: Command) -> Command:
     """``--labels LABELS.csv``, required."""
     return click.option(
@@ -70,3 +97,29 @@ def write_file(path: str, data: str | bytes) -> None:
         write_atomically(path, data)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def give_report(
+    found: Any,
+    forms: ModuleType,
+    as_json: bool,
+    markdown: str | None = None,
+    csv: str | None = None,
+    plot: str | None = None,
+) -> None:
+    """Print what was found as text or JSON, and write the files that were asked for.
+
+    Args:
+        found: what `forms` is about.
+        forms: a module of `dfsubmit.evaluation.reports`.
+        as_json: print JSON.
+        markdown, csv, plot: files to write; None writes none.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    text = json.dumps(forms.as_json(found), indent=2) if as_json else forms.as_text(found)
+    click.echo(text)
+    for path, form in ((markdown, "as_markdown"), (csv, "as_csv"), (plot, "as_png")):
+        if path:
+            write_file(path, getattr(forms, form)(found))

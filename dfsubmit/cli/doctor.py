@@ -7,13 +7,13 @@ import sys
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, json_option, plugin_options
 from dfsubmit.errors import Exit
 
 
 @click.command("doctor")
 @plugin_options
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """Say what is installed and what would stop a run.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, json_option
 
 
 @click.group("models", invoke_without_command=True)
@@ -18,7 +18,7 @@ from dfsubmit.cli.decorators import debug_option
     type=click.Path(file_okay=False, path_type=Path),
     help="Where model folders lie.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @debug_option
 @click.pass_context
 def command(context: click.Context, folder: Path, as_json: bool) -> None:

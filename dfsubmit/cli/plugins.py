@@ -6,12 +6,12 @@ import json
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, json_option, plugin_options
 
 
 @click.command("plugins")
 @plugin_options
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """List plugins, aggregators (with their parameters) and model loaders."""

@@ -76,6 +76,14 @@ def test_every_command_has_help_in_the_same_voice(invoke, name):
     assert "--help" in result.output
 
 
+@pytest.mark.parametrize(
+    "name", ["run", "extract", "finetune", "compare", "evaluate", "calibrate", "stress"]
+)
+def test_every_long_command_shows_its_progress_or_not(invoke, name):
+    text = " ".join(invoke(name, "--help").output.split())
+    assert "--progress / --no-progress Show a progress bar on stderr." in text
+
+
 def test_an_unknown_command_is_answered_with_the_nearest(invoke):
     result = invoke("rnu")
     assert result.exit_code == 2

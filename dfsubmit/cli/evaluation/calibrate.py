@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options
+from dfsubmit.cli.decorators import (
+    debug_option,
+    json_option,
+    labels_option,
+    plugin_options,
+    progress_option,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +32,8 @@ if TYPE_CHECKING:
     help="Fit for this aggregator. Default: the run's own.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of folds and bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
+@progress_option
 @plugin_options
 @debug_option
 def command(
@@ -36,6 +43,7 @@ def command(
     aggregator: str | None,
     seed: int,
     as_json: bool,
+    progress: bool,
     plugins_dir: tuple[str, ...],
     strict: bool,
 ) -> None:
@@ -59,7 +67,7 @@ def command(
     folder = _model_folder(model, run)
     chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
     groups = group_numbers([row.group for row in labelled.values()])
-    found = calibrate(run, chosen, groups, seed, progress=not as_json)
+    found = calibrate(run, chosen, groups, seed, progress)
     path = write_decision(folder, found.decision)
     if as_json:
         click.echo(json.dumps(jsonable(_as_json(found, path)), indent=2))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options, write_file
+from dfsubmit.cli.decorators import (
+    debug_option,
+    give_report,
+    json_option,
+    labels_option,
+    plugin_options,
+    progress_option,
+    samples_option,
+)
 
 
 def _frame_counts(
@@ -39,11 +45,12 @@ def _frame_counts(
     type=click.FloatRange(0, 1),
     help="p_fake above it is fake. Default: the run's own.",
 )
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
+@samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.option("--csv", metavar="FILE", help="Write the table as CSV.")
 @click.option("--plot", metavar="FILE", help="Write a forest plot, ROC, reliability.")
+@progress_option
 @plugin_options
 @debug_option
 def command(
@@ -57,6 +64,7 @@ def command(
     as_json: bool,
     csv: str | None,
     plot: str | None,
+    progress: bool,
     plugins_dir: tuple[str, ...],
     strict: bool,
 ) -> None:
@@ -87,13 +95,6 @@ def command(
         threshold,
         samples,
         seed,
-        progress=not as_json,
+        progress,
     )
-    if as_json:
-        click.echo(json.dumps(report.as_json(comparison), indent=2))
-    else:
-        click.echo(report.as_text(comparison))
-    if csv:
-        write_file(csv, report.as_csv(comparison))
-    if plot:
-        write_file(plot, report.as_png(comparison))
+    give_report(comparison, report, as_json, csv=csv, plot=plot)

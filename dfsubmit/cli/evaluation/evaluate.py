@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from dfsubmit.cli.decorators import debug_option, labels_option, write_file
+from dfsubmit.cli.decorators import (
+    debug_option,
+    give_report,
+    json_option,
+    labels_option,
+    progress_option,
+    samples_option,
+)
 
 
 @click.command("evaluate")
 @click.argument("result", metavar="SUBMISSION_OR_SCORES")
 @labels_option
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
+@samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.option("--markdown", metavar="FILE", help="Write the report as Markdown.")
 @click.option("--plot", metavar="FILE", help="Write confusion, ROC, parts as PNG.")
+@progress_option
 @debug_option
 def command(
     result: str,
@@ -26,6 +32,7 @@ def command(
     as_json: bool,
     markdown: str | None,
     plot: str | None,
+    progress: bool,
 ) -> None:
     """Evaluate a submission.csv, or a .scores.jsonl with its probabilities, in depth.
 
@@ -35,12 +42,5 @@ def command(
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import evaluate as report
 
-    evaluation = evaluate(result, read_labels(labels), samples, seed, progress=not as_json)
-    if as_json:
-        click.echo(json.dumps(report.as_json(evaluation), indent=2))
-    else:
-        click.echo(report.as_text(evaluation))
-    if markdown:
-        write_file(markdown, report.as_markdown(evaluation))
-    if plot:
-        write_file(plot, report.as_png(evaluation))
+    evaluation = evaluate(result, read_labels(labels), samples, seed, progress)
+    give_report(evaluation, report, as_json, markdown=markdown, plot=plot)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options, write_file
+from dfsubmit.cli.decorators import (
+    debug_option,
+    give_report,
+    json_option,
+    labels_option,
+    plugin_options,
+    progress_option,
+    samples_option,
+)
 
 
 @click.command("stress")
@@ -35,11 +42,12 @@ from dfsubmit.cli.decorators import debug_option, labels_option, plugin_options,
 @click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
 @click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
 @click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=100))
+@samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.option("--markdown", metavar="FILE", help="Write the table as Markdown.")
 @click.option("--plot", metavar="FILE", help="Write a plot as PNG.")
+@progress_option
 @plugin_options
 @debug_option
 def command(
@@ -71,7 +79,7 @@ def command(
         if name not in VARIANTS:
             raise UsageError(f"there is no variant {name!r}", did_you_mean(name, VARIANTS))
     found = stress(
-        RunOptions(data=data, progress=not as_json, **options),
+        RunOptions(data=data, **options),
         read_labels(labels),
         Path(output),
         tuple(dict.fromkeys(variant)) or tuple(VARIANTS),
@@ -80,11 +88,4 @@ def command(
         keep_media,
         say=lambda line: click.echo(line, err=True),
     )
-    if as_json:
-        click.echo(json.dumps(report.as_json(found), indent=2))
-    else:
-        click.echo(report.as_text(found))
-    if markdown:
-        write_file(markdown, report.as_markdown(found))
-    if plot:
-        write_file(plot, report.as_png(found))
+    give_report(found, report, as_json, markdown=markdown, plot=plot)

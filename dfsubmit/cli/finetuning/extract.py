@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, json_option, progress_option
 from dfsubmit.console import first_few
 
 
@@ -38,8 +38,8 @@ from dfsubmit.console import first_few
 )
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
 @click.option("--per-file-timeout", type=float, default=120.0, show_default=True, metavar="S")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable summary.")
+@progress_option
+@json_option
 @debug_option
 def command(
     root: Path,
@@ -53,7 +53,7 @@ def command(
     already_cropped: bool,
     workers: int,
     per_file_timeout: float,
-    no_progress: bool,
+    progress: bool,
     as_json: bool,
 ) -> None:
     """Cut the faces out of the data set ROOT (a folder or a CSV file) into the folder FACES.
@@ -72,7 +72,7 @@ def command(
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
     sources = find_sources(root, dataset, Wanted(compression, chosen), limit)
     options = ExtractOptions(
-        load_recipe(recipe), frames, already_cropped, workers, per_file_timeout, not no_progress
+        load_recipe(recipe), frames, already_cropped, workers, per_file_timeout, progress
     )
     summary = extract(sources, faces, options)
     if as_json:

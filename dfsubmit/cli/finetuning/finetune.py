@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, progress_option
 from dfsubmit.errors import NotInstalled
 
 _PROBABILITY = click.FloatRange(0, 1)
@@ -86,9 +86,9 @@ _PROBABILITY = click.FloatRange(0, 1)
 @click.option("--workers", type=click.IntRange(min=0), help="Processes that read and augment.")
 @click.option("--zip", is_flag=True, help="Also write OUTPUT.zip.")
 @click.option("--dry-run", is_flag=True, help="Print sizes, steps and an estimate of time.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
+@progress_option
 @debug_option
-def command(faces: tuple[Path, ...], dry_run: bool, no_progress: bool, **values: Any) -> None:
+def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
     """Fine-tune an image classifier on the faces in FACES (folders made by 'dfsubmit extract').
 
     Resumes by itself after a kill. For several GPUs, start it through torchrun or accelerate
@@ -100,7 +100,7 @@ def command(faces: tuple[Path, ...], dry_run: bool, no_progress: bool, **values:
     from dfsubmit.finetuning.data.plan import make_plan, world
     from dfsubmit.finetuning.options import TuneOptions
 
-    options = TuneOptions(faces=faces, progress=not no_progress, **values)
+    options = TuneOptions(faces=faces, **values)
     first = world()[0] == 0
     plan = make_plan(options)
     if first:
