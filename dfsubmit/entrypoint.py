@@ -45,12 +45,11 @@ def main(
             scored (the submission is written, but it says nothing).
         KeyboardInterrupt: the run was interrupted; the submission holds what was known.
     """
-    from dfsubmit.cli.run import command
-    from dfsubmit.options import RunOptions
+    from dfsubmit.cli.run import command, options_from
     from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
 
-    arguments = ["--model", os.fspath(model), "--output", os.fspath(output)]
+    arguments = ["--model", os.fspath(model), "--no-fallback", "--output", os.fspath(output)]
     arguments += ["--aggregator", aggregator] if aggregator is not None else []
     arguments += ["--tta", tta] if tta is not None else []
     # The command's own parser, so that the environment means the same here and there.
@@ -60,10 +59,7 @@ def main(
         auto_envvar_prefix="DFSUBMIT",
         default_map={"time_limit": TIME_LIMIT},
     )
-    options = {**context.params, "fallback": None}
-    for name in ("as_json", "no_fallback"):
-        del options[name]
-    summary = run(RunOptions(**options), say=print)
+    summary = run(options_from(context), say=print)
     print(format_summary(summary))
     if summary.exit_code == Exit.INTERRUPTED:
         raise KeyboardInterrupt

@@ -7,10 +7,18 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, plugin_options
+from dfsubmit.cli.decorators import debug_option, plugin_options, progress_option
 from dfsubmit.cli.values import share, span
-from dfsubmit.options import BASELINE_MODEL
+from dfsubmit.options import BASELINE_MODEL, RunOptions
 from dfsubmit.records import LABELS
+
+
+def options_from(context: click.Context) -> RunOptions:
+    """The run that this command's parsed arguments, environment included, ask for."""
+    values = {key: value for key, value in context.params.items() if key != "as_json"}
+    if values.pop("no_fallback"):
+        values["fallback"] = None
+    return RunOptions(**values)
 
 
 # DFSUBMIT_TIME_LIMIT, not DFSUBMIT_RUN_TIME_LIMIT: this is the command that people mean.
@@ -97,26 +105,22 @@ from dfsubmit.records import LABELS
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
-@click.option("--progress/--no-progress", default=True, help="Show a progress bar on stderr.")
+@progress_option
 @plugin_options
 @debug_option
 @click.pass_context
-def command(
-    context: click.Context, /, as_json: bool, no_fallback: bool, fallback: str, **options: Any
-) -> None:
+def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     """Score every file of DATA (default: ./data) and write submission.csv.
 
     Exit codes: 0; 2 usage; 3 more files failed than --max-failures (results written); 4 the
     fallback model was used (results written); 5 something is not installed.
     """
     from dfsubmit.console import printable_text
-    from dfsubmit.options import RunOptions
     from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
 
     summary = run(
-        RunOptions(fallback=None if no_fallback else fallback, **options),
-        say=lambda line: click.echo(printable_text(line), err=True),
+        options_from(context), say=lambda line: click.echo(printable_text(line), err=True)
     )
     click.echo(json.dumps(summary.meta, indent=2) if as_json else format_summary(summary))
     context.exit(summary.exit_code)
