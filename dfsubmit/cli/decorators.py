@@ -30,61 +30,39 @@ def plugin_options(function: Command) -> Command:
     )(function)
 
 
-def debug_option(function: Command) -> Command:
-    """``--debug``: tracebacks. The group reads it; the command itself need not know of it."""
-    return click.option(
-        "--debug",
-        is_flag=True,
-        expose_value=False,
-        help="Show tracebacks.",
-    )(function)
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+"""The group reads it; the command itself need not know of it."""
 
+progress_option = click.option(
+    "--progress/--no-progress", default=True, help="Show a progress bar on stderr."
+)
+"""For every command that may take long."""
 
-def progress_option(function: Command) -> Command:
-    """``--progress/--no-progress``, for every command that may take long."""
-    return click.option(
-        "--progress/--no-progress", default=True, help="Show a progress bar on stderr."
-    )(function)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
+samples_option = click.option(
+    "--samples",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(min=100),
+    help="Of the bootstrap.",
+)
 
-def json_option(function: Command) -> Command:
-    """``--json``: ``as_json``, in place of text."""
-    return click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")(
-        function
-    )
+labels_option = click.option(
+    "--labels",
+    required=True,
+    metavar="LABELS.csv",
+    help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
+)
 
-
-def samples_option(function: Command) -> Command:
-    """``--samples N``, of the bootstrap."""
-    return click.option(
-        "--samples",
-        default=1000,
-        show_default=True,
-        type=click.IntRange(min=100),
-        help="Of the bootstrap.",
-    )(function)
-
-
-def labels_option(function: Command) -> Command:
-    """``--labels LABELS.csv``, required."""
-    return click.option(
-        "--labels",
-        required=True,
-        metavar="LABELS.csv",
-        help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
-    )(function)
-
-
-def max_size_option(function: Command) -> Command:
-    """``--max-size SIZE``, of a bundle."""
-    return click.option(
-        "--max-size",
-        type=byte_size,
-        metavar="SIZE",
-        default=f"{MAX_SIZE // 2**30}GB",
-        show_default=True,
-        help="Refuse a larger bundle (the server's limit goes with the key).",
-    )(function)
+max_size_option = click.option(
+    "--max-size",
+    type=byte_size,
+    metavar="SIZE",
+    default=f"{MAX_SIZE // 2**30}GB",
+    show_default=True,
+    help="Refuse a larger bundle (the server's limit goes with the key).",
+)
 
 
 def write_file(path: str, data: str | bytes) -> None:

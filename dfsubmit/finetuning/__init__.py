@@ -1,8 +1,7 @@
-"""Fine-tuning that can be believed: faces out of data sets, splits by identity, honest figures.
+"""Fine-tuning that can be believed: splits by identity, honest figures.
 
-In the order of the data: `layouts` (which videos, which labels, which identities) → `extraction`
-(crops, by the same code as a run) → `index` (``faces.csv``) → `groups` and `splits` (what is
-trained on, what is validated on) → `sampling`, `selfblend`, `augment`, `dataset` (batches) →
-`backbones` (the network) → `training` (Hugging Face's Trainer) → `report` (curves, model card).
-`tuning` puts them in order.
+In the order of the data: the index that `dfsubmit.extraction` left → `data` (what is learned from
+and what is validated on: `splits`, `plan`; batches: `epochs`, `selfblend`, `augment`, `dataset`) →
+`networks` (the network, its checkpoints, a teacher) → `trainer` (Hugging Face's) → `figures` →
+`model_writer` (weights, curves, model card). `finetune` puts them in order.
 """

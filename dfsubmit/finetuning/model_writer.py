@@ -88,9 +88,7 @@ def _metrics(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
     data = dataclasses.asdict(outcome)
     data["split"] = {
         "by": plan.split.by,
-        "learn": len(plan.split.learn),
-        "validate": len(plan.split.validate),
-        "test": len(plan.split.test),
+        **{side: len(faces) for side, faces in plan.split.sides.items()},
         "groups on both sides": len(plan.split.shared_groups()),
     }
     data["options"] = {
@@ -161,11 +159,7 @@ def _cell(text: object) -> str:
 def _datasets(plan: Plan) -> list[dict[str, Any]]:
     """For each side, data set, class and method: faces and videos."""
     table = []
-    for side, faces in (
-        ("learn", plan.split.learn),
-        ("validate", plan.split.validate),
-        ("test", plan.split.test),
-    ):
+    for side, faces in plan.split.sides.items():
         rows = [plan.rows[i] for i in faces]
         counts = Counter((r.dataset, r.compression, LABEL_NAMES[r.label], r.method) for r in rows)
         for key, count in sorted(counts.items()):

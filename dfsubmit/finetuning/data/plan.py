@@ -79,11 +79,7 @@ class Plan:
     def describe(self) -> list[str]:
         """The plan in lines, for people."""
         lines = []
-        for name, side in (
-            ("learn", self.split.learn),
-            ("validate", self.split.validate),
-            ("test", self.split.test),
-        ):
+        for name, side in self.split.sides.items():
             rows = [self.rows[i] for i in side]
             labels = Counter(row.label for row in rows)
             counts = ", ".join(f"{labels[label]:,} {word}" for word, label in LABELS.items())

@@ -41,6 +41,11 @@ class Split:
     groups: list[str]
     by: str
 
+    @property
+    def sides(self) -> dict[str, list[int]]:
+        """The three lists by what is done with their faces."""
+        return {"learn": self.learn, "validate": self.validate, "test": self.test}
+
     def shared_groups(self) -> set[str]:
         """The groups that stand on both sides; empty for a split that can be believed."""
         sides = ({self.groups[row] for row in side} for side in (self.learn, self.validate))
