@@ -1,0 +1,55 @@
+"""The model card comes from the package's own data, and says what is not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dfsubmit.extraction.index import FaceRow
+from dfsubmit.finetuning.data.epochs import FaceSampler
+from dfsubmit.finetuning.data.plan import Plan
+from dfsubmit.finetuning.data.splits import Split
+from dfsubmit.finetuning.finetune import Outcome
+from dfsubmit.finetuning.model_writer import model_card
+from dfsubmit.finetuning.options import TuneOptions
+from dfsubmit.recipe import Recipe
+
+
+def row(number: int, label: int, method: str) -> FaceRow:
+    return FaceRow("", label, method, "a|b", "", str(number), "", ("x",), "", 0, 0.0, (0, 0, 1, 1))
+
+
+def test_the_card_counts_faces_and_leaves_undefined_figures_open() -> None:
+    rows = [row(n, n % 2, "swap" if n % 2 else "original") for n in range(6)]
+    groups = [str(n) for n in range(6)]
+    plan = Plan(
+        rows=rows,
+        paths=[Path("x.png")] * 6,
+        split=Split([0, 1], [2, 3], [5], groups, "group"),
+        recipe=Recipe(),
+        sampler=FaceSampler(rows[:2], groups[:2], False, 0.0, 0),
+        steps_per_epoch=1,
+        steps=3,
+        warmup_steps=0,
+        eval_steps=1,
+        unreadable=0,
+        processes=1,
+    )
+    outcome = Outcome(
+        history=[{"step": 1, "loss": 0.5, "macro_f1": 0.75}],
+        losses=[],
+        best_step=1,
+        validation={"macro_f1": 0.75, "auc": 1.0},
+        test={"a|b": {"f1_fake": 1.0}},  # one class alone
+        methods=[],
+        seconds=60.0,
+        parameters=(1, 2),
+        origin="scratch:tiny",
+        device="cpu",
+        precision="fp32",
+    )
+    card = model_card(plan, TuneOptions((), Path("somewhere/mine")), outcome)
+    assert card.startswith("# mine\n")
+    assert "| learn | a\\|b | fake | swap | 1 | 1 |" in card
+    assert "| test | a\\|b | fake | swap | 1 | 1 |" in card
+    assert "| validation | 0.7500 | – | 1.0000 | – | – |" in card
+    assert "| test: a\\|b | – | 1.0000 | – | – | – |" in card
