@@ -37,6 +37,7 @@ faults: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) &&) true
 
