@@ -13,7 +13,12 @@ METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
 TRAINED := $(wildcard models/tiny-vit-demo/model.safetensors)
 DEMO_MODEL := $(if $(TRAINED),$(dir $(TRAINED)),demo/untrained-model)
 
-.PHONY: demo test lint faults bench clean
+# Processes that share the tests; a file's tests stay together, and so do the fixtures that they share.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest
+SHARED_OUT := -n $(JOBS) --dist loadfile
+
+.PHONY: demo test check lint faults bench clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
@@ -25,8 +30,12 @@ demo: $(VENV)/.demo
 # Each plugin is a distribution of its own and gets a process of its own: a crash in one runtime's
 # native code is then told apart from the others.
 test: lint
-	$(BIN)/python -m pytest tests
-	$(foreach plugin,$(PLUGINS),$(BIN)/python -m pytest $(plugin) &&) true
+	$(PYTEST) tests $(SHARED_OUT)
+	$(foreach plugin,$(PLUGINS),$(PYTEST) $(plugin) &&) true
+
+# Before each commit: everything but the tests that take seconds.
+check: lint
+	$(PYTEST) tests $(SHARED_OUT) -m "not slow" -q
 
 # Damaged media, killed runs, full disks, short clocks, a soak: seeded and counted. Takes long; CI
 # runs a short form (tests/test_reliability.py).

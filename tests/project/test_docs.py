@@ -17,8 +17,8 @@ PAGES = sorted(
     path for pattern in ("*.md", "docs/*.md", "*/README.md", "plugins/*/README.md")
     for path in ROOT.glob(pattern)
 )  # fmt: skip
-FOREIGN_OPTIONS = {"--no-deps"}
-"""Other programs' options that a page names by themselves."""
+FOREIGN_OPTIONS = {"--help", "--no-deps"}
+"""Options of every command, and of other programs, that a page names by themselves."""
 FOREIGN_VARIABLES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED"}
 """Environment variables that belong to no option."""
 
