@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from dfsubmit.errors import DeviceOutOfMemory
@@ -30,28 +31,57 @@ settings.load_profile("dfsubmit")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# Before torch is imported: tests and their processes share the cores, and threads that wait for a
+# core spin on it. Sums come out the same on one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """``make_once(name, make)``: the path that ``make(path)`` writes, by the first that asks.
+
+    pytest-xdist's processes share it. Read it; copy what you change.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        path = root / "made-once" / name
+        path.parent.mkdir(exist_ok=True)
+        with FileLock(path.with_name(f"{name}.lock")):
+            if not path.exists():
+                unfinished = root / "unfinished" / name
+                unfinished.parent.mkdir(exist_ok=True)
+                make(unfinished)
+                unfinished.rename(path)
+        return path
+
+    return once
+
 
 @pytest.fixture(scope="session", autouse=True)
-def _caches_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _caches_of_their_own(make_once: MakeOnce) -> Iterator[None]:
     """Unpacked zips and converted models stay out of the user's cache, in subprocesses too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
+        patch.setenv("XDG_CACHE_HOME", str(make_once("user-cache", Path.mkdir)))
         yield
 
 
 @pytest.fixture(scope="session")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def samples(make_once: MakeOnce) -> Path:
     """The folder that ``dfsubmit samples`` makes. Read it; copy what you change."""
     pytest.importorskip("skimage", reason="scikit-image brings the sample photograph")
-    folder = tmp_path_factory.mktemp("media")
-    make_samples(folder)
-    return folder
+    return make_once("samples", make_samples)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(make_once: MakeOnce) -> Path:
     """A ViT folder: seeded random weights, classes Real 0 and Fake 1, the default recipe."""
-    return make_untrained_model(tmp_path_factory.mktemp("models") / "untrained")
+    return make_once("untrained", make_untrained_model)
 
 
 @pytest.fixture(scope="session")
@@ -148,25 +178,3 @@ def edit_json() -> Callable[..., None]:
         path.write_text(json.dumps({key: item for key, item in data.items() if item is not None}))
 
     return edit
-
-
-def _package(model: Path, target: str, folder: Path) -> Path:
-    pytest.importorskip("nbformat", reason="needs the bundle extra")
-    from dfsubmit.bundle.package.packaging import PackageOptions, package
-
-    output = folder / f"{target}-bundle"
-    # The fixture's own name, "untrained", is one that the 2025 client would drop.
-    package(PackageOptions(model, target, output, name="tiny-vit-demo"))
-    return output
-
-
-@pytest.fixture(scope="session")
-def task_bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle for the 2025 contract. Read it; copy what you change."""
-    return _package(tiny_model, "task", tmp_path_factory.mktemp("bundles"))
-
-
-@pytest.fixture(scope="session")
-def predict_bundle(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle for aifactory 3.x. Read it; copy what you change."""
-    return _package(tiny_model, "predict", tmp_path_factory.mktemp("bundles"))

@@ -32,10 +32,10 @@ class Reference:
         self.processor = ViTImageProcessor.from_pretrained(str(model))
         self.model = AutoModelForImageClassification.from_pretrained(str(model)).eval()
 
-    def score(self, path: Path) -> Scored:
-        """Every sampled frame's largest face, and the mean of their softmax."""
+    def score(self, path: Path, number: int) -> Scored:
+        """The largest face of each of `number` sampled frames, and the mean of their softmax."""
         scored, crops = Scored(), []
-        for frame in self.frames(path):
+        for frame in self.frames(path, number):
             box = largest_face(frame)
             if box is None:
                 continue
@@ -58,7 +58,7 @@ class Reference:
             scored.p_fake = float(torch.softmax(logits, -1)[:, 1].mean())
         return scored
 
-    def frames(self, path: Path) -> list[np.ndarray]:
+    def frames(self, path: Path, number: int) -> list[np.ndarray]:
         """The sampled frames of a video, each reached by seeking; or the one picture."""
         picture = read_picture(path)
         if picture is not None:
@@ -70,7 +70,7 @@ class Reference:
         # Opened anew: OpenCV does not seek back into a video of one frame once it has ended.
         capture = cv2.VideoCapture(str(path))
         frames = []
-        for index in np.unique(np.linspace(0, total - 1, 40, dtype=int)) if total else []:
+        for index in np.unique(np.linspace(0, total - 1, number, dtype=int)) if total else []:
             capture.set(cv2.CAP_PROP_POS_FRAMES, int(index))
             decoded, frame = capture.read()
             if decoded:
@@ -90,9 +90,9 @@ def load_reference(model: Path) -> None:
     _reference = Reference(model)
 
 
-def score_by_reference(path: Path) -> Scored:
+def score_by_reference(path: Path, number: int) -> Scored:
     """`Reference.score`, for a pool of processes."""
-    return _reference.score(path)
+    return _reference.score(path, number)
 
 
 def read_picture(path: Path) -> np.ndarray | None:
