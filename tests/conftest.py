@@ -8,17 +8,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from fakes import FakeModel
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from dfsubmit.errors import DeviceOutOfMemory
-from dfsubmit.faces.preprocess import Preprocessor
-from dfsubmit.records import FileResult, FrameRecord, FrameScores, Kind, Pixels, Status
+from dfsubmit.records import FileResult, FrameRecord, FrameScores, Kind, Status
 from dfsubmit.samples import make_samples, make_untrained_model
 
 # A slow machine is no failure; files that a fixture makes are overwritten by each example.
@@ -91,31 +89,6 @@ def shared() -> Path:
     if not (folder / "data" / "media").is_dir():
         pytest.skip(f"no research data at {folder} (set DFSUBMIT_SHARED)")
     return folder
-
-
-class FakeModel:
-    """A `FrameModel` without a network: p_fake of a face is its mean brightness.
-
-    Attributes:
-        batches: the sizes of the batches that it was given.
-        capacity: a larger batch is out of memory.
-    """
-
-    id2label: ClassVar[dict[int, str]] = {0: "Real", 1: "Fake"}
-    preprocessor = Preprocessor(height=4, width=4)
-    device = "cpu"
-    precision = "fp32"
-
-    def __init__(self, capacity: int = 1_000_000) -> None:
-        self.batches: list[int] = []
-        self.capacity = capacity
-
-    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        self.batches.append(len(pixels))
-        if len(pixels) > self.capacity:
-            raise DeviceOutOfMemory("fake: out of memory")
-        p_fake = np.clip(pixels.reshape(len(pixels), -1).mean(axis=1) / 255, 1e-6, 1 - 1e-6)
-        return np.log(np.stack([1 - p_fake, p_fake], axis=1)).astype(np.float32)
 
 
 @pytest.fixture

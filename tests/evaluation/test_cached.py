@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from scores_samples import make_failure, make_result, make_run
@@ -9,29 +12,33 @@ from scores_samples import make_failure, make_result, make_run
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import aggregate_run, predict, read_cached_run, thin
 from dfsubmit.evaluation.labels import LabelledFile, read_labels
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAggregator
 from dfsubmit.output.scores import write_scores
-from dfsubmit.records import Status
+from dfsubmit.records import FrameScores, Status
 from dfsubmit.scoring.aggregate import register_aggregators
 from dfsubmit.scoring.decision import Decision
 
 
-def bound(function, spec="rule"):
+def bound(function: Aggregator, spec: str = "rule") -> BoundAggregator:
     return BoundAggregator(spec, RegisteredAggregator(spec, function, "tests", frozenset()), {})
 
 
-def the_mean():
-    found = []
-    register_aggregators(lambda name, function, **_: found.append(bound(function, name)))
+def the_mean() -> BoundAggregator:
+    found: list[BoundAggregator] = []
+
+    def register(name: str, aggregator: Aggregator, **_: object) -> None:
+        found.append(bound(aggregator, name))
+
+    register_aggregators(register)
     return found[0]
 
 
-def labelled(*names_and_labels):
+def labelled(*names_and_labels: tuple[str, int]) -> dict[str, LabelledFile]:
     return {name: LabelledFile(name, label) for name, label in names_and_labels}
 
 
 @pytest.fixture
-def scores(tmp_path):
+def scores(tmp_path: Path) -> Path:
     path = tmp_path / "submission.scores.jsonl"
     write_scores(
         path,
@@ -45,7 +52,7 @@ def scores(tmp_path):
     return path
 
 
-def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores):
+def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores: Path) -> None:
     run = read_cached_run(scores, labelled(("c.mp4", 1), ("a.mp4", 0), ("b.mp4", 1)))
     assert run.name == "submission"
     assert run.labels.tolist() == [1, 0, 1]
@@ -56,12 +63,12 @@ def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores):
     assert fallbacks == 0
 
 
-def test_labels_without_scores_are_named(scores):
+def test_labels_without_scores_are_named(scores: Path) -> None:
     with pytest.raises(UsageError, match=r"2 labelled file\(s\): 'x.mp4', 'y.mp4'"):
         read_cached_run(scores, labelled(("a.mp4", 0), ("x.mp4", 0), ("y.mp4", 1)))
 
 
-def test_scores_of_an_early_exit_are_refused(tmp_path):
+def test_scores_of_an_early_exit_are_refused(tmp_path: Path) -> None:
     result = make_result("a.mp4", [0.1])
     result.p_fake, result.frames_skipped = None, 3
     path = tmp_path / "submission.scores.jsonl"
@@ -70,8 +77,8 @@ def test_scores_of_an_early_exit_are_refused(tmp_path):
         read_cached_run(path, labelled(("a.mp4", 0)))
 
 
-def test_an_aggregator_that_fails_is_replaced_by_the_mean_and_counted(scores):
-    def fails(scores):
+def test_an_aggregator_that_fails_is_replaced_by_the_mean_and_counted(scores: Path) -> None:
+    def fails(scores: FrameScores) -> float:
         raise RuntimeError
 
     run = read_cached_run(scores, labelled(("a.mp4", 0), ("b.mp4", 1)))
@@ -80,21 +87,21 @@ def test_an_aggregator_that_fails_is_replaced_by_the_mean_and_counted(scores):
     assert fallbacks == 2
 
 
-def test_temperature_acts_on_frames_before_they_are_aggregated(scores):
+def test_temperature_acts_on_frames_before_they_are_aggregated(scores: Path) -> None:
     run = read_cached_run(scores, labelled(("a.mp4", 0)))
     p_fake, _ = aggregate_run(run, the_mean(), temperature=0.5)
     sharp = [1 / (1 + (0.8 / 0.2) ** 2), 1 / (1 + (0.6 / 0.4) ** 2)]
     assert p_fake[0] == pytest.approx(np.mean(sharp))
 
 
-def test_thinning_keeps_frames_evenly_spread():
+def test_thinning_keeps_frames_evenly_spread() -> None:
     scores = make_result("a.mp4", np.linspace(0, 1, 9).tolist()).frame_scores()
     assert thin(scores, 3).p_fake.tolist() == [0, 0.5, 1]
     assert thin(scores, 1).p_fake.tolist() == [0]
     assert len(thin(scores, 9)) == len(thin(scores, 100)) == len(thin(scores, None)) == 9
 
 
-def test_failures_keep_their_label_at_any_threshold(scores):
+def test_failures_keep_their_label_at_any_threshold(scores: Path) -> None:
     run = read_cached_run(scores, labelled(("a.mp4", 0), ("c.mp4", 1)))
     p_fake, _ = aggregate_run(run, the_mean())
     assert predict(run, p_fake, 1.0).predicted.tolist() == [0, 1]
@@ -128,7 +135,12 @@ def test_failures_keep_their_label_at_any_threshold(scores):
         ),
     ],
 )
-def test_the_runs_own_decision(tmp_path, meta, spec, expected):
+def test_the_runs_own_decision(
+    tmp_path: Path,
+    meta: dict[str, Any],
+    spec: str,
+    expected: tuple[float, float] | tuple[int, float],
+) -> None:
     scores, labels = make_run(tmp_path, meta=meta)
     run = read_cached_run(scores, read_labels(labels))
     assert run.decision(spec) == Decision(spec, *expected)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from scores_samples import make_failure, make_result, make_run
 
 from dfsubmit.cli import main
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import aggregate_run, read_cached_run
-from dfsubmit.evaluation.calibrate import TEMPERATURES, calibrate
+from dfsubmit.evaluation.calibrate import TEMPERATURES, Calibration, calibrate
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
 from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
@@ -28,17 +29,17 @@ MEAN = BoundAggregator(
 )
 
 
-def calibrated(scores, labels):
-    labels = read_labels(labels)
-    groups = group_numbers([row.group for row in labels.values()])
-    return calibrate(read_cached_run(scores, labels), MEAN, groups)
+def calibrated(scores: Path, labels: Path) -> Calibration:
+    rows = read_labels(labels)
+    groups = group_numbers([row.group for row in rows.values()])
+    return calibrate(read_cached_run(scores, rows), MEAN, groups)
 
 
-def test_temperature_one_is_tried_exactly():
+def test_temperature_one_is_tried_exactly() -> None:
     assert 1.0 in TEMPERATURES
 
 
-def test_a_shifted_model_is_put_right_out_of_fold(tmp_path):
+def test_a_shifted_model_is_put_right_out_of_fold(tmp_path: Path) -> None:
     calibration = calibrated(*make_run(tmp_path, n=200, shift=0.3))
     assert calibration.before["macro_f1"] < 0.6
     assert calibration.after["macro_f1"] > 0.7
@@ -47,7 +48,7 @@ def test_a_shifted_model_is_put_right_out_of_fold(tmp_path):
     assert calibration.decision.fitted_on["files"] == 200
 
 
-def test_overconfidence_is_found(tmp_path):
+def test_overconfidence_is_found(tmp_path: Path) -> None:
     # Frames whose log-odds are four times too large: the truth is temperature 4.
     random = np.random.default_rng(0)
     results, rows = [], ["filename,label"]
@@ -66,7 +67,7 @@ def test_overconfidence_is_found(tmp_path):
     assert calibration.after["ece"] < calibration.before["ece"]
 
 
-def test_noise_gains_nothing_out_of_fold(tmp_path):
+def test_noise_gains_nothing_out_of_fold(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     results = [make_result(f"{n}.mp4", [random.uniform()]) for n in range(200)]
     scores, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
@@ -76,7 +77,7 @@ def test_noise_gains_nothing_out_of_fold(tmp_path):
     assert calibrated(scores, labels).gain_interval[0] <= 0
 
 
-def test_failed_files_are_judged_but_not_fitted(tmp_path):
+def test_failed_files_are_judged_but_not_fitted(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=80)
     alone = calibrated(scores, labels)
     with scores.open("a") as stream:
@@ -93,7 +94,7 @@ def test_failed_files_are_judged_but_not_fitted(tmp_path):
     assert calibration.after["macro_f1"] < alone.after["macro_f1"]
 
 
-def test_too_few_groups_are_an_error(tmp_path):
+def test_too_few_groups_are_an_error(tmp_path: Path) -> None:
     scores, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(scores, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])
     labels.write_text("filename,label\na,0\nb,1\nc,1\n")
@@ -105,22 +106,23 @@ def test_too_few_groups_are_an_error(tmp_path):
 
 
 @pytest.fixture
-def model(tiny_model, tmp_path):
+def model(tiny_model: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny_model, tmp_path / "model")
 
 
-def invoke(*arguments, code=0):
+def invoke(*arguments: object, code: int = 0) -> Result:
     result = CliRunner().invoke(main, ["calibrate", *map(str, arguments)])
     assert result.exit_code == code, result.output
     return result
 
 
-def test_the_command_writes_the_decision_beside_the_model(tmp_path, model):
-    meta = {"aggregator": "mean", "model": {"sha256": open_model(model).sha256}}
+def test_the_command_writes_the_decision_beside_the_model(tmp_path: Path, model: Path) -> None:
+    meta: dict[str, object] = {"aggregator": "mean", "model": {"sha256": open_model(model).sha256}}
     scores, labels = make_run(tmp_path, n=100, shift=0.3, meta=meta)
     arguments = (scores, "--labels", labels, "--model", model)
     data = json.loads(invoke(*arguments, "--json").stdout)
     decision = read_decision(model)
+    assert decision is not None
     assert decision == Decision("mean", data["temperature"], data["threshold"], decision.fitted_on)
     assert data["after_out_of_fold"]["macro_f1"] > data["before"]["macro_f1"]
     # The decision is no part of what identifies the model, so it can be fitted again.
@@ -129,14 +131,14 @@ def test_the_command_writes_the_decision_beside_the_model(tmp_path, model):
     assert str(model) in text
 
 
-def test_scores_of_another_model_are_refused(tmp_path, model):
+def test_scores_of_another_model_are_refused(tmp_path: Path, model: Path) -> None:
     scores, labels = make_run(tmp_path, meta={"model": {"sha256": "0" * 64}})
     result = invoke(scores, "--labels", labels, "--model", model, code=2)
     assert "another model" in result.output
     assert read_decision(model) is None
 
 
-def test_the_written_decision_gives_the_fitted_labels(tmp_path):
+def test_the_written_decision_gives_the_fitted_labels(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=100, shift=0.3)
     decision = calibrated(scores, labels).decision
     run = read_cached_run(scores, read_labels(labels))

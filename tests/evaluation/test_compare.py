@@ -9,20 +9,23 @@ import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from scores_samples import make_failure, make_result, make_run
 from sklearn.metrics import f1_score
 
 from dfsubmit.cli import main
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import read_cached_run
-from dfsubmit.evaluation.compare import compare
+from dfsubmit.evaluation.compare import Comparison, compare
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAggregator
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_scores, write_scores
@@ -42,7 +45,7 @@ def register_aggregators(register):
 """
 
 
-def rule(spec, function):
+def rule(spec: str, function: Aggregator) -> BoundAggregator:
     return BoundAggregator(spec, RegisteredAggregator(spec, function, "tests", frozenset()), {})
 
 
@@ -50,20 +53,25 @@ MEAN = rule("mean", lambda scores: float(scores.p_fake.mean()))
 MAX = rule("max", lambda scores: float(scores.p_fake.max()))
 
 
-def invoke(*arguments, code=0):
+def invoke(*arguments: object, code: int = 0) -> Result:
     result = CliRunner().invoke(main, ["compare", *map(str, arguments)])
     assert result.exit_code == code, result.output
     return result
 
 
-def compared(scores, labels, aggregators=(MEAN, MAX), **options):
-    labels = read_labels(labels)
-    groups = group_numbers([row.group for row in labels.values()])
-    runs = [read_cached_run(path, labels) for path in scores]
+def compared(
+    scores: list[Path],
+    labels: Path,
+    aggregators: Sequence[BoundAggregator] = (MEAN, MAX),
+    **options: Any,
+) -> Comparison:
+    rows = read_labels(labels)
+    groups = group_numbers([row.group for row in rows.values()])
+    runs = [read_cached_run(path, rows) for path in scores]
     return compare(runs, aggregators, MEAN, groups, **options)
 
 
-def test_figures_are_those_of_the_re_aggregated_frames(tmp_path):
+def test_figures_are_those_of_the_re_aggregated_frames(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     truth = [row.label for row in read_labels(labels).values()]
     maxima = [max(frame.p_fake for frame in item.frames) for item in read_scores(scores)]
@@ -77,7 +85,7 @@ def test_figures_are_those_of_the_re_aggregated_frames(tmp_path):
     )
 
 
-def test_rows_come_best_first_and_say_what_may_be_said(tmp_path):
+def test_rows_come_best_first_and_say_what_may_be_said(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=200)
     same = rule("same", lambda scores: float(scores.p_fake.mean()))
     wrong = rule("wrong", lambda scores: float(1 - scores.p_fake.mean()))
@@ -95,7 +103,7 @@ def test_rows_come_best_first_and_say_what_may_be_said(tmp_path):
     assert row.difference_interval[1] < 0
 
 
-def test_a_better_rule_is_called_better(tmp_path):
+def test_a_better_rule_is_called_better(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=200, shift=0.3)  # every mean is over 0.5
     shifted = rule("shifted", lambda scores: float(max(scores.p_fake.mean() - 0.3, 0)))
     comparison = compared([scores], labels, (shifted,))
@@ -106,7 +114,7 @@ def test_a_better_rule_is_called_better(tmp_path):
     assert 0.7 < mean.best_threshold < 0.9
 
 
-def test_failures_count_as_the_failure_label(tmp_path):
+def test_failures_count_as_the_failure_label(tmp_path: Path) -> None:
     path = tmp_path / "submission.scores.jsonl"
     results = [make_result("a.mp4", [0.1]), make_result("b.mp4", [0.9])]
     write_scores(
@@ -121,7 +129,7 @@ def test_failures_count_as_the_failure_label(tmp_path):
     assert "2 failed (1 crashed, 1 no_face)" in output
 
 
-def test_one_class_is_an_error(tmp_path):
+def test_one_class_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "submission.scores.jsonl"
     write_scores(path, [make_result("a.mp4", [0.1])])
     labels = tmp_path / "labels.csv"
@@ -130,7 +138,7 @@ def test_one_class_is_an_error(tmp_path):
         compared([path], labels)
 
 
-def test_groups_widen_the_intervals(tmp_path):
+def test_groups_widen_the_intervals(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=200)
     grouped = compared([scores], labels)
     text = labels.read_text().replace("group", "person")
@@ -141,7 +149,7 @@ def test_groups_widen_the_intervals(tmp_path):
     assert grouped.reference.intervals != alone.reference.intervals
 
 
-def test_several_runs_and_numbers_of_frames(tmp_path):
+def test_several_runs_and_numbers_of_frames(tmp_path: Path) -> None:
     first, labels = make_run(tmp_path, name="first")
     second, _ = make_run(tmp_path, seed=1, name="second")
     comparison = compared([first, second], labels, frame_counts=[2, 16])
@@ -152,7 +160,7 @@ def test_several_runs_and_numbers_of_frames(tmp_path):
     assert "second" in output
 
 
-def test_json_csv_and_plot(tmp_path):
+def test_json_csv_and_plot(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     table, plot = tmp_path / "t.csv", tmp_path / "p.png"
     result = invoke(
@@ -170,7 +178,7 @@ def test_json_csv_and_plot(tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_undefined_figures_are_null_in_json_and_said_in_the_table(tmp_path):
+def test_undefined_figures_are_null_in_json_and_said_in_the_table(tmp_path: Path) -> None:
     path, labels = tmp_path / "submission.scores.jsonl", tmp_path / "labels.csv"
     write_scores(path, [make_result("a.mp4", [0.1]), make_result("b.mp4", [0.9])])
     labels.write_text("filename,label\na.mp4,0\nb.mp4,1\n")
@@ -180,7 +188,7 @@ def test_undefined_figures_are_null_in_json_and_said_in_the_table(tmp_path):
     assert "undefined" in invoke(*arguments).output
 
 
-def test_a_plugin_file_appears_in_the_table(tmp_path):
+def test_a_plugin_file_appears_in_the_table(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     folder = tmp_path / "plugins"
     folder.mkdir()
@@ -192,7 +200,7 @@ def test_a_plugin_file_appears_in_the_table(tmp_path):
     invoke(scores, "--labels", labels, "--plugins-dir", folder, "--strict", code=2)
 
 
-def test_a_failing_aggregator_is_marked(tmp_path):
+def test_a_failing_aggregator_is_marked(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     folder = tmp_path / "plugins"
     folder.mkdir()
@@ -202,7 +210,7 @@ def test_a_failing_aggregator_is_marked(tmp_path):
     assert "the mean stood in" in result.output
 
 
-def test_the_threshold_is_the_runs_own_unless_given(tmp_path):
+def test_the_threshold_is_the_runs_own_unless_given(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, meta={"threshold": 0.6})
     arguments = (scores, "--labels", labels, "--aggregator", "mean", "--json")
     own = json.loads(invoke(*arguments).stdout)["aggregators"][0]
@@ -212,7 +220,7 @@ def test_the_threshold_is_the_runs_own_unless_given(tmp_path):
     assert own["auc"] == given["auc"]
 
 
-def test_mistakes_are_errors_of_use(tmp_path):
+def test_mistakes_are_errors_of_use(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     invoke(scores, code=2)
     invoke(scores, "--labels", labels, "--aggregator", "topkk", code=2)
@@ -224,7 +232,9 @@ def test_mistakes_are_errors_of_use(tmp_path):
     assert f"{nowhere} cannot be written" in result.output
 
 
-def test_options_have_environment_variables(tmp_path, monkeypatch):
+def test_options_have_environment_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scores, labels = make_run(tmp_path)
     monkeypatch.setenv("DFSUBMIT_COMPARE_LABELS", str(labels))
     monkeypatch.setenv("DFSUBMIT_COMPARE_AGGREGATOR", "mean")
@@ -233,7 +243,7 @@ def test_options_have_environment_variables(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["compare", "evaluate"])
-def test_torch_is_never_loaded(tmp_path, name):
+def test_torch_is_never_loaded(tmp_path: Path, name: str) -> None:
     scores, labels = make_run(tmp_path)
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
@@ -250,8 +260,8 @@ def test_torch_is_never_loaded(tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("calibrated", [None, "mean", "lowest"])
 def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
-    samples, tiny_model, tmp_path, calibrated
-):
+    samples: Path, tiny_model: Path, tmp_path: Path, calibrated: str | None
+) -> None:
     model = shutil.copytree(tiny_model, tmp_path / "model")
     if calibrated:
         write_decision(model, Decision(calibrated, temperature=3.0, threshold=0.52))
@@ -262,8 +272,8 @@ def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
     names = ("face.jpg", "no_face.jpg", "pan.mp4", "twelve_frames.mp4", "zoom.mp4")
     for name in names:
         (media / name).symlink_to(samples / name)
-    rows = [f"{name},{number % 2}\n" for number, name in enumerate(names)]
-    labels.write_text("filename,label\n" + "".join(rows))
+    lines = [f"{name},{number % 2}\n" for number, name in enumerate(names)]
+    labels.write_text("filename,label\n" + "".join(lines))
     options = RunOptions(
         model=model,
         data=media,
@@ -280,18 +290,22 @@ def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
         row.aggregator: row
         for row in compared([tmp_path / "submission.scores.jsonl"], labels, both).rows
     }
-    assert (rows["lowest"].predictions.p_fake != rows["mean"].predictions.p_fake).any()
+    p_fake = {name: row.predictions.p_fake for name, row in rows.items()}
+    assert p_fake["lowest"] is not None
+    assert p_fake["mean"] is not None
+    assert (p_fake["lowest"] != p_fake["mean"]).any()
     for name in ("lowest", "mean"):
         summary = run(dataclasses.replace(options, aggregator=name))
         results = {result.filename: result for result in summary.results}
-        predicted = rows[name].predictions
+        predicted, stated = rows[name].predictions, p_fake[name]
+        assert stated is not None
         assert [results[name].label for name in names] == predicted.predicted.tolist()
         assert [results[name].p_fake for name in names if predicted.scored[names.index(name)]] == [
-            p for p, scored in zip(predicted.p_fake, predicted.scored, strict=True) if scored
+            p for p, scored in zip(stated, predicted.scored, strict=True) if scored
         ]
 
 
-def test_same_seed_same_intervals(tmp_path):
+def test_same_seed_same_intervals(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     first, again = (compared([scores], labels, seed=3).reference.intervals for _ in range(2))
     assert first == again

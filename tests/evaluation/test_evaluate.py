@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from scores_samples import make_failure, make_result, make_run
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
@@ -17,20 +18,20 @@ from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.output.scores import read_scores, write_scores
 
 
-def invoke(*arguments, code=0):
+def invoke(*arguments: object, code: int = 0) -> Result:
     result = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
     assert result.exit_code == code, result.output
     return result
 
 
-def submission_of(scores, folder):
+def submission_of(scores: Path, folder: Path) -> Path:
     path = folder / "submission.csv"
     lines = [f"{result.filename},{result.label}\n" for result in read_scores(scores)]
     path.write_text("filename,label\n" + "".join(lines))
     return path
 
 
-def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path):
+def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path: Path) -> None:
     scores, labels_path = make_run(tmp_path)
     labels = read_labels(labels_path)
     of_scores = evaluate(scores, labels)
@@ -46,7 +47,7 @@ def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path):
     assert of_scores.groups == 20
 
 
-def test_every_extra_column_is_broken_down_worst_first(tmp_path):
+def test_every_extra_column_is_broken_down_worst_first(tmp_path: Path) -> None:
     scores, labels_path = make_run(tmp_path, n=200)
     labels = read_labels(labels_path)
     evaluation = evaluate(scores, labels)
@@ -65,7 +66,7 @@ def test_every_extra_column_is_broken_down_worst_first(tmp_path):
     assert swap.files == swap.fakes == len(said)
 
 
-def test_a_column_that_names_files_is_left_out_and_said(tmp_path):
+def test_a_column_that_names_files_is_left_out_and_said(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     lines = labels.read_text().splitlines()
     text = [lines[0] + ",note", *(f"{line},n{number}" for number, line in enumerate(lines[1:]))]
@@ -74,7 +75,7 @@ def test_a_column_that_names_files_is_left_out_and_said(tmp_path):
     assert "Not broken down by note" in invoke(scores, "--labels", labels).output
 
 
-def test_failures_are_counted_and_shown(tmp_path):
+def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(path, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])
     labels.write_text("filename,label\na,0\nb,1\nc,1\n")
@@ -84,7 +85,7 @@ def test_failures_are_counted_and_shown(tmp_path):
     assert "1 failed (1 no_face)" in invoke(path, "--labels", labels).output
 
 
-def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path):
+def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path: Path) -> None:
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     stopped = make_result("b", [0.9])
     stopped.p_fake, stopped.frames_skipped = None, 3
@@ -109,7 +110,7 @@ def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path):
         ("", "filename,label"),
     ],
 )
-def test_rows_that_are_wrong_are_named(tmp_path, content, named):
+def test_rows_that_are_wrong_are_named(tmp_path: Path, content: str, named: str) -> None:
     path, labels = tmp_path / "submission.csv", tmp_path / "labels.csv"
     path.write_text(content)
     labels.write_text("filename,label\na,0\nb,1\n")
@@ -117,7 +118,7 @@ def test_rows_that_are_wrong_are_named(tmp_path, content, named):
         evaluate(path, read_labels(labels))
 
 
-def test_json_markdown_and_png(tmp_path):
+def test_json_markdown_and_png(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     markdown, plot = tmp_path / "report.md", tmp_path / "report.png"
     result = invoke(scores, "--labels", labels, "--json", "--markdown", markdown, "--plot", plot)
@@ -132,7 +133,7 @@ def test_json_markdown_and_png(tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_reports_escape_what_they_show(tmp_path):
+def test_reports_escape_what_they_show(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     wicked = "<script>|[x](http://x)$y$\x1b[31m"
     labels.write_text(labels.read_text().replace("swap", wicked))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile, read_labels
 
 
-def write(tmp_path, content):
+def write(tmp_path: Path, content: str | bytes) -> Path:
     path = tmp_path / "labels.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
 
 
-def test_labels_groups_and_other_columns(tmp_path):
+def test_labels_groups_and_other_columns(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         '\ufefffilename,label,group,method\na.mp4,0,p1,\n"b, c.mp4",FAKE,,swap\nd.jpg,Real,p1,\n',
@@ -26,7 +28,7 @@ def test_labels_groups_and_other_columns(tmp_path):
     }
 
 
-def test_any_bytes_in_a_name_survive(tmp_path):
+def test_any_bytes_in_a_name_survive(tmp_path: Path) -> None:
     names = read_labels(write(tmp_path, b'label,filename\r\n1,caf\xe9.jpg\r\n0,"a\nb.jpg"\r\n'))
     assert list(names) == [b"caf\xe9.jpg".decode("utf-8", "surrogateescape"), "a\nb.jpg"]
 
@@ -46,11 +48,11 @@ def test_any_bytes_in_a_name_survive(tmp_path):
         ('filename,label\n"a.jpg,0\n', "labels.csv"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, content, named):
+def test_what_is_wrong_is_named(tmp_path: Path, content: str, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         read_labels(write(tmp_path, content))
 
 
-def test_a_missing_file_is_an_error(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.csv"):
         read_labels(tmp_path / "nowhere.csv")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from dfsubmit.cli import main
-from dfsubmit.errors import Exit, UsageError
+from dfsubmit.errors import DfsubmitError, Exit, UsageError
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.evaluation.stress import bench as stressbench
+from dfsubmit.evaluation.stress.degrade import VARIANTS
 from dfsubmit.evaluation.stress.stress import stress
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_scores
@@ -35,7 +37,7 @@ LABELS = {
 
 
 @pytest.fixture
-def media(samples, tmp_path):
+def media(samples: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "media"
     folder.mkdir()
     for name in [*LABELS, "no_face.jpg"]:
@@ -44,11 +46,11 @@ def media(samples, tmp_path):
 
 
 @pytest.fixture
-def options(media, tiny_model):
+def options(media: Path, tiny_model: Path) -> RunOptions:
     return RunOptions(model=tiny_model, data=media, frames=3, workers=1, progress=False)
 
 
-def test_variants_are_scored_like_any_media(options, tmp_path):
+def test_variants_are_scored_like_any_media(options: RunOptions, tmp_path: Path) -> None:
     work = tmp_path / "work"
     report = stress(options, LABELS, work, ["c40", "dark25", "noise5"], samples=100)
     assert (report.files, report.fakes, report.unlabelled) == (5, 3, 1)
@@ -72,31 +74,38 @@ def test_variants_are_scored_like_any_media(options, tmp_path):
     assert not (work / "dark25" / "media").exists()  # the space is given back
 
 
-def test_a_variant_that_is_done_is_not_done_again(options, tmp_path, monkeypatch):
+def test_a_variant_that_is_done_is_not_done_again(
+    options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = tmp_path / "work"
     first = stress(options, LABELS, work, ["dark50"], samples=100)
 
-    def forbidden(*arguments, **options):
+    def forbidden(*arguments: object, **options: object) -> None:
         raise AssertionError("nothing was to be done")
 
     monkeypatch.setattr("dfsubmit.pipeline.run", forbidden)
     monkeypatch.setattr(stressbench, "degrade_file", forbidden)
     again = stress(options, LABELS, work, ["dark50"], samples=100)
     assert again.variants[0].metrics == first.variants[0].metrics
-    changed = (options.data / "face.jpg").read_bytes() + b"\0"
-    (options.data / "face.jpg").write_bytes(changed)
+    face = Path(options.data, "face.jpg")
+    face.write_bytes(face.read_bytes() + b"\0")
     with pytest.raises(AssertionError, match="nothing was to be done"):
         stress(options, LABELS, work, ["dark50"], samples=100)
 
 
-def test_kept_media_serve_another_model(options, tmp_path, monkeypatch):
+def test_kept_media_serve_another_model(
+    options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = tmp_path / "work"
     first = stress(options, LABELS, work, ["noise20"], samples=100, keep_media=True)
     other = make_untrained_model(tmp_path / "other", seed=1)
-    degraded = []
-    monkeypatch.setattr(
-        stressbench.StressBench, "_degrade", lambda self, files, *_: degraded.extend(files) or []
-    )
+    degraded: list[str] = []
+
+    def degrade(self: object, files: list[str], *_: object) -> list[str]:
+        degraded.extend(files)
+        return []
+
+    monkeypatch.setattr(stressbench.StressBench, "_degrade", degrade)
     report = stress(
         dataclasses.replace(options, model=other), LABELS, work, ["noise20"], samples=100
     )
@@ -104,16 +113,18 @@ def test_kept_media_serve_another_model(options, tmp_path, monkeypatch):
     assert report.variants[0].metrics != first.variants[0].metrics
 
 
-def test_an_interrupted_variant_goes_on_with_the_files_that_it_has(options, tmp_path, monkeypatch):
+def test_an_interrupted_variant_goes_on_with_the_files_that_it_has(
+    options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = tmp_path / "work"
     stress(options, LABELS, work, ["dark50"], samples=100)
 
-    def interrupted(options, say):
-        return RunSummary(options.output, [], {}, int(Exit.INTERRUPTED))
+    def interrupted(options: RunOptions, say: object) -> RunSummary:
+        return RunSummary(Path(options.output), [], {}, int(Exit.INTERRUPTED))
 
     with monkeypatch.context() as patch:
         patch.setattr("dfsubmit.pipeline.run", interrupted)
-        with pytest.raises(stressbench.DfsubmitError) as caught:
+        with pytest.raises(DfsubmitError) as caught:
             stress(options, LABELS, work, ["dark50", "dark25"], samples=100)
     assert caught.value.exit_code == Exit.INTERRUPTED
     made = {path.name: path.stat().st_mtime_ns for path in (work / "dark25/media").iterdir()}
@@ -122,13 +133,13 @@ def test_an_interrupted_variant_goes_on_with_the_files_that_it_has(options, tmp_
     assert len(report.variants) == 2
 
 
-def test_a_file_that_will_not_be_degraded_is_scored_as_it_is(options, tmp_path, monkeypatch):
-    said = []
+def test_a_file_that_will_not_be_degraded_is_scored_as_it_is(
+    options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
     # Processes are spawned, so the failure has to lie in what they are given.
-    variant = stressbench.VARIANTS["dark50"]
-    monkeypatch.setitem(
-        stressbench.VARIANTS, "odd", type(variant)("odd", "no such degradation", 1.0)
-    )
+    variant = VARIANTS["dark50"]
+    monkeypatch.setitem(VARIANTS, "odd", type(variant)("odd", "no such degradation", 1.0))
     report = stress(options, LABELS, tmp_path / "work", ["odd"], samples=100, say=said.append)
     assert report.fall == 0
     assert report.variants[0].metrics == report.clean.metrics
@@ -136,7 +147,7 @@ def test_a_file_that_will_not_be_degraded_is_scored_as_it_is(options, tmp_path, 
     assert line.startswith("odd: 4 file(s) were scored as they are")
 
 
-def test_labels_have_to_fit_the_folder(options, tmp_path):
+def test_labels_have_to_fit_the_folder(options: RunOptions, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'nowhere.mp4'"):
         stress(options, LABELS | {"nowhere.mp4": LabelledFile("nowhere.mp4", 1)}, tmp_path)
     fakes = {name: row for name, row in LABELS.items() if row.label}
@@ -144,7 +155,7 @@ def test_labels_have_to_fit_the_folder(options, tmp_path):
         stress(options, fakes, tmp_path)
 
 
-def test_the_command(options, tmp_path):
+def test_the_command(options: RunOptions, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     rows = [f"{row.filename},{row.label}" for row in LABELS.values()]
     labels.write_text("\n".join(["filename,label", *rows]) + "\n")
