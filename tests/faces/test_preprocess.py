@@ -6,6 +6,8 @@ import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def crop(height: int, width: int) -> np.ndarray:
     return np.clip(np.stack(waves, axis=2) + noise, 0, 255).astype(np.uint8)
 
 
-def reference(family: str, name: str):
+def reference(family: str, name: str) -> Any:
     """A PIL-based processor class: of its own module in transformers 5, the only one in 4."""
     try:
         module = importlib.import_module(
@@ -59,7 +61,9 @@ CASES = [
 @pytest.mark.parametrize(
     ("family", "name", "options"), CASES, ids=[f"{case[0]}-{i}" for i, case in enumerate(CASES)]
 )
-def test_equals_transformers(family, name, options, tmp_path):
+def test_equals_transformers(
+    family: str, name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
     processor = reference(family, name)(**options)
     processor.save_pretrained(tmp_path)
     ours = load_preprocessor(tmp_path)
@@ -67,7 +71,8 @@ def test_equals_transformers(family, name, options, tmp_path):
         face = crop(*shape)
         expected = processor(face, return_tensors="np")["pixel_values"]
         pixels = ours.resize(face)
-        assert (pixels.dtype, pixels.shape) == (np.uint8, (ours.height, ours.width, 3))
+        assert pixels.dtype == np.uint8
+        assert pixels.shape == (ours.height, ours.width, 3)
         result = ours.normalise(pixels[None])
         assert result.dtype == np.float32
         assert result.shape == expected.shape
@@ -121,7 +126,9 @@ OLD_CONFIGS = [
 @pytest.mark.parametrize(
     ("family", "name", "config"), OLD_CONFIGS, ids=[case[0] for case in OLD_CONFIGS]
 )
-def test_old_configurations_mean_what_transformers_takes_them_for(family, name, config, tmp_path):
+def test_old_configurations_mean_what_transformers_takes_them_for(
+    family: str, name: str, config: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / PREPROCESSOR_FILE).write_text(json.dumps(config))
     processor = reference(family, name).from_pretrained(tmp_path)
     ours = load_preprocessor(tmp_path)
@@ -132,12 +139,12 @@ def test_old_configurations_mean_what_transformers_takes_them_for(family, name, 
         np.testing.assert_allclose(result, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_face_of_the_right_size_is_left_alone():
+def test_a_face_of_the_right_size_is_left_alone() -> None:
     face = crop(224, 224)
     np.testing.assert_array_equal(Preprocessor(224, 224).resize(face), face)
 
 
-def test_a_batch_is_normalised_row_by_row():
+def test_a_batch_is_normalised_row_by_row() -> None:
     ours = Preprocessor(8, 6, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     pixels = np.stack([crop(8, 6), crop(8, 6) // 2])
     batch = ours.normalise(pixels)
@@ -165,14 +172,14 @@ def test_a_batch_is_normalised_row_by_row():
         pytest.param("[" * 100_000, id="deep"),
     ],
 )
-def test_what_is_not_supported_is_refused_by_file(text, tmp_path):
+def test_what_is_not_supported_is_refused_by_file(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / PREPROCESSOR_FILE).write_text(text)
     with pytest.raises(ModelError, match=PREPROCESSOR_FILE):
         load_preprocessor(tmp_path)
 
 
-def test_needs_no_torch():
+def test_needs_no_torch() -> None:
     code = (
         "import sys, numpy; from dfsubmit.faces.preprocess import Preprocessor;"
         "p = Preprocessor(8, 8);"
