@@ -39,12 +39,12 @@ from dfsubmit.models.fakeclass import resolve_fake_class
         ("실제 얼굴", "합성 얼굴"),
     ],
 )
-def test_found_by_name_in_either_position(real, fake):
+def test_found_by_name_in_either_position(real: str, fake: str) -> None:
     assert resolve_fake_class({0: real, 1: fake}) == 1
     assert resolve_fake_class({0: fake, 1: real}) == 0
 
 
-def test_one_fake_among_three_classes():
+def test_one_fake_among_three_classes() -> None:
     assert resolve_fake_class({0: "background", 1: "real", 2: "fake"}) == 2
 
 
@@ -66,14 +66,14 @@ def test_one_fake_among_three_classes():
         (),
     ],
 )
-def test_doubtful_names_ask_for_the_users_word(names):
+def test_doubtful_names_ask_for_the_users_word(names: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="which class is fake") as caught:
         resolve_fake_class(dict(enumerate(names)))
     assert "--fake-label" in caught.value.hint
     assert all(repr(name) in caught.value.message for name in names)
 
 
-def test_the_users_word_decides():
+def test_the_users_word_decides() -> None:
     names = {0: "LABEL_0", 1: "LABEL_1"}
     assert resolve_fake_class(names, "LABEL_0") == 0
     assert resolve_fake_class(names, "label_1") == 1
@@ -81,19 +81,19 @@ def test_the_users_word_decides():
     assert resolve_fake_class({0: "Real", 1: "Fake"}, "real") == 0
 
 
-def test_a_word_that_names_no_class_is_answered_with_the_nearest():
+def test_a_word_that_names_no_class_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="'Deepfak'") as caught:
         resolve_fake_class({0: "Realism", 1: "Deepfake"}, "Deepfak")
     assert "'Deepfake'" in caught.value.hint
 
 
-def test_a_word_that_names_two_classes_is_refused():
+def test_a_word_that_names_two_classes_is_refused() -> None:
     with pytest.raises(UsageError, match="no single class"):
         resolve_fake_class({0: "fake", 1: "FAKE"}, "fake")
 
 
 @given(st.dictionaries(st.integers(), st.text(), max_size=4))
-def test_any_names_give_one_of_their_indices_or_a_question(names):
+def test_any_names_give_one_of_their_indices_or_a_question(names: dict[int, str]) -> None:
     try:
         index = resolve_fake_class(names)
     except UsageError:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError, UsageError
 from dfsubmit.hooks.interfaces import LoadRequest
-from dfsubmit.models.huggingface import HuggingFaceLoader, choose_device
+from dfsubmit.models.huggingface import HuggingFaceLoader, HuggingFaceModel, choose_device
+from dfsubmit.records import Pixels
 
 torch = pytest.importorskip("torch")
 LOADER = HuggingFaceLoader()
+Tensors = dict[str, Any]
+Change = Callable[[Tensors], Tensors]
+Rewrite = Callable[[Change], None]
 
 
-def load(folder, **options):
-    return LOADER.load(LoadRequest(folder, device="cpu", **options))
+def load(folder: Path, **options: Any) -> HuggingFaceModel:
+    model = LOADER.load(LoadRequest(folder, device="cpu", **options))
+    assert isinstance(model, HuggingFaceModel)
+    return model
 
 
 @pytest.fixture
-def rewrite(model_folder):
+def rewrite(model_folder: Path) -> Rewrite:
     """Change the weights: a function from the dictionary of tensors to another one."""
     from safetensors.torch import load_file, save_file
 
-    def rewrite(change):
+    def rewrite(change: Change) -> None:
         path = model_folder / "model.safetensors"
         save_file(change(load_file(path)), path, metadata={"format": "pt"})
 
@@ -33,10 +42,10 @@ def rewrite(model_folder):
 
 
 @pytest.fixture
-def as_pickle(model_folder):
+def as_pickle(model_folder: Path) -> Callable[..., Any]:
     """Replace the safetensors by a pytorch_model.bin; a function of what goes into it."""
 
-    def as_pickle(make=lambda state: state):
+    def as_pickle(make: Callable[[Tensors], Any] = lambda state: state) -> None:
         from safetensors.torch import load_file
 
         path = model_folder / "model.safetensors"
@@ -47,11 +56,11 @@ def as_pickle(model_folder):
 
 
 @pytest.fixture(scope="module")
-def faces():
+def faces() -> Pixels:
     return np.random.default_rng(0).integers(0, 256, size=(5, 224, 224, 3), dtype=np.uint8)
 
 
-def test_logits_are_those_of_transformers(tiny_model, faces):
+def test_logits_are_those_of_transformers(tiny_model: Path, faces: Pixels) -> None:
     from transformers import ViTForImageClassification
 
     model = load(tiny_model)
@@ -61,7 +70,8 @@ def test_logits_are_those_of_transformers(tiny_model, faces):
         "fp32",
     )
     logits = model.logits(faces)
-    assert (logits.dtype, logits.shape) == (np.float32, (5, 2))
+    assert logits.dtype == np.float32
+    assert logits.shape == (5, 2)
     reference = ViTForImageClassification.from_pretrained(tiny_model).eval()
     with torch.inference_mode():
         pixels = torch.from_numpy(model.preprocessor.normalise(faces))
@@ -69,7 +79,7 @@ def test_logits_are_those_of_transformers(tiny_model, faces):
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
-def test_a_face_scores_the_same_in_any_batch(tiny_model, faces):
+def test_a_face_scores_the_same_in_any_batch(tiny_model: Path, faces: Pixels) -> None:
     model = load(tiny_model)
     together = model.logits(faces)
     for row in range(len(faces)):
@@ -77,14 +87,16 @@ def test_a_face_scores_the_same_in_any_batch(tiny_model, faces):
         np.testing.assert_allclose(alone[0], together[row], atol=1e-4)
 
 
-def test_bf16_is_near_and_says_so(tiny_model, faces):
+def test_bf16_is_near_and_says_so(tiny_model: Path, faces: Pixels) -> None:
     exact, rounded = load(tiny_model), load(tiny_model, precision="bf16")
     assert rounded.precision == "bf16"
     difference = np.abs(rounded.logits(faces) - exact.logits(faces))
     assert 0 < difference.max() < 0.1
 
 
-def test_fp16_weights_are_raised_to_fp32(model_folder, rewrite, edit_json, faces):
+def test_fp16_weights_are_raised_to_fp32(
+    model_folder: Path, rewrite: Rewrite, edit_json: Callable[..., None], faces: Pixels
+) -> None:
     exact = load(model_folder).logits(faces)
     rewrite(lambda state: {name: tensor.half() for name, tensor in state.items()})
     edit_json(model_folder / "config.json", torch_dtype="float16", dtype="float16")
@@ -94,7 +106,7 @@ def test_fp16_weights_are_raised_to_fp32(model_folder, rewrite, edit_json, faces
     np.testing.assert_allclose(model.logits(faces), exact, atol=0.02)
 
 
-def test_threads_are_set(tiny_model):
+def test_threads_are_set(tiny_model: Path) -> None:
     before = torch.get_num_threads()
     try:
         load(tiny_model, threads=3)
@@ -103,15 +115,17 @@ def test_threads_are_set(tiny_model):
         torch.set_num_threads(before)
 
 
-def test_a_missing_head_is_not_filled_with_random_numbers(model_folder, rewrite):
+def test_a_missing_head_is_not_filled_with_random_numbers(
+    model_folder: Path, rewrite: Rewrite
+) -> None:
     rewrite(lambda state: {k: v for k, v in state.items() if not k.startswith("classifier")})
     with pytest.raises(ModelError, match=r"2 weights are missing \(classifier\.bias") as caught:
         load(model_folder)
     assert "head" in caught.value.hint
 
 
-def test_a_head_of_another_size_is_refused(model_folder, rewrite):
-    def third_class(state):
+def test_a_head_of_another_size_is_refused(model_folder: Path, rewrite: Rewrite) -> None:
+    def third_class(state: Tensors) -> Tensors:
         grown = {k: torch.cat([v, v[:1]]) for k, v in state.items() if k.startswith("classifier")}
         return {**state, **grown}
 
@@ -121,8 +135,10 @@ def test_a_head_of_another_size_is_refused(model_folder, rewrite):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused_by_name(model_folder, rewrite, bad):
-    def spoil(state):
+def test_weights_that_are_no_numbers_are_refused_by_name(
+    model_folder: Path, rewrite: Rewrite, bad: float
+) -> None:
+    def spoil(state: Tensors) -> Tensors:
         state["classifier.weight"][1, 3] = bad
         return state
 
@@ -131,7 +147,9 @@ def test_weights_that_are_no_numbers_are_refused_by_name(model_folder, rewrite, 
         load(model_folder)
 
 
-def test_a_safe_pickle_is_accepted(model_folder, as_pickle, faces):
+def test_a_safe_pickle_is_accepted(
+    model_folder: Path, as_pickle: Callable[..., Any], faces: Pixels
+) -> None:
     exact = load(model_folder).logits(faces)
     as_pickle()
     assert LOADER.rank(LoadRequest(model_folder)) == 10
@@ -141,14 +159,16 @@ def test_a_safe_pickle_is_accepted(model_folder, as_pickle, faces):
 class Evil:
     """What a pickle may do: call anything, here make a file."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_pickle_that_runs_code_is_refused_and_does_not_run(model_folder, as_pickle, tmp_path):
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
+    model_folder: Path, as_pickle: Callable[..., Any], tmp_path: Path
+) -> None:
     harm = tmp_path / "harm"
     as_pickle(lambda state: {**state, "extra": Evil(harm)})
     with pytest.raises(ModelError, match="pickle") as caught:
@@ -160,7 +180,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(model_folder, as_pi
     assert harm.exists()
 
 
-def test_a_plain_pickle_that_runs_code_does_not_run(model_folder, tmp_path):
+def test_a_plain_pickle_that_runs_code_does_not_run(model_folder: Path, tmp_path: Path) -> None:
     harm = tmp_path / "harm"
     (model_folder / "model.safetensors").unlink()
     (model_folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(harm)))
@@ -169,33 +189,35 @@ def test_a_plain_pickle_that_runs_code_does_not_run(model_folder, tmp_path):
     assert not harm.exists()
 
 
-def test_safetensors_go_before_a_pickle(model_folder, tmp_path):
+def test_safetensors_go_before_a_pickle(model_folder: Path, tmp_path: Path) -> None:
     (model_folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(tmp_path / "harm")))
     assert load(model_folder).precision == "fp32"
     assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize("size", [0, 7, 500, 5000])
-def test_torn_weights_are_refused(model_folder, size):
+def test_torn_weights_are_refused(model_folder: Path, size: int) -> None:
     path = model_folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(ModelError, match="model"):
         load(model_folder)
 
 
-def test_what_is_no_image_classifier_is_refused(model_folder, edit_json):
+def test_what_is_no_image_classifier_is_refused(
+    model_folder: Path, edit_json: Callable[..., None]
+) -> None:
     edit_json(model_folder / "config.json", model_type="bert", architectures=["BertModel"])
     with pytest.raises(ModelError, match="model"):
         load(model_folder)
 
 
-def test_a_missing_preprocessor_is_refused_before_anything_heavy(model_folder):
+def test_a_missing_preprocessor_is_refused_before_anything_heavy(model_folder: Path) -> None:
     (model_folder / "preprocessor_config.json").unlink()
     with pytest.raises(ModelError, match=r"no preprocessor_config\.json"):
         load(model_folder)
 
 
-def test_ranks(tiny_model, tmp_path):
+def test_ranks(tiny_model: Path, tmp_path: Path) -> None:
     assert LOADER.rank(LoadRequest(tiny_model)) == 10
     assert LOADER.rank(LoadRequest(tiny_model, precision="bf16")) == 10
     assert LOADER.rank(LoadRequest(tiny_model, precision="int8")) == 0
@@ -203,19 +225,19 @@ def test_ranks(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_a_precision_that_it_does_not_have_is_refused(tiny_model, precision):
+def test_a_precision_that_it_does_not_have_is_refused(tiny_model: Path, precision: str) -> None:
     with pytest.raises(UsageError, match=precision):
         load(tiny_model, precision=precision)
 
 
-def test_out_of_memory_is_told_apart_from_other_errors(tiny_model, faces):
+def test_out_of_memory_is_told_apart_from_other_errors(tiny_model: Path, faces: Pixels) -> None:
     model = load(tiny_model)
 
     class Failing:
-        def __init__(self, message):
+        def __init__(self, message: str) -> None:
             self.message = message
 
-        def __call__(self, pixel_values):
+        def __call__(self, pixel_values: object) -> None:
             raise RuntimeError(self.message)
 
     model._network = Failing("DefaultCPUAllocator: can't allocate memory: you tried 8 bytes")
@@ -226,17 +248,17 @@ def test_out_of_memory_is_told_apart_from_other_errors(tiny_model, faces):
         model.logits(faces)
 
 
-def test_on_the_cpu_there_is_nowhere_to_fall_back_to(tiny_model):
+def test_on_the_cpu_there_is_nowhere_to_fall_back_to(tiny_model: Path) -> None:
     assert load(tiny_model).fall_back_to_cpu() is False
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:x", "cuda:-1", "gpu", ""])
-def test_a_device_of_another_form_is_refused(name):
+def test_a_device_of_another_form_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="expected auto, cpu, cuda or cuda:N"):
         choose_device(name)
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="no CUDA device"):
         choose_device("cuda")
@@ -251,9 +273,10 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_a_gpu_gives_the_same_labels(tiny_model, faces, precision):
+def test_a_gpu_gives_the_same_labels(tiny_model: Path, faces: Pixels, precision: str) -> None:
     exact = load(tiny_model).logits(faces)
     model = LOADER.load(LoadRequest(tiny_model, device="cuda", precision=precision))
+    assert isinstance(model, HuggingFaceModel)
     logits = model.logits(faces)
     tolerance = 1e-3 if precision == "fp32" else 0.1
     np.testing.assert_allclose(logits, exact, atol=tolerance)
