@@ -7,6 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,23 +17,25 @@ from hypothesis import strategies as st
 
 from dfsubmit.errors import UsageError
 from dfsubmit.output.journal import Journal, journal_path
-from dfsubmit.records import MediaFile, Status
+from dfsubmit.records import FileResult, MediaFile, Status
 
 CONDITIONS = {"model": "abc", "recipe": {"frames": 40}, "tta": ("none",)}
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return journal_path(tmp_path / "submission.csv")
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> list[MediaFile]:
     return [MediaFile(tmp_path / name, name, 100 + i, 7 + i) for i, name in enumerate("abc")]
 
 
 @pytest.fixture
-def interrupted(path, files, make_result):
+def interrupted(
+    path: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> dict[str, FileResult]:
     """A journal with all three files finished, its process gone."""
     journal = Journal(path)
     journal.start_over(CONDITIONS)
@@ -41,40 +46,55 @@ def interrupted(path, files, make_result):
     return results
 
 
-def resumed(path, files, conditions=CONDITIONS):
+def resumed(
+    path: Path, files: list[MediaFile], conditions: dict[str, Any] = CONDITIONS
+) -> dict[str, FileResult]:
     journal = Journal(path)
     kept = journal.resume(files, conditions)
     journal.close(finished=False)
     return kept
 
 
-def test_lies_beside_the_submission(tmp_path):
+def test_lies_beside_the_submission(tmp_path: Path) -> None:
     assert journal_path(tmp_path / "a.b.csv") == tmp_path / "a.b.journal.jsonl"
 
 
-def test_everything_is_taken_up_again_and_again(path, files, interrupted):
+def test_everything_is_taken_up_again_and_again(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     assert resumed(path, files) == interrupted
     assert resumed(path, files) == interrupted
 
 
-def test_a_changed_file_is_not(path, files, interrupted):
+def test_a_changed_file_is_not(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     larger = dataclasses.replace(files[0], size=999)
     newer = dataclasses.replace(files[1], mtime_ns=999)
     assert set(resumed(path, [larger, newer, files[2]])) == {"c"}
 
 
-def test_a_vanished_file_is_not(path, files, interrupted):
+def test_a_vanished_file_is_not(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     assert set(resumed(path, files[1:])) == {"b", "c"}
 
 
 @pytest.mark.parametrize(
     "changed", [{"model": "abd"}, {"recipe": {"frames": 30}}, {"tta": ("flip",)}, {"more": 1}]
 )
-def test_other_conditions_leave_nothing(path, files, interrupted, changed):
+def test_other_conditions_leave_nothing(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult], changed: dict[str, Any]
+) -> None:
     assert resumed(path, files, {**CONDITIONS, **changed}) == {}
 
 
-def test_results_hold_for_the_conditions_above_them(path, files, interrupted, make_result):
+def test_results_hold_for_the_conditions_above_them(
+    path: Path,
+    files: list[MediaFile],
+    interrupted: dict[str, FileResult],
+    make_result: Callable[..., FileResult],
+) -> None:
     other = {**CONDITIONS, "model": "other"}
     journal = Journal(path)
     journal.resume(files, other)
@@ -86,7 +106,9 @@ def test_results_hold_for_the_conditions_above_them(path, files, interrupted, ma
     assert resumed(path, files) == interrupted
 
 
-def test_starting_over_forgets(path, files, interrupted):
+def test_starting_over_forgets(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     journal = Journal(path)
     journal.start_over(CONDITIONS)
     journal.close(finished=False)
@@ -94,7 +116,9 @@ def test_starting_over_forgets(path, files, interrupted):
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_what_may_have_been_the_machines_fault_is_tried_again(path, files, make_result, status):
+def test_what_may_have_been_the_machines_fault_is_tried_again(
+    path: Path, files: list[MediaFile], make_result: Callable[..., FileResult], status: Status
+) -> None:
     journal = Journal(path)
     journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", status=status))
@@ -103,7 +127,12 @@ def test_what_may_have_been_the_machines_fault_is_tried_again(path, files, make_
     assert set(resumed(path, files)) == ({"a"} if status in final else set())
 
 
-def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
+def test_the_last_word_on_a_file_holds(
+    path: Path,
+    files: list[MediaFile],
+    interrupted: dict[str, FileResult],
+    make_result: Callable[..., FileResult],
+) -> None:
     journal = Journal(path)
     journal.resume(files, CONDITIONS)
     journal.append(files[0], make_result("a", 1.0))
@@ -111,7 +140,9 @@ def test_the_last_word_on_a_file_holds(path, files, interrupted, make_result):
     assert resumed(path, files)["a"].p_fake == 1.0
 
 
-def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
+def test_a_torn_last_line_costs_its_file_alone(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     whole = path.read_bytes()
     last = whole.rindex(b"\n", 0, -1)
     for cut in range(last + 1, len(whole) - 1, 40):
@@ -125,14 +156,22 @@ def test_a_torn_last_line_costs_its_file_alone(path, files, interrupted):
         assert resumed(path, files) == interrupted
 
 
-def test_a_journal_of_an_earlier_version_is_taken_up(path, files, interrupted):
+def test_a_journal_of_an_earlier_version_is_taken_up(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult]
+) -> None:
     """Its lines begin with the line break, and the last has none."""
     path.write_bytes(b"\n" + path.read_bytes().rstrip())
     assert resumed(path, files) == interrupted
 
 
 @given(st.binary(), st.sampled_from([b"", b"\n"]))
-def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_result, noise, end):
+def test_any_bytes_in_the_journal_cost_at_most_their_line(
+    path: Path,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+    noise: bytes,
+    end: bytes,
+) -> None:
     journal = Journal(path)
     journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", 0.5))
@@ -153,13 +192,15 @@ def test_any_bytes_in_the_journal_cost_at_most_their_line(path, files, make_resu
         '{"file":[101,8],"result":{"filename":"b","status":"ok","frames":[{"index":Infinity}]}}',
     ],
 )
-def test_lines_that_are_something_else_are_passed_over(path, files, interrupted, line):
+def test_lines_that_are_something_else_are_passed_over(
+    path: Path, files: list[MediaFile], interrupted: dict[str, FileResult], line: str
+) -> None:
     with path.open("a") as stream:
         stream.write(line + "\n")
     assert {"a", "c"} <= set(resumed(path, files))
 
 
-def test_a_second_run_on_the_same_output_is_refused(path):
+def test_a_second_run_on_the_same_output_is_refused(path: Path) -> None:
     journal = Journal(path)
     with pytest.raises(UsageError, match=r"another run is writing to .*submission") as caught:
         Journal(path)
@@ -168,7 +209,7 @@ def test_a_second_run_on_the_same_output_is_refused(path):
     Journal(path).close(finished=True)
 
 
-def test_a_killed_run_leaves_no_lock(path):
+def test_a_killed_run_leaves_no_lock(path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
         "from dfsubmit.output.journal import Journal\n"
@@ -181,7 +222,9 @@ def test_a_killed_run_leaves_no_lock(path):
     Journal(path).close(finished=False)
 
 
-def test_a_finished_run_leaves_no_journal(path, files, make_result):
+def test_a_finished_run_leaves_no_journal(
+    path: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> None:
     journal = Journal(path)
     journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", 0.5))
@@ -190,20 +233,22 @@ def test_a_finished_run_leaves_no_journal(path, files, make_result):
     assert not path.exists()
 
 
-def test_a_run_that_never_began_leaves_no_journal(path, files):
+def test_a_run_that_never_began_leaves_no_journal(path: Path, files: list[MediaFile]) -> None:
     journal = Journal(path)
     journal.resume(files, CONDITIONS)
     journal.close(finished=False)
     assert not path.exists()
 
 
-def test_a_folder_that_is_not_there_is_the_users_error(tmp_path):
+def test_a_folder_that_is_not_there_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing can be written") as caught:
         Journal(tmp_path / "gone" / "s.journal.jsonl")
     assert "--output" in caught.value.hint
 
 
-def test_lines_are_on_disk_as_soon_as_they_are_noted(path, files, make_result):
+def test_lines_are_on_disk_as_soon_as_they_are_noted(
+    path: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> None:
     journal = Journal(path)
     journal.start_over(CONDITIONS)
     journal.append(files[0], make_result("a", 0.5))
@@ -213,7 +258,9 @@ def test_lines_are_on_disk_as_soon_as_they_are_noted(path, files, make_result):
     journal.close(finished=True)
 
 
-def test_names_keep_their_bytes(path, tmp_path, make_result):
+def test_names_keep_their_bytes(
+    path: Path, tmp_path: Path, make_result: Callable[..., FileResult]
+) -> None:
     name = os.fsdecode(b"caf\xe9\n.mp4")
     file = MediaFile(tmp_path / name, name, 5, 6)
     journal = Journal(path)

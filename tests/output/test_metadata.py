@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +13,16 @@ from dfsubmit import RunOptions, __version__, run
 from dfsubmit.models.folder import hash_model
 from dfsubmit.output.metadata import describe_outcome, package_versions
 from dfsubmit.output.scores import read_meta
+from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import FileResult, Kind, Status
 from dfsubmit.scoring.engine import Waiting
 
 
 @pytest.fixture(scope="module")
-def summary(samples, tiny_model, tmp_path_factory):
+def summary(
+    samples: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunSummary:
     """A run on two pictures, one without a face, and a plugin that does not load."""
     folder = tmp_path_factory.mktemp("run")
     data, plugins = folder / "data", folder / "plugins"
@@ -34,12 +39,12 @@ def summary(samples, tiny_model, tmp_path_factory):
     return run(options)
 
 
-def test_what_is_on_disk_is_what_the_summary_holds(summary):
+def test_what_is_on_disk_is_what_the_summary_holds(summary: RunSummary) -> None:
     on_disk = read_meta(summary.submission.with_name("out.scores.jsonl"))
     assert on_disk == {**json.loads(json.dumps(summary.meta)), "provisional": 0}
 
 
-def test_what_the_run_was_made_of(summary, tiny_model):
+def test_what_the_run_was_made_of(summary: RunSummary, tiny_model: Path) -> None:
     meta = summary.meta
     assert meta["dfsubmit"] == __version__
     assert meta["packages"]["numpy"] == np.__version__
@@ -53,7 +58,7 @@ def test_what_the_run_was_made_of(summary, tiny_model):
     assert meta["tta"] == "flip"
 
 
-def test_what_the_user_should_know_is_in_it(summary):
+def test_what_the_user_should_know_is_in_it(summary: RunSummary) -> None:
     meta = summary.meta
     assert any("UNTRAINED" in warning for warning in meta["warnings"])
     assert any("frames 40 → 3" in warning for warning in meta["warnings"])
@@ -63,7 +68,7 @@ def test_what_the_user_should_know_is_in_it(summary):
     assert "ZeroDivisionError" in error
 
 
-def test_what_the_run_came_to(summary):
+def test_what_the_run_came_to(summary: RunSummary) -> None:
     meta = summary.meta
     assert (meta["files"], meta["complete"], meta["resumed"]) == (2, True, 0)
     assert meta["statuses"] == {"ok": 1, "no_face": 1}
@@ -74,7 +79,7 @@ def test_what_the_run_came_to(summary):
     assert min(seconds["load"], seconds["classify"]) > 0
 
 
-def test_outcomes_are_added_up(make_result):
+def test_outcomes_are_added_up(make_result: Callable[..., FileResult]) -> None:
     results = [
         make_result("a", 0.2, 0.9, 0.9, frames_skipped=7, thinned=True),
         make_result("b", 0.2, aggregator_fallback=True),
@@ -93,7 +98,7 @@ def test_outcomes_are_added_up(make_result):
     assert (seconds["model_waited"], seconds["workers_waited"]) == (1.5, 0.25)
 
 
-def test_only_installed_packages_have_versions():
+def test_only_installed_packages_have_versions() -> None:
     versions = package_versions()
     assert {"torch", "transformers", "numpy"} <= set(versions)
     assert all(versions.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,25 +12,25 @@ import pytest
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.output import run_files as module
-from dfsubmit.output.journal import journal_path
+from dfsubmit.output.journal import Journal, journal_path
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import read_submission, validate_submission
-from dfsubmit.records import MediaFile, Status
+from dfsubmit.records import FileResult, MediaFile, Status
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> list[MediaFile]:
     return [MediaFile(tmp_path / name, name, 10, 20) for name in ("b.mp4", "a.jpg", "c.mp4")]
 
 
 @pytest.fixture
-def submission(tmp_path):
+def submission(tmp_path: Path) -> Path:
     return tmp_path / "out.csv"
 
 
 @pytest.fixture
-def output(submission, files):
+def output(submission: Path, files: list[MediaFile]) -> Iterator[RunOutput]:
     output = RunOutput(submission, files, 1)
     output.begin({}, {"model": "x"}, None)
     yield output
@@ -37,7 +38,9 @@ def output(submission, files):
         output.close()
 
 
-def test_a_complete_submission_lies_there_before_anything_is_scored(output, submission):
+def test_a_complete_submission_lies_there_before_anything_is_scored(
+    output: RunOutput, submission: Path
+) -> None:
     output.meta["note"] = "begun"
     output.refresh(force=True)
     assert validate_submission(submission) == []
@@ -45,7 +48,12 @@ def test_a_complete_submission_lies_there_before_anything_is_scored(output, subm
     assert read_meta(scores_path(submission)) == {"note": "begun", "resumed": 0, "provisional": 3}
 
 
-def test_rows_become_final_one_by_one(output, submission, files, make_result):
+def test_rows_become_final_one_by_one(
+    output: RunOutput,
+    submission: Path,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+) -> None:
     output.add(files[0], make_result("b.mp4", 0.1))
     output.add(files[1], make_result("a.jpg", 0.9))
     output.refresh(force=True)
@@ -55,10 +63,14 @@ def test_rows_become_final_one_by_one(output, submission, files, make_result):
 
 
 def test_refreshes_are_not_more_frequent_than_they_need_to_be(
-    output, submission, files, monkeypatch, make_result
-):
+    output: RunOutput,
+    submission: Path,
+    files: list[MediaFile],
+    monkeypatch: pytest.MonkeyPatch,
+    make_result: Callable[..., FileResult],
+) -> None:
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     output.refresh()
     assert ("b.mp4", "1") in read_submission(submission)
     output.add(files[0], make_result("b.mp4", 0.1))
@@ -90,7 +102,9 @@ def kill(output: RunOutput) -> None:
     output._journal.close(finished=False)
 
 
-def test_a_killed_run_goes_on(submission, files, make_result):
+def test_a_killed_run_goes_on(
+    submission: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> None:
     first, taken_over = begin(submission, files, "x")
     assert taken_over == []
     first.add(files[0], make_result("b.mp4", 0.9))
@@ -106,7 +120,9 @@ def test_a_killed_run_goes_on(submission, files, make_result):
         kill(other)
 
 
-def test_what_was_scored_under_other_conditions_is_not_taken_over(submission, files, make_result):
+def test_what_was_scored_under_other_conditions_is_not_taken_over(
+    submission: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> None:
     first, _ = begin(submission, files, "on the GPU")
     first.add(files[0], make_result("b.mp4", 0.9))
     first.change_conditions({"model": "on the CPU"})
@@ -118,7 +134,12 @@ def test_what_was_scored_under_other_conditions_is_not_taken_over(submission, fi
         kill(second)
 
 
-def test_the_end_writes_scores_and_removes_the_journal(output, submission, files, make_result):
+def test_the_end_writes_scores_and_removes_the_journal(
+    output: RunOutput,
+    submission: Path,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+) -> None:
     results = [make_result(file.name, 0.25) for file in files]
     for file, result in zip(files, results, strict=True):
         output.add(file, result)
@@ -129,7 +150,12 @@ def test_the_end_writes_scores_and_removes_the_journal(output, submission, files
     assert not journal_path(submission).exists()
 
 
-def test_the_journal_stays_while_rows_are_provisional(output, submission, files, make_result):
+def test_the_journal_stays_while_rows_are_provisional(
+    output: RunOutput,
+    submission: Path,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+) -> None:
     output.add(files[0], make_result("b.mp4", 0.25))
     output.finish({})
     output.close()
@@ -139,7 +165,7 @@ def test_the_journal_stays_while_rows_are_provisional(output, submission, files,
 
 
 @pytest.fixture
-def data(tmp_path, files):
+def data(tmp_path: Path, files: list[MediaFile]) -> Path:
     """A folder with the files."""
     folder = tmp_path / "data"
     folder.mkdir()
@@ -148,7 +174,9 @@ def data(tmp_path, files):
     return folder
 
 
-def test_a_submission_is_provided_and_withdrawn(submission, files, data):
+def test_a_submission_is_provided_and_withdrawn(
+    submission: Path, files: list[MediaFile], data: Path
+) -> None:
     output = RunOutput(submission, files, 1)
     output.provide(data)
     assert validate_submission(submission, data) == []
@@ -159,7 +187,9 @@ def test_a_submission_is_provided_and_withdrawn(submission, files, data):
     assert read_meta(scores_path(submission)) == {}
 
 
-def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(output, submission, data):
+def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(
+    output: RunOutput, submission: Path, data: Path
+) -> None:
     earlier = "filename,label\na.jpg,0\nb.mp4,0\nc.mp4,1\n"
     submission.write_text(earlier)
     output.provide(data)
@@ -167,33 +197,43 @@ def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(output, submissio
     assert submission.read_text() == earlier
 
 
-def test_an_earlier_submission_of_other_files_is_replaced(output, submission, data):
+def test_an_earlier_submission_of_other_files_is_replaced(
+    output: RunOutput, submission: Path, data: Path
+) -> None:
     submission.write_text("filename,label\nx.jpg,0\n")
     output.provide(data)
     assert validate_submission(submission, data) == []
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
-    def full(*arguments):
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_submission", full)
 
 
-def test_a_full_disk_does_not_end_a_run(output, full_disk, capsys):
+def test_a_full_disk_does_not_end_a_run(
+    output: RunOutput, full_disk: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     output.refresh(force=True)
     assert "No space left on device; will try again" in capsys.readouterr().err
 
 
-def test_a_disk_full_at_the_beginning_is_the_users_error(output, data, full_disk):
+def test_a_disk_full_at_the_beginning_is_the_users_error(
+    output: RunOutput, data: Path, full_disk: None
+) -> None:
     with pytest.raises(UsageError, match="No space left on device"):
         output.provide(data)
 
 
 def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
-    output, submission, files, make_result, full_disk
-):
+    output: RunOutput,
+    submission: Path,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+    full_disk: None,
+) -> None:
     for file in files:
         output.add(file, make_result(file.name, 0.5))
     with pytest.raises(DfsubmitError, match="No space left on device") as caught:
@@ -203,14 +243,20 @@ def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
     assert journal_path(submission).exists()
 
 
-def test_a_journal_that_cannot_grow_costs_only_resuming(output, files, make_result, capsys):
-    class Full:
-        path = "the journal"
+def test_a_journal_that_cannot_grow_costs_only_resuming(
+    output: RunOutput,
+    files: list[MediaFile],
+    make_result: Callable[..., FileResult],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Full(Journal):
+        def __init__(self) -> None:
+            self.path = Path("the journal")
 
-        def append(self, file, result):
+        def append(self, file: MediaFile, result: FileResult) -> None:
             raise OSError(28, "No space left on device")
 
-        def close(self, finished):
+        def close(self, finished: bool) -> None:
             journal.close(finished)
 
     journal, output._journal = output._journal, Full()
@@ -219,11 +265,13 @@ def test_a_journal_that_cannot_grow_costs_only_resuming(output, files, make_resu
     assert "the journal" in capsys.readouterr().err
 
 
-def test_what_a_killed_run_left_half_written_is_removed(submission, files, tmp_path, monkeypatch):
+def test_what_a_killed_run_left_half_written_is_removed(
+    submission: Path, files: list[MediaFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Killed(BaseException):
         pass
 
-    def kill(source, target):
+    def kill(source: object, target: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
@@ -239,12 +287,16 @@ def test_what_a_killed_run_left_half_written_is_removed(submission, files, tmp_p
     assert left.read_text() == "somebody else's"
 
 
-def test_two_runs_may_not_share_an_output(output, submission, files):
+def test_two_runs_may_not_share_an_output(
+    output: RunOutput, submission: Path, files: list[MediaFile]
+) -> None:
     with pytest.raises(UsageError, match="another run"):
         RunOutput(submission, files, 0)
 
 
-def test_metadata_may_hold_what_json_does_not_know(output, submission, tmp_path):
+def test_metadata_may_hold_what_json_does_not_know(
+    output: RunOutput, submission: Path, tmp_path: Path
+) -> None:
     output.meta["where"] = tmp_path
     output.refresh(force=True)
     assert json.loads((tmp_path / "out.meta.json").read_text())["where"] == str(tmp_path)

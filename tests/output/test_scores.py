@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,15 +13,16 @@ from hypothesis import strategies as st
 
 from dfsubmit.errors import UsageError
 from dfsubmit.output.scores import meta_path, read_meta, read_scores, scores_path, write_scores
+from dfsubmit.records import FileResult
 
 
-def test_the_files_lie_beside_the_submission(tmp_path):
+def test_the_files_lie_beside_the_submission(tmp_path: Path) -> None:
     submission = tmp_path / "my.first.csv"
     assert scores_path(submission) == tmp_path / "my.first.scores.jsonl"
     assert meta_path(submission) == tmp_path / "my.first.meta.json"
 
 
-def test_scores_are_read_back(tmp_path, make_result):
+def test_scores_are_read_back(tmp_path: Path, make_result: Callable[..., FileResult]) -> None:
     results = [
         make_result("a\nb.mp4", 0.1, 0.9),
         make_result("caf\udce9.jpg"),
@@ -49,7 +53,7 @@ FRAMES = st.lists(
         optional={"bounds": JSON, "frames": FRAMES | JSON, "kind": JSON},
     )
 )
-def test_any_line_is_a_result_or_refused(tmp_path, data):
+def test_any_line_is_a_result_or_refused(tmp_path: Path, data: Any) -> None:
     path = tmp_path / "s.scores.jsonl"
     path.write_text(json.dumps(data))
     try:
@@ -65,7 +69,9 @@ INFINITE = '{"filename":"a","status":"ok","frames":[{"index":Infinity}]}'
 @pytest.mark.parametrize(
     "line", ["{", "[]", '{"filename": "a"}', '{"filename":"a","status":"?"}', INFINITE]
 )
-def test_a_damaged_line_is_named(tmp_path, make_result, line):
+def test_a_damaged_line_is_named(
+    tmp_path: Path, make_result: Callable[..., FileResult], line: str
+) -> None:
     path = tmp_path / "s.scores.jsonl"
     write_scores(path, [make_result("a", 0.5)])
     path.write_text(path.read_text() + line + "\n")
@@ -73,7 +79,7 @@ def test_a_damaged_line_is_named(tmp_path, make_result, line):
         read_scores(path)
 
 
-def test_what_cannot_be_read_is_a_usage_error(tmp_path):
+def test_what_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gone"):
         read_scores(tmp_path / "gone.scores.jsonl")
     (tmp_path / "s.scores.jsonl").write_bytes(b"\xff\xfe\n")
@@ -81,7 +87,7 @@ def test_what_cannot_be_read_is_a_usage_error(tmp_path):
         read_scores(tmp_path / "s.scores.jsonl")
 
 
-def test_metadata_are_those_beside_the_scores(tmp_path):
+def test_metadata_are_those_beside_the_scores(tmp_path: Path) -> None:
     scores = tmp_path / "s.scores.jsonl"
     assert read_meta(scores) == {}
     meta_path(tmp_path / "s.csv").write_text('{"version": 1, "files": 3}')
@@ -89,7 +95,7 @@ def test_metadata_are_those_beside_the_scores(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "5"])
-def test_metadata_that_are_no_object_are_refused(tmp_path, text):
+def test_metadata_that_are_no_object_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.meta.json").write_text(text)
     with pytest.raises(UsageError, match=r"s\.meta\.json"):
         read_meta(tmp_path / "s.scores.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -50,18 +51,18 @@ HOSTILE = [
 ]
 
 
-def results(names):
+def results(names: list[str]) -> list[FileResult]:
     return [FileResult(filename=name, label=row % 2) for row, name in enumerate(names)]
 
 
-def expected(names):
+def expected(names: list[str]) -> list[tuple[str, int]]:
     return sorted(
         ((result.filename, result.label) for result in results(names)),
         key=lambda row: os.fsencode(row[0]),
     )
 
 
-def test_a_plain_submission_to_the_byte(tmp_path):
+def test_a_plain_submission_to_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     write_submission(
         path, [FileResult(filename="b.mp4", label=1), FileResult(filename="a.jpg", label=0)]
@@ -69,7 +70,7 @@ def test_a_plain_submission_to_the_byte(tmp_path):
     assert path.read_bytes() == b"filename,label\na.jpg,0\nb.mp4,1\n"
 
 
-def test_rows_are_sorted_by_their_bytes(tmp_path):
+def test_rows_are_sorted_by_their_bytes(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     write_submission(path, results(["\ue000", os.fsdecode(b"\xed\xff"), "b", "B"]))
     assert [name for name, _ in read_submission(path)] == [
@@ -80,7 +81,7 @@ def test_rows_are_sorted_by_their_bytes(tmp_path):
     ]
 
 
-def test_hostile_names_survive_csv(tmp_path):
+def test_hostile_names_survive_csv(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     write_submission(path, results(HOSTILE))
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
@@ -91,7 +92,7 @@ def test_hostile_names_survive_csv(tmp_path):
     assert validate_submission(path) == []
 
 
-def test_hostile_names_survive_pandas(tmp_path):
+def test_hostile_names_survive_pandas(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     path = tmp_path / "submission.csv"
     write_submission(path, results(HOSTILE))
@@ -102,7 +103,7 @@ def test_hostile_names_survive_pandas(tmp_path):
     assert list(rows) == expected(HOSTILE)
 
 
-def test_hostile_names_survive_the_file_system(tmp_path):
+def test_hostile_names_survive_the_file_system(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     for name in HOSTILE:
@@ -116,7 +117,7 @@ NAMES = st.binary(min_size=1, max_size=40).filter(lambda raw: not {0, 47} & set(
 
 
 @given(st.lists(NAMES.map(os.fsdecode), unique=True, min_size=1))
-def test_any_bytes_survive(tmp_path, names):
+def test_any_bytes_survive(tmp_path: Path, names: list[str]) -> None:
     path = tmp_path / "submission.csv"
     write_submission(path, results(names))
     assert read_submission(path) == [(name, str(label)) for name, label in expected(names)]
@@ -141,19 +142,19 @@ def test_any_bytes_survive(tmp_path, names):
         ("filename,label\na.mp4,0\n\n", "row 3 has 0 columns"),
     ],
 )
-def test_a_slip_in_the_form_is_found(tmp_path, text, problem):
+def test_a_slip_in_the_form_is_found(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "submission.csv"
     path.write_text(text)
     (found,) = validate_submission(path)
     assert problem in found
 
 
-def test_a_missing_submission_is_a_problem(tmp_path):
+def test_a_missing_submission_is_a_problem(tmp_path: Path) -> None:
     (found,) = validate_submission(tmp_path / "submission.csv")
     assert "No such file" in found
 
 
-def test_rows_are_held_against_the_files(tmp_path):
+def test_rows_are_held_against_the_files(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     for name in ("a.mp4", "b.mp4", ".hidden"):
@@ -166,7 +167,7 @@ def test_rows_are_held_against_the_files(tmp_path):
     ]
 
 
-def test_many_problems_of_a_kind_make_one_line(tmp_path):
+def test_many_problems_of_a_kind_make_one_line(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     path.write_text("filename,label\n" + "".join(f"{n}.mp4,7\n" for n in range(9)))
     (found,) = validate_submission(path)
@@ -174,7 +175,7 @@ def test_many_problems_of_a_kind_make_one_line(tmp_path):
     assert found.endswith(" and 4 more")
 
 
-def test_a_missing_data_folder_is_the_users_error(tmp_path):
+def test_a_missing_data_folder_is_the_users_error(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     write_submission(path, results(["a.mp4"]))
     with pytest.raises(UsageError, match="gone"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +28,8 @@ RUN = {
 
 
 @pytest.fixture
-def text():
-    def text(results, **changes):
+def text() -> Callable[..., str]:
+    def text(results: list[FileResult], **changes: Any) -> str:
         outcome = describe_outcome(results, Waiting(), 0.0)
         outcome["seconds"]["total"] = 30.0
         meta = {**RUN, **outcome, **changes}
@@ -36,7 +38,9 @@ def text():
     return text
 
 
-def test_files_are_counted_by_status_and_label(text, make_result):
+def test_files_are_counted_by_status_and_label(
+    text: Callable[..., str], make_result: Callable[..., FileResult]
+) -> None:
     results = [
         make_result("a", 0.9),
         make_result("b", 0.1),
@@ -52,7 +56,7 @@ def test_files_are_counted_by_status_and_label(text, make_result):
     ]
 
 
-def test_failures_are_named_with_their_reasons(text):
+def test_failures_are_named_with_their_reasons(text: Callable[..., str]) -> None:
     results = [
         FileResult(filename=f"{n:02}.mp4", status=Status.TIMEOUT, error="too long")
         for n in range(13)
@@ -63,7 +67,7 @@ def test_failures_are_named_with_their_reasons(text):
     assert "3 more" in shown
 
 
-def test_names_and_errors_cannot_move_the_cursor(text):
+def test_names_and_errors_cannot_move_the_cursor(text: Callable[..., str]) -> None:
     bad = "\x1b[2J\n\udcff.mp4"
     results = [FileResult(filename=bad, status=Status.UNREADABLE, error="cannot read \x07" + bad)]
     shown = text(results, passed_over=[bad], plugin_failures={bad: "\x1b[2J"}, warnings=["\x1b[2J"])
@@ -71,7 +75,9 @@ def test_names_and_errors_cannot_move_the_cursor(text):
     shown.encode("utf-8")
 
 
-def test_speed_and_model_are_stated(text, make_result):
+def test_speed_and_model_are_stated(
+    text: Callable[..., str], make_result: Callable[..., FileResult]
+) -> None:
     shown = text([make_result("a", 0.9), make_result("b", 0.9)])
     assert "30.0 s, of it 0.0 s to load the model; 4.0 files/min" in shown
     assert "decode 1.0 s, detect 2.5 s, classify 0.2 s" in shown
@@ -82,13 +88,17 @@ def test_speed_and_model_are_stated(text, make_result):
     assert "calibrated" not in shown
 
 
-def test_what_was_taken_over_is_not_counted_as_speed(text, make_result):
+def test_what_was_taken_over_is_not_counted_as_speed(
+    text: Callable[..., str], make_result: Callable[..., FileResult]
+) -> None:
     shown = text([make_result("a", 0.9), make_result("b", 0.9)], resumed=1)
     assert "2.0 files/min" in shown
     assert "1 files were taken over" in shown
 
 
-def test_everything_unusual_is_said(text, make_result):
+def test_everything_unusual_is_said(
+    text: Callable[..., str], make_result: Callable[..., FileResult]
+) -> None:
     results = [
         make_result("a", 0.9, frames_skipped=3),
         make_result("b", 0.9, aggregator_fallback=True, thinned=True),
@@ -113,5 +123,5 @@ def test_everything_unusual_is_said(text, make_result):
         assert words in shown
 
 
-def test_an_empty_run_has_a_summary_too(text):
+def test_an_empty_run_has_a_summary_too(text: Callable[..., str]) -> None:
     assert "submission.csv: 0 rows" in text([])
