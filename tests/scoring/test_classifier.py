@@ -3,49 +3,58 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from fakes import FakeModel
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError
+from dfsubmit.records import FloatArray, Pixels
 from dfsubmit.scoring.classifier import Classifier
 
 
 @pytest.fixture
-def faces():
+def faces() -> Pixels:
     random = np.random.default_rng(0)
     light = random.integers(0, 256, size=(23, 1, 1, 1))
     return np.broadcast_to(light, (23, 4, 4, 3)).astype(np.uint8)
 
 
 @pytest.fixture
-def expected(faces):
+def expected(faces: Pixels) -> FloatArray:
     return np.clip(faces[:, 0, 0, 0] / 255, 1e-6, 1 - 1e-6)
 
 
-class Fixed:
+class Fixed(FakeModel):
     """Answers with the given logits, whatever the faces."""
 
-    def __init__(self, logits):
+    def __init__(self, logits: npt.ArrayLike) -> None:
+        super().__init__()
         self.answer = np.asarray(logits, np.float32)
 
-    def logits(self, pixels):
+    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         return np.repeat(self.answer[None], len(pixels), axis=0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 23, 64])
-def test_batches_change_nothing(fake_model, faces, expected, batch_size):
+def test_batches_change_nothing(
+    fake_model: type[FakeModel], faces: Pixels, expected: FloatArray, batch_size: int
+) -> None:
     model = fake_model()
     p_fake = Classifier(model, 1, batch_size).p_fake(faces)
-    assert (p_fake.dtype, p_fake.shape) == (np.float64, (23,))
+    assert p_fake.dtype == np.float64
+    assert p_fake.shape == (23,)
     np.testing.assert_allclose(p_fake, expected, atol=1e-6)
     assert max(model.batches) <= batch_size
     assert sum(model.batches) == 23
 
 
-def test_the_fake_column_is_the_one_asked_for(fake_model, faces, expected):
+def test_the_fake_column_is_the_one_asked_for(
+    fake_model: type[FakeModel], faces: Pixels, expected: FloatArray
+) -> None:
     np.testing.assert_allclose(Classifier(fake_model(), 0).p_fake(faces), 1 - expected, atol=1e-6)
 
 
-def test_softmax_over_all_classes_without_overflow():
+def test_softmax_over_all_classes_without_overflow() -> None:
     faces = np.zeros((2, 4, 4, 3), np.uint8)
     logits = [1000.0, 1001.0, -1000.0]
     total = 1 + np.exp(-1)
@@ -54,9 +63,9 @@ def test_softmax_over_all_classes_without_overflow():
     np.testing.assert_allclose(Classifier(Fixed(logits), 2).p_fake(faces), 0, atol=1e-12)
 
 
-def test_flip_is_the_mean_of_a_face_and_its_mirror_image():
-    class LeftColumn:
-        def logits(self, pixels):
+def test_flip_is_the_mean_of_a_face_and_its_mirror_image() -> None:
+    class LeftColumn(FakeModel):
+        def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
             assert pixels.flags["C_CONTIGUOUS"]
             p_fake = pixels[:, 0, 0, 0] / 255
             return np.log(np.stack([1 - p_fake, p_fake], axis=1)).astype(np.float32)
@@ -67,7 +76,9 @@ def test_flip_is_the_mean_of_a_face_and_its_mirror_image():
     assert Classifier(LeftColumn(), 1, tta="flip").p_fake(face) == pytest.approx([0.5])
 
 
-def test_the_batch_is_halved_until_it_fits_and_stays_so(fake_model, faces, expected):
+def test_the_batch_is_halved_until_it_fits_and_stays_so(
+    fake_model: type[FakeModel], faces: Pixels, expected: FloatArray
+) -> None:
     model = fake_model(capacity=3)
     classifier = Classifier(model, 1, 16)
     np.testing.assert_allclose(classifier.p_fake(faces), expected, atol=1e-6)
@@ -78,10 +89,13 @@ def test_the_batch_is_halved_until_it_fits_and_stays_so(fake_model, faces, expec
     assert set(model.batches[tried:]) <= {1, 2}
 
 
-def test_a_device_without_room_for_one_face_is_left_for_the_cpu(fake_model, faces, expected):
-    class Small(fake_model):
-        def fall_back_to_cpu(self):
-            moved, self.capacity = self.capacity == 0, 64
+def test_a_device_without_room_for_one_face_is_left_for_the_cpu(
+    faces: Pixels, expected: FloatArray
+) -> None:
+    class Small(FakeModel):
+        def fall_back_to_cpu(self) -> bool:
+            moved = self.capacity == 0
+            self.capacity = 64
             return moved
 
     model = Small(capacity=0)
@@ -90,17 +104,19 @@ def test_a_device_without_room_for_one_face_is_left_for_the_cpu(fake_model, face
 
 
 @pytest.mark.parametrize("has_fallback", [True, False])
-def test_no_room_anywhere_is_an_error_with_a_hint(fake_model, faces, has_fallback):
-    model = fake_model(capacity=0)
-    if has_fallback:
-        model.fall_back_to_cpu = lambda: False
+def test_no_room_anywhere_is_an_error_with_a_hint(faces: Pixels, has_fallback: bool) -> None:
+    class Stuck(FakeModel):
+        def fall_back_to_cpu(self) -> bool:
+            return False
+
+    model = Stuck(capacity=0) if has_fallback else FakeModel(capacity=0)
     with pytest.raises(DeviceOutOfMemory, match="portrait: not even one face") as caught:
         Classifier(model, 1, 4, name="portrait").p_fake(faces)
     assert "--device cpu" in caught.value.hint
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_logits_that_are_no_numbers_name_the_model(bad):
+def test_logits_that_are_no_numbers_name_the_model(bad: float) -> None:
     faces = np.zeros((2, 4, 4, 3), np.uint8)
     with pytest.raises(ModelError, match="portrait gives NaN"):
         Classifier(Fixed([0.0, bad]), 1, name="portrait").p_fake(faces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from dfsubmit.scoring.decision import (
 )
 
 
-def test_is_read_back_as_written(tmp_path):
+def test_is_read_back_as_written(tmp_path: Path) -> None:
     decision = Decision("topk:k=3", 1.7, 0.42, {"files": 12})
     path = write_decision(tmp_path, decision)
     assert path.name == DECISION_FILE
@@ -26,12 +27,12 @@ def test_is_read_back_as_written(tmp_path):
     assert read_decision(tmp_path) == decision
 
 
-def test_no_file_is_the_plain_decision(tmp_path):
+def test_no_file_is_the_plain_decision(tmp_path: Path) -> None:
     assert read_decision(tmp_path) is None
     assert decision_for(tmp_path, "max") == (Decision("max", 1.0, 0.5), "")
 
 
-def test_holds_for_its_own_aggregator_only(tmp_path):
+def test_holds_for_its_own_aggregator_only(tmp_path: Path) -> None:
     write_decision(tmp_path, Decision("mean", 2.0, 0.3))
     assert decision_for(tmp_path, "mean") == (Decision("mean", 2.0, 0.3), "")
     decision, warning = decision_for(tmp_path, "max")
@@ -56,13 +57,13 @@ def test_holds_for_its_own_aggregator_only(tmp_path):
         '{"version": 1, "aggregator": "mean", "thresold": 0.5}',
     ],
 )
-def test_a_broken_file_is_refused_by_name(tmp_path, text):
+def test_a_broken_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / DECISION_FILE).write_text(text)
     with pytest.raises(ModelError, match=DECISION_FILE):
         read_decision(tmp_path)
 
 
-def test_temperature_is_applied_to_the_log_odds():
+def test_temperature_is_applied_to_the_log_odds() -> None:
     p = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
     odds = 9 ** (1 / 2.5)
     np.testing.assert_allclose(

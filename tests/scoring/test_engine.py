@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from fakes import FakeModel
 
 from dfsubmit.errors import DfsubmitError
-from dfsubmit.records import Face, FileScan, Kind, MediaFile, Status
+from dfsubmit.records import (
+    Face,
+    FileResult,
+    FileScan,
+    FloatArray,
+    FrameRecord,
+    Kind,
+    MediaFile,
+    Pixels,
+    Status,
+)
 from dfsubmit.scoring.engine import Engine, Waiting
 from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
+from dfsubmit.workers.pool import WorkerPool
 
 FILES = [MediaFile(Path(name), name) for name in "abcdef"]
 
 
-def face(index, light):
+def face(index: int, light: int) -> Face:
     return Face(index, index / 8, (0, 0, 9, 9), 1.0, np.full((4, 4, 3), light, np.uint8))
 
 
 class FakePool:
     """Plays back events; a `WaitEvent` waits for its grant, as a worker does."""
 
-    def __init__(self, events):
+    def __init__(self, events: list[Any]) -> None:
         self.played = events
         self.stopped = False
-        self.grants = {}
+        self.grants: dict[str, list[int]] = {}
         self.granted = threading.Event()
-        self.visits = []
+        self.visits: list[tuple[MediaFile, Any]] = []
 
-    def events(self, files, visit):
+    def events(self, files: Iterable[MediaFile], visit: Callable[..., Any]) -> Iterator[Any]:
         for file in files:
             self.visits.append((file, visit(file)))
         for event in self.played:
@@ -47,33 +60,40 @@ class FakePool:
                 assert self.granted.wait(10)
                 self.granted.clear()
 
-    def grant(self, file, frames):
+    def grant(self, file: MediaFile, frames: int) -> None:
         self.grants.setdefault(file.name, []).append(frames)
         self.granted.set()
 
-    def stop(self):
+    def stop(self) -> None:
         self.stopped = True
         self.granted.set()
 
 
-def never(*_):
+def never(*_: object) -> None:
     raise AssertionError("nothing waits for a grant here")
 
 
 @pytest.fixture
-def run(fake_model):
+def run(fake_model: type[FakeModel]) -> Callable[..., Any]:
     """Run events through an engine; the finished files by name, and the model with its batches."""
 
-    def run(events, batch_size=4, grant=never, should_stop=lambda: False, p_fake=None):
+    def run(
+        events: list[Any],
+        batch_size: int = 4,
+        grant: Callable[..., Any] = never,
+        should_stop: Callable[[], bool] = lambda: False,
+        p_fake: Callable[..., Any] | None = None,
+    ) -> tuple[dict[str, FileResult], list[int], FakePool]:
         model = fake_model()
 
-        def brightness(pixels):
+        def brightness(pixels: Pixels) -> FloatArray:
             model.batches.append(len(pixels))
             return pixels[:, 0, 0, 0] / 255
 
-        pool, finished = FakePool(events), []
+        pool = FakePool(events)
+        finished: list[tuple[MediaFile, FileResult]] = []
         engine = Engine(
-            pool, p_fake or brightness, batch_size, lambda file: Visit(7), grant,
+            cast(WorkerPool, pool), p_fake or brightness, batch_size, lambda file: Visit(7), grant,
             should_stop, Waiting(),
         )  # fmt: skip
         threads = threading.active_count()
@@ -88,15 +108,15 @@ def run(fake_model):
     return run
 
 
-def faces(file, *lights):
+def faces(file: MediaFile, *lights: int) -> list[FaceEvent]:
     return [FaceEvent(file, face(i, light)) for i, light in enumerate(lights)]
 
 
-def end(file, **scan):
+def end(file: MediaFile, **scan: Any) -> FileEvent:
     return FileEvent(file, FileScan(**scan))
 
 
-def test_batches_are_full_across_files(run):
+def test_batches_are_full_across_files(run: Callable[..., Any]) -> None:
     events = []
     for number, file in enumerate(FILES):
         events += [*faces(file, number, number + 100, number + 200), end(file)]
@@ -108,7 +128,7 @@ def test_batches_are_full_across_files(run):
         assert values == pytest.approx([(number + more) / 255 for more in (0, 100, 200)])
 
 
-def test_interleaved_faces_go_back_to_their_files_in_order_of_time(run):
+def test_interleaved_faces_go_back_to_their_files_in_order_of_time(run: Callable[..., Any]) -> None:
     a, b = FILES[:2]
     events = [
         FaceEvent(a, face(9, 90)),
@@ -131,7 +151,9 @@ def test_interleaved_faces_go_back_to_their_files_in_order_of_time(run):
 
 
 @pytest.mark.parametrize("classified", [False, True])
-def test_a_retry_drops_the_faces_that_came_before_it(run, classified):
+def test_a_retry_drops_the_faces_that_came_before_it(
+    run: Callable[..., Any], classified: bool
+) -> None:
     a, b = FILES[:2]
     # With a batch of two the first faces are classified before the worker dies.
     events = [
@@ -144,14 +166,14 @@ def test_a_retry_drops_the_faces_that_came_before_it(run, classified):
     assert sum(batches) == (6 if classified else 4)
 
 
-def test_a_file_without_faces_is_finished_too(run):
+def test_a_file_without_faces_is_finished_too(run: Callable[..., Any]) -> None:
     finished, batches, _ = run([end(FILES[0], status=Status.NO_FACE, error="none")])
     assert finished["a"].frames == []
     assert finished["a"].status is Status.NO_FACE
     assert batches == []
 
 
-def test_what_the_scan_said_is_in_the_result(run):
+def test_what_the_scan_said_is_in_the_result(run: Callable[..., Any]) -> None:
     said: dict[str, Any] = {
         "kind": Kind.VIDEO,
         "frames_asked": 40,
@@ -171,19 +193,21 @@ def test_what_the_scan_said_is_in_the_result(run):
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
-def test_the_faces_of_a_file_that_failed_say_nothing(run, status):
+def test_the_faces_of_a_file_that_failed_say_nothing(
+    run: Callable[..., Any], status: Status
+) -> None:
     finished, _, _ = run([*faces(FILES[0], 1, 2), end(FILES[0], status=status)])
     assert (finished["a"].status, finished["a"].frames) == (status, [])
 
 
-def test_no_events_no_files(run):
+def test_no_events_no_files(run: Callable[..., Any]) -> None:
     assert run([])[0] == {}
 
 
-def test_the_models_time_is_shared_out(run):
+def test_the_models_time_is_shared_out(run: Callable[..., Any]) -> None:
     a, b = FILES[:2]
 
-    def slow(pixels):
+    def slow(pixels: Pixels) -> FloatArray:
         time.sleep(0.04)
         return np.zeros(len(pixels))
 
@@ -193,16 +217,16 @@ def test_the_models_time_is_shared_out(run):
     assert seconds["b"] >= 0.01
 
 
-def test_each_file_is_asked_for_its_visit(run):
+def test_each_file_is_asked_for_its_visit(run: Callable[..., Any]) -> None:
     _, _, pool = run([end(FILES[0])])
     assert pool.visits == [(file, Visit(7)) for file in FILES]
 
 
-def test_a_waiting_file_is_answered_once_its_faces_are_classified(run):
+def test_a_waiting_file_is_answered_once_its_faces_are_classified(run: Callable[..., Any]) -> None:
     a = FILES[0]
-    asked = []
+    asked: list[tuple[list[int], int]] = []
 
-    def grant(frames, left):
+    def grant(frames: list[FrameRecord], left: int) -> int:
         asked.append(([round(255 * frame.p_fake) for frame in frames], left))
         return 2 if len(asked) == 1 else 0
 
@@ -215,12 +239,17 @@ def test_a_waiting_file_is_answered_once_its_faces_are_classified(run):
     assert len(finished["a"].frames) == 4
 
 
-def test_a_stop_leaves_the_rest_and_ends_the_feeder(run):
-    stop = []
+def test_a_stop_leaves_the_rest_and_ends_the_feeder(run: Callable[..., Any]) -> None:
+    stop: list[bool] = []
+
+    def last() -> FileEvent:
+        stop.append(True)
+        return end(FILES[1])
+
     events = [
         *faces(FILES[0], 1),
         end(FILES[0]),
-        lambda: stop.append(True) or end(FILES[1]),
+        last,
         *[event for file in FILES[2:] for event in (*faces(file, *range(50)), end(file))],
     ]
     finished, _, _ = run(events, batch_size=1, should_stop=lambda: bool(stop))
@@ -228,13 +257,15 @@ def test_a_stop_leaves_the_rest_and_ends_the_feeder(run):
 
 
 @pytest.mark.parametrize("error", [DfsubmitError("no dlib"), KeyboardInterrupt()])
-def test_an_error_of_the_pool_is_raised_where_the_model_runs(run, error):
+def test_an_error_of_the_pool_is_raised_where_the_model_runs(
+    run: Callable[..., Any], error: DfsubmitError | KeyboardInterrupt
+) -> None:
     with pytest.raises(type(error)):
         run([*faces(FILES[0], 1), error])
 
 
-def test_an_error_of_the_model_ends_the_feeder(run):
-    def broken(pixels):
+def test_an_error_of_the_model_ends_the_feeder(run: Callable[..., Any]) -> None:
+    def broken(pixels: Pixels) -> None:
         raise DfsubmitError("NaN")
 
     # More faces than the queue holds: the feeder is waiting for room when the model fails.

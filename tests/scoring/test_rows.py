@@ -18,7 +18,7 @@ def maker(
     function: Aggregator = mean,
     bounds: Bounds | None = mean_bounds,
     failure_label: int = 0,
-    **decision: float,
+    **decision: Any,
 ) -> RowMaker:
     registered = RegisteredAggregator("rule", function, "tests", frozenset(), bounds)
     return RowMaker(
@@ -72,13 +72,13 @@ def test_an_aggregator_that_fails_is_replaced_and_noted() -> None:
 def test_an_early_exit_reports_bounds_in_place_of_a_score() -> None:
     row = decided(maker(), 1.0, 1.0, frames_skipped=1)
     assert row.p_fake is None
-    assert row.bounds == (pytest.approx(2 / 3), pytest.approx(1.0))
+    assert row.bounds == pytest.approx((2 / 3, 1.0))
     assert row.label == 1
 
 
 def test_bounds_are_those_of_tempered_frames() -> None:
     row = decided(maker(temperature=2.0), 0.9, 0.9, frames_skipped=2)
-    assert row.bounds == (pytest.approx(0.375), pytest.approx(0.875))
+    assert row.bounds == pytest.approx((0.375, 0.875))
 
 
 def test_a_row_is_decided_anew_with_another_rule() -> None:

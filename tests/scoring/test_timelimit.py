@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,31 +17,31 @@ HEADS = {".jpg": b"\xff\xd8\xff\xe0", ".mp4": b"\0\0\0\x18ftypisom", ".txt": b"w
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def make_plan(clock):
+def make_plan(clock: Clock) -> Callable[..., TimePlan]:
     """A plan that ends so many seconds from now."""
 
-    def make_plan(seconds, frames=40, min_frames=8):
+    def make_plan(seconds: float, frames: int = 40, min_frames: int = 8) -> TimePlan:
         return TimePlan(clock() + seconds, frames, min_frames, clock)
 
     return make_plan
 
 
 @pytest.fixture
-def media(tmp_path):
-    def make(name, size=500):
+def media(tmp_path: Path) -> Callable[..., MediaFile]:
+    def make(name: str, size: int = 500) -> MediaFile:
         path = tmp_path / name
         path.write_bytes(HEADS[path.suffix].ljust(size, b"\0"))
         return MediaFile(path, name, size, 1)
@@ -47,7 +49,14 @@ def media(tmp_path):
     return make
 
 
-def simulate(plan, clock, files, seconds_a_frame, decode_seconds_a_byte=0.0, frames=40):
+def simulate(
+    plan: TimePlan,
+    clock: Clock,
+    files: list[MediaFile],
+    seconds_a_frame: float,
+    decode_seconds_a_byte: float = 0.0,
+    frames: int = 40,
+) -> dict[str, int]:
     """Score files one after the other; frames given to each file that was reached."""
     given = {}
     for file in files:
@@ -65,7 +74,9 @@ def simulate(plan, clock, files, seconds_a_frame, decode_seconds_a_byte=0.0, fra
     return given
 
 
-def test_ample_time_thins_nothing(clock, media, make_plan):
+def test_ample_time_thins_nothing(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     plan = make_plan(10_000)
     files = plan.order([media(f"{i}.mp4") for i in range(10)] + [media("a.jpg")])
     given = simulate(plan, clock, files, 0.1)
@@ -73,7 +84,9 @@ def test_ample_time_thins_nothing(clock, media, make_plan):
     assert set(given.values()) == {40, 1}
 
 
-def test_short_time_thins_all_alike_and_scores_every_file(clock, media, make_plan):
+def test_short_time_thins_all_alike_and_scores_every_file(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     plan = make_plan(200)
     files = plan.order([media(f"{i:02}.mp4") for i in range(20)])
     given = simulate(plan, clock, files, 0.5)  # 400 s at full length
@@ -85,7 +98,9 @@ def test_short_time_thins_all_alike_and_scores_every_file(clock, media, make_pla
     assert max(others) - min(others) <= 3
 
 
-def test_decoding_is_paid_for_however_few_frames_are_looked_at(clock, media, make_plan):
+def test_decoding_is_paid_for_however_few_frames_are_looked_at(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     plan = make_plan(200)
     files = plan.order([media(f"{i:02}.mp4", 500) for i in range(20)])
     # Decoding takes 5 s a file, 100 s in all, which leaves 100 s for the frames.
@@ -96,7 +111,9 @@ def test_decoding_is_paid_for_however_few_frames_are_looked_at(clock, media, mak
     assert max(list(given.values())[1:]) <= 22
 
 
-def test_a_hopeless_clock_gives_the_fewest_frames_to_as_many_as_it_can(clock, media, make_plan):
+def test_a_hopeless_clock_gives_the_fewest_frames_to_as_many_as_it_can(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     plan = make_plan(100)
     images = [media(f"{i}.jpg") for i in range(5)]
     videos = [media(f"{i:02}.mp4", 900 - i) for i in range(30)]
@@ -111,13 +128,17 @@ def test_a_hopeless_clock_gives_the_fewest_frames_to_as_many_as_it_can(clock, me
     assert plan.over()
 
 
-def test_the_minimum_never_exceeds_the_recipe(clock, media, make_plan):
+def test_the_minimum_never_exceeds_the_recipe(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     plan = make_plan(10, frames=4)
     files = plan.order([media(f"{i}.mp4") for i in range(9)])
     assert set(simulate(plan, clock, files, 1.0, frames=4).values()) == {4}
 
 
-def test_files_in_hand_are_half_paid_for(clock, media, make_plan):
+def test_files_in_hand_are_half_paid_for(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     files = [media(f"{i}.mp4") for i in range(4)]
     alone, busy = make_plan(100, min_frames=1), make_plan(100, min_frames=1)
     for plan in (alone, busy):
@@ -133,7 +154,9 @@ def test_files_in_hand_are_half_paid_for(clock, media, make_plan):
     assert busy.keep(files[2]) == 35
 
 
-def test_a_file_tried_again_gets_all_its_frames(clock, media, make_plan):
+def test_a_file_tried_again_gets_all_its_frames(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     files = [media(f"{i}.mp4") for i in range(3)]
     plan = make_plan(50)
     plan.order(files)
@@ -144,7 +167,9 @@ def test_a_file_tried_again_gets_all_its_frames(clock, media, make_plan):
     assert plan.keep(files[1]) is None
 
 
-def test_cheap_files_come_first(media, make_plan):
+def test_cheap_files_come_first(
+    media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     gone = MediaFile(media("x.jpg").path.with_name("gone.mp4"), "gone.mp4")
     small, large = media("small.mp4", 100), media("large.mp4", 900)
     image, text = media("b.jpg", 5000), media("a.txt", 300)
@@ -157,11 +182,11 @@ def test_cheap_files_come_first(media, make_plan):
 @pytest.mark.parametrize(
     ("limit", "seconds"), [(10_800, 10_800 * 0.98), (20, 18), (2, 0), (0.5, 0)]
 )
-def test_time_is_kept_to_write(limit, seconds):
+def test_time_is_kept_to_write(limit: float, seconds: float) -> None:
     assert deadline(limit, 1000.0) == pytest.approx(1000.0 + seconds)
 
 
-def test_over_is_reached_at_the_end(clock, make_plan):
+def test_over_is_reached_at_the_end(clock: Clock, make_plan: Callable[..., TimePlan]) -> None:
     plan = make_plan(100)
     clock.now = plan.end - 0.01
     assert not plan.over()
@@ -169,7 +194,9 @@ def test_over_is_reached_at_the_end(clock, make_plan):
     assert plan.over()
 
 
-def test_the_feeder_and_the_model_may_ask_at_once(clock, media, make_plan):
+def test_the_feeder_and_the_model_may_ask_at_once(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
     """The feeder hands files over while the thread that runs the model finishes others."""
     first = media("0.mp4")
     files = [MediaFile(first.path, f"{number}.mp4", 500, 1) for number in range(2000)]
