@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ PARTS = NotebookParts(
 
 
 @pytest.mark.parametrize("make", [task_notebook, predict_notebook])
-def test_notebooks_are_valid_without_outputs_and_always_the_same(make) -> None:  # type: ignore[no-untyped-def]
+def test_notebooks_are_valid_without_outputs_and_always_the_same(
+    make: Callable[[NotebookParts], str],
+) -> None:
     text = make(PARTS)
     assert text == make(PARTS)
     notebook = nbformat.reads(text, as_version=4)
