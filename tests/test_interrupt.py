@@ -14,7 +14,7 @@ ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("number", ASKING)
-def test_a_signal_between_batches_is_noted(number):
+def test_a_signal_between_batches_is_noted(number: signal.Signals) -> None:
     with Interrupt() as interrupt:
         assert not interrupt.requested
         signal.raise_signal(number)
@@ -22,11 +22,11 @@ def test_a_signal_between_batches_is_noted(number):
 
 
 @pytest.mark.parametrize("number", ASKING)
-def test_a_signal_breaks_off_a_guarded_call(number):
-    reached = []
+def test_a_signal_breaks_off_a_guarded_call(number: signal.Signals) -> None:
+    reached: list[object] = []
     with Interrupt() as interrupt:
 
-        def forward(batch):
+        def forward(batch: int) -> None:
             try:
                 signal.raise_signal(number)
                 reached.append(batch)
@@ -41,7 +41,7 @@ def test_a_signal_breaks_off_a_guarded_call(number):
     assert reached == []
 
 
-def test_a_guarded_call_gives_its_answer():
+def test_a_guarded_call_gives_its_answer() -> None:
     with Interrupt() as interrupt:
         assert interrupt.guard(lambda a, b: a + b)(2, 3) == 5
         with pytest.raises(ZeroDivisionError):
@@ -50,17 +50,17 @@ def test_a_guarded_call_gives_its_answer():
         assert interrupt.requested
 
 
-def test_earlier_handlers_are_put_back():
+def test_earlier_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with Interrupt():
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_other_threads_may_run_without_it():
+def test_other_threads_may_run_without_it() -> None:
     asked = []
 
-    def run():
+    def run() -> None:
         with Interrupt() as interrupt:
             asked.append(interrupt.requested)
 
@@ -72,7 +72,7 @@ def test_other_threads_may_run_without_it():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_clock_breaks_off_a_guarded_call_without_asking_for_a_stop():
+def test_the_clock_breaks_off_a_guarded_call_without_asking_for_a_stop() -> None:
     with Interrupt(time.monotonic() + 0.05) as interrupt:
         with pytest.raises(Interrupted):
             interrupt.guard(time.sleep)(30)
@@ -83,12 +83,12 @@ def test_the_clock_breaks_off_a_guarded_call_without_asking_for_a_stop():
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_the_clock_leaves_unguarded_work_alone():
+def test_the_clock_leaves_unguarded_work_alone() -> None:
     with Interrupt(time.monotonic()) as interrupt:
         time.sleep(0.5)
         assert not interrupt.requested
 
 
-def test_without_an_end_no_alarm_is_set():
+def test_without_an_end_no_alarm_is_set() -> None:
     with Interrupt():
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

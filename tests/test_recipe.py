@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ SIZES = st.one_of(
 
 
 @st.composite
-def recipes(draw):
+def recipes(draw: st.DrawFn) -> Recipe:
     output_size, resampling = draw(SIZES)
     return Recipe(
         name=draw(st.text()),
@@ -44,13 +46,13 @@ KEYS = [item.name for item in dataclasses.fields(Recipe)]
 
 
 @given(recipes())
-def test_every_recipe_survives_json(recipe):
+def test_every_recipe_survives_json(recipe: Recipe) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert recipe.differences(recipe) == {}
 
 
 @given(JSON | st.dictionaries(st.sampled_from(KEYS), JSON))
-def test_any_json_is_a_recipe_or_refused(data):
+def test_any_json_is_a_recipe_or_refused(data: Any) -> None:
     try:
         recipe = Recipe.from_json(json.dumps(data))
     except UsageError:
@@ -59,7 +61,7 @@ def test_any_json_is_a_recipe_or_refused(data):
 
 
 @given(st.text())
-def test_any_text_is_a_recipe_or_refused(text):
+def test_any_text_is_a_recipe_or_refused(text: str) -> None:
     with pytest.raises(UsageError):
         Recipe.from_json("?" + text)
 
@@ -88,19 +90,19 @@ def test_any_text_is_a_recipe_or_refused(text):
         ("margins", 0.4),
     ],
 )
-def test_an_impossible_value_is_named(key, value):
+def test_an_impossible_value_is_named(key: str, value: Any) -> None:
     with pytest.raises(UsageError, match=key):
         Recipe.from_dict({key: value})
 
 
-def test_the_first_resize_needs_size_and_filter():
+def test_the_first_resize_needs_size_and_filter() -> None:
     with pytest.raises(UsageError, match="together"):
         Recipe(output_size=224)
     with pytest.raises(UsageError, match="together"):
         Recipe(resampling="bicubic")
 
 
-def test_a_misspelt_key_is_answered_with_the_nearest():
+def test_a_misspelt_key_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
         Recipe.from_dict({"margn": 0.3})
     assert "'margin'" in caught.value.hint
@@ -109,16 +111,16 @@ def test_a_misspelt_key_is_answered_with_the_nearest():
 @pytest.mark.parametrize(
     "text", ["", "{", pytest.param("[" * 100_000, id="deep"), "[]", '"dfsubmit"', "null"]
 )
-def test_what_is_no_object_is_refused(text):
+def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="recipe"):
         Recipe.from_json(text)
 
 
-def test_missing_keys_take_the_defaults():
+def test_missing_keys_take_the_defaults() -> None:
     assert Recipe.from_json("{}") == Recipe()
 
 
-def test_the_built_in_recipes_are_the_documented_ones():
+def test_the_built_in_recipes_are_the_documented_ones() -> None:
     plain = BUILT_IN["dfsubmit"]
     assert (plain.frames, plain.detection_width, plain.upsampling) == (40, 640, 1)
     assert (plain.margin, plain.crop_shape, plain.output_size) == (0.4, "box", None)
@@ -132,11 +134,11 @@ def test_the_built_in_recipes_are_the_documented_ones():
     }
 
 
-def test_the_name_makes_no_difference():
+def test_the_name_makes_no_difference() -> None:
     assert Recipe(name="mine").differences(Recipe()) == {}
 
 
-def test_loads_by_name_from_a_file_and_from_a_model_folder(tmp_path):
+def test_loads_by_name_from_a_file_and_from_a_model_folder(tmp_path: Path) -> None:
     mine = Recipe(name="mine", frames=7)
     path = tmp_path / RECIPE_FILE
     path.write_text(mine.to_json())
@@ -144,19 +146,19 @@ def test_loads_by_name_from_a_file_and_from_a_model_folder(tmp_path):
     assert load_recipe(path) == load_recipe(str(path)) == load_recipe(tmp_path) == mine
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="there is no recipe 'dfsubmti'") as caught:
         load_recipe("dfsubmti")
     assert "'dfsubmit'" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["gone.json", "with\0nul", pytest.param("x" * 5000, id="long")])
-def test_what_cannot_be_opened_is_a_usage_error(name):
+def test_what_cannot_be_opened_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="recipe"):
         load_recipe(name)
 
 
-def test_an_error_in_a_file_names_the_file(tmp_path):
+def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text('{"frames": 0}')
     with pytest.raises(UsageError, match=r"mine\.json: recipe: frames"):
