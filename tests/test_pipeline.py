@@ -24,6 +24,8 @@ from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import RECIPE_FILE, Recipe
 from dfsubmit.records import FileResult, Status
 
+pytestmark = pytest.mark.slow
+
 
 def options(tiny_model: Path, data: Path, output: Path, **changes: Any) -> RunOptions:
     base = RunOptions(

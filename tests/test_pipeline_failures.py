@@ -16,6 +16,8 @@ from dfsubmit.errors import ModelError
 from dfsubmit.scoring.decision import DECISION_FILE
 from dfsubmit.workers.pool import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 # A model on a "GPU" whose memory is too small for one face, until it moves to the CPU. There it
 # scores by brightness, for as many calls as its folder says.
 CRAMPED_LOADER = """

@@ -53,6 +53,7 @@ def test_a_failing_installation_says_why(tmp_path: Path) -> None:
     assert "no-such-package-here" in error
 
 
+@pytest.mark.slow
 def test_an_environment_that_cannot_be_made_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_manifest_lists_every_file_with_its_hash_and_origin(task_bundle: Path) -
     assert sources[next(path for path in sources if path.endswith(".whl"))].startswith("built from")
 
 
+@pytest.mark.slow
 def test_two_builds_are_equal_to_the_byte(
     task_bundle: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_committed_notebooks_are_what_the_command_writes(
         )
 
 
+@pytest.mark.slow
 def test_a_plugin_and_the_options_travel_along(tiny_model: Path, tmp_path: Path) -> None:
     plugin = write_plugin(tmp_path / "secondhighest", AGGREGATOR, '"numpy>=1.26"')
     output = tmp_path / "bundle"
@@ -149,6 +151,7 @@ def test_a_plugin_and_the_options_travel_along(tiny_model: Path, tmp_path: Path)
     assert 'main(data="./data", model="./model/m", output="./submission.csv", tta="flip")' in source
 
 
+@pytest.mark.slow
 def test_a_plugin_with_a_requirement_that_no_pin_covers_is_refused(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +227,7 @@ def test_an_unknown_aggregator_is_refused_with_a_hint(tiny_model: Path, tmp_path
         package(PackageOptions(tiny_model, "task", tmp_path / "b", name="m", aggregator="maen"))
 
 
+@pytest.mark.slow
 def test_an_aggregator_without_its_plugin_is_refused(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from dfsubmit.errors import UsageError
 
 pytest.importorskip("nbclient", reason="needs the bundle extra")
 
+pytestmark = pytest.mark.slow
+
 # Stands for the inference where a test is about something else: it needs no torch.
 WRITES = """\
 from pathlib import Path
@@ -278,7 +280,6 @@ def test_exit_code_1_when_a_check_fails(edited: Callable[..., Path], data: Path)
     assert "FAIL  submission" in result.stdout
 
 
-@pytest.mark.slow
 def test_a_fresh_environment_installs_what_the_bundle_needs(
     task_bundle: Path,
     data: Path,

@@ -16,6 +16,8 @@ from dfsubmit.errors import DfsubmitError, UsageError
 
 pytest.importorskip("build", reason="needs the bundle extra")
 
+pytestmark = pytest.mark.slow
+
 
 def test_own_wheel_names_the_requirements_but_not_the_extras(tmp_path: Path) -> None:
     wheel, produced = own_wheel(tmp_path)

@@ -240,6 +240,7 @@ def test_plugins_are_listed_for_people_and_for_scripts(invoke, tmp_path):
     assert invoke("plugins", "--plugins-dir", ".", "--strict").exit_code == 2
 
 
+@pytest.mark.slow
 def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
     invoke, samples, tiny_model, tmp_path
 ):

@@ -18,6 +18,8 @@ from dfsubmit.media.listing import list_media
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, FileScan, Kind, Limits, MediaFile, Status
 
+pytestmark = pytest.mark.slow
+
 RESIZE = Preprocessor(224, 224)
 
 

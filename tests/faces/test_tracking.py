@@ -49,6 +49,7 @@ def test_a_thinned_sample_holds_every_anchor_or_nothing_else(frames: int) -> Non
         assert anchors <= visited or visited <= anchors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pan.mp4", "zoom.mp4", "motion_jpeg.avi"])
 def test_no_face_is_lost_and_boxes_stay_close(samples: Path, name: str) -> None:
     exact, fast = boxes(scan(samples / name, EXACT)), boxes(scan(samples / name, FAST))

@@ -27,6 +27,8 @@ from dfsubmit.options import RunOptions
 from dfsubmit.pipeline import run
 from dfsubmit.recipe import Recipe, load_recipe
 
+pytestmark = pytest.mark.slow
+
 # Pairs as the real data set has them: each fake shows the scene of one and the face of the other.
 PAIRS = [("000", "003"), ("010", "005"), ("024", "073"), ("033", "097"), ("044", "945")]
 FRAMES = 4
@@ -313,7 +315,6 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
     assert weights[0] == weights[1]
 
 
-@pytest.mark.slow
 def test_two_processes_through_torchrun(faces: Path, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     options = [
@@ -342,7 +343,6 @@ def test_two_processes_through_torchrun(faces: Path, tmp_path: Path) -> None:
     assert open_model(tmp_path / "m").id2label == {0: "Real", 1: "Fake"}
 
 
-@pytest.mark.slow
 def test_exp_004s_defaults_on_a_vit_base(faces: Path, tmp_path: Path) -> None:
     """A ViT-Base with everything as EXP-004 had it, for the steps of two videos of each class."""
     rows, recipe = read_index(faces)

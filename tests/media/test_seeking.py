@@ -20,6 +20,8 @@ from dfsubmit.media.seeking import MIN_GAP, decode
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, Limits, MediaFile
 
+pytestmark = pytest.mark.slow
+
 av = pytest.importorskip("av", reason="PyAV writes the long videos (the extra 'stress')")
 
 FRAMES, WANTED = 2400, 20

@@ -20,6 +20,8 @@ from dfsubmit.records import MediaFile, Pixels, Status
 from dfsubmit.scoring.first_faces import FACES_OF_A_FILE, faces_key, show_faces
 from dfsubmit.workers.pool import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ScanSettings(Recipe(), Preprocessor(height=8, width=8))
 
 

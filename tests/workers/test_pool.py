@@ -21,6 +21,8 @@ from dfsubmit.records import Face, FileScan, MediaFile, Status
 from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ScanSettings(Recipe(frames=3), Preprocessor(224, 224))
 
 
