@@ -51,7 +51,7 @@ def main(model: Path, folder: Path, out: Path) -> None:
     """Score a folder."""
     judge = Judge(model)
     paths = sorted(folder.iterdir())
-    results = {}
+    results: dict[str, Any] = {}
     # Processes of its own kind: one that is forked after torch has started threads may hang.
     context = multiprocessing.get_context("spawn")
     workers = max((os.cpu_count() or 2) - 1, 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,12 +18,12 @@ class FakeModel:
         capacity: a larger batch is out of memory.
     """
 
-    id2label: ClassVar[dict[int, str]] = {0: "Real", 1: "Fake"}
     preprocessor = Preprocessor(height=4, width=4)
     device = "cpu"
     precision = "fp32"
 
     def __init__(self, capacity: int = 1_000_000) -> None:
+        self.id2label = {0: "Real", 1: "Fake"}
         self.batches: list[int] = []
         self.capacity = capacity
 

@@ -99,7 +99,7 @@ def test_two_opencv_wheels_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dlib_without_avx_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = types.SimpleNamespace(__version__="19.24", USE_AVX_INSTRUCTIONS=False)
     monkeypatch.setitem(sys.modules, "dlib", slow)
-    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     (finding,) = _about(examine(), "dlib")
     assert finding.state == NOTE
     assert "without AVX" in finding.text

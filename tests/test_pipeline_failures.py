@@ -173,8 +173,9 @@ def test_early_exit_takes_a_worker_more_only_where_it_has_an_effect(
 def test_a_whole_run_says_nothing_but_what_it_means_to_say(
     tiny_model: Path, data: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "dfsubmit", "run", data, "--model", tiny_model]
-    command += ["--output", tmp_path / "s.csv", "--no-fallback", "--no-progress"]
+    command: list[str | Path] = [sys.executable, "-m", "dfsubmit", "run", data]
+    command += ["--model", tiny_model, "--output", tmp_path / "s.csv"]
+    command += ["--no-fallback", "--no-progress"]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     untrained, model = finished.stderr.splitlines()
     assert untrained.startswith("warning: this model is UNTRAINED")

@@ -54,7 +54,7 @@ def test_whatever_lies_in_the_folder(tiny_model: Path, samples: Path, tmp_path: 
         b"\x1b[2J",
     ]
     for name in hostile:
-        shutil.copy(samples / "face.jpg", os.fsencode(data) + b"/" + name)
+        shutil.copy(os.fsencode(samples / "face.jpg"), os.fsencode(data) + b"/" + name)
     (data / "folder.mp4").mkdir()
     os.mkfifo(data / "pipe.mp4")
     with socket.socket(socket.AF_UNIX) as listener:

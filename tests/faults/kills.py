@@ -156,6 +156,7 @@ def _finished(data: Path, model: Path, output: Path, expected: bytes, tally: Tal
 
 def _workers(pid: int) -> list[psutil.Process]:
     try:
-        return psutil.Process(pid).children()
+        children: list[psutil.Process] = psutil.Process(pid).children()
     except psutil.NoSuchProcess:
         return []
+    return children

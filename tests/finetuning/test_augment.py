@@ -9,7 +9,14 @@ from dfsubmit.finetuning.data.augment import STRENGTHS, Strength, degrade, jpeg,
 from dfsubmit.finetuning.data.selfblend import self_blend
 from dfsubmit.records import Pixels
 
-STANDARD, STRONG = STRENGTHS["standard"], STRENGTHS["strong"]
+
+def named(name: str) -> Strength:
+    strength = STRENGTHS[name]
+    assert strength is not None
+    return strength
+
+
+STANDARD, STRONG = named("standard"), named("strong")
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,8 @@ def _tinted(portrait: np.ndarray) -> np.ndarray:
     cv2.ellipse(mask, (160, 120), (55, 70), 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), 6)[:, :, None]
     tint = portrait * np.array([0.5, 1.0, 1.4])
-    return np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
+    tinted: np.ndarray = np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
+    return tinted
 
 
 def _video(path: Path, portrait: np.ndarray) -> None:

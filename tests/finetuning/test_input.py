@@ -81,7 +81,7 @@ def test_already_cropped_files_are_taken_whole(tmp_path: Path) -> None:
     rows, kept = read_index(tmp_path / "faces")
     assert kept == recipe
     for row in rows:
-        assert (cv2.imread(str(tmp_path / "faces" / row.crop)) == crop).all()
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / "faces" / row.crop)), crop)
 
 
 @pytest.mark.parametrize("split", ["group", "frame"])

@@ -21,7 +21,7 @@ LIMITS = Limits()
 
 def make_video(path: Path, frames: int, size: tuple[int, int] = (64, 48)) -> Path:
     """A video whose frame n has the brightness n (modulo 200)."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
     for number in range(frames):
         writer.write(np.full((size[1], size[0], 3), number % 200, np.uint8))
     writer.release()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from fakes import FakeModel
 
 from dfsubmit.errors import ModelError, UsageError
+from dfsubmit.hooks.interfaces import LoadRequest
 from dfsubmit.hooks.loading import Plugins
-from dfsubmit.models.choice import CPU_BATCH, GPU_BATCH, choose_model
+from dfsubmit.models.choice import CPU_BATCH, GPU_BATCH, ChosenModel, choose_model
 from dfsubmit.options import RunOptions
 from dfsubmit.recipe import BUILT_IN, RECIPE_FILE, Recipe
 
@@ -17,39 +22,45 @@ from dfsubmit.recipe import BUILT_IN, RECIPE_FILE, Recipe
 class FakeLoader:
     """Loads any folder; refuses those whose weights are the word "damaged"."""
 
-    def __init__(self, model, rank=10):
+    def __init__(self, model: FakeModel, rank: int = 10) -> None:
         self.model = model
         self.answer = rank
-        self.requests = []
+        self.requests: list[LoadRequest] = []
 
-    def rank(self, request):
+    def rank(self, request: LoadRequest) -> int:
         return self.answer if (request.folder / "model.safetensors").is_file() else 0
 
-    def load(self, request):
+    def load(self, request: LoadRequest) -> FakeModel:
         self.requests.append(request)
         weights = (request.folder / "model.safetensors").read_text()
         if weights == "damaged":
             raise ModelError(f"{request.folder.name}: damaged weights")
         if weights == "odd":
             raise KeyError("embeddings")
-        self.model.id2label = json.loads((request.folder / "config.json").read_text())["id2label"]
-        self.model.id2label = {int(k): v for k, v in self.model.id2label.items()}
+        names = json.loads((request.folder / "config.json").read_text())["id2label"]
+        self.model.id2label = {int(index): name for index, name in names.items()}
         return self.model
 
 
 @pytest.fixture
-def loader(fake_model):
+def loader(fake_model: type[FakeModel]) -> FakeLoader:
     return FakeLoader(fake_model())
 
 
 @pytest.fixture
-def plugins(loader):
+def plugins(loader: FakeLoader) -> Plugins:
     return Plugins(loaders={"fake": loader}, loader_plugins={"fake": "tests"})
 
 
 @pytest.fixture
-def make_folder(tmp_path):
-    def make(name, recipe=None, weights="fine", labels=("Real", "Fake"), **config):
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    def make(
+        name: str,
+        recipe: Recipe | None = None,
+        weights: str = "fine",
+        labels: tuple[str, str] = ("Real", "Fake"),
+        **config: Any,
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         config["id2label"] = dict(enumerate(labels))
@@ -65,12 +76,14 @@ def make_folder(tmp_path):
 MINE = Recipe(name="mine", frames=12, margin=0.2)
 
 
-def choose(plugins, model, **options):
+def choose(plugins: Plugins, model: Path, **options: Any) -> ChosenModel:
     options.setdefault("fallback", None)
     return choose_model(RunOptions(model, **options), plugins)
 
 
-def test_the_models_own_recipe_is_obeyed_without_a_word(make_folder, plugins, loader):
+def test_the_models_own_recipe_is_obeyed_without_a_word(
+    make_folder: Callable[..., Path], plugins: Plugins, loader: FakeLoader
+) -> None:
     folder = make_folder("first", MINE)
     chosen = choose(plugins, folder)
     assert (chosen.recipe, chosen.warnings, chosen.fallback_reason) == (MINE, [], "")
@@ -79,7 +92,9 @@ def test_the_models_own_recipe_is_obeyed_without_a_word(make_folder, plugins, lo
     assert (request.folder, request.model_hash) == (folder, chosen.folder.sha256)
 
 
-def test_a_model_without_a_recipe_is_warned_about(make_folder, plugins):
+def test_a_model_without_a_recipe_is_warned_about(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     chosen = choose(plugins, make_folder("first"))
     assert chosen.recipe == Recipe()
     (warning,) = chosen.warnings
@@ -87,12 +102,16 @@ def test_a_model_without_a_recipe_is_warned_about(make_folder, plugins):
     assert "'dfsubmit' is assumed" in warning
 
 
-def test_the_warning_names_the_recipe_that_is_used(make_folder, plugins):
+def test_the_warning_names_the_recipe_that_is_used(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     (warning,) = choose(plugins, make_folder("first"), recipe="organiser-baseline").warnings
     assert "'organiser-baseline' is assumed" in warning
 
 
-def test_an_overridden_recipe_is_warned_about_with_what_differs(make_folder, plugins):
+def test_an_overridden_recipe_is_warned_about_with_what_differs(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     chosen = choose(plugins, make_folder("first", MINE), recipe="dfsubmit", frames=20)
     assert chosen.recipe == dataclasses.replace(Recipe(), frames=20)
     (warning,) = chosen.warnings
@@ -101,20 +120,26 @@ def test_an_overridden_recipe_is_warned_about_with_what_differs(make_folder, plu
     assert "margin 0.2 → 0.4" in warning
 
 
-def test_an_override_that_changes_nothing_is_no_matter(make_folder, plugins):
+def test_an_override_that_changes_nothing_is_no_matter(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     folder = make_folder("first", MINE)
     assert choose(plugins, folder, recipe=MINE, frames=12).warnings == []
     assert choose(plugins, folder, recipe=folder / RECIPE_FILE).recipe == MINE
 
 
-def test_untrained_weights_are_the_first_thing_said(make_folder, plugins):
+def test_untrained_weights_are_the_first_thing_said(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     chosen = choose(plugins, make_folder("first", dfsubmit_untrained=True))
     assert "UNTRAINED" in chosen.warnings[0]
     assert "mean nothing" in chosen.warnings[0]
 
 
 @pytest.mark.parametrize("weights", ["damaged", "odd"])
-def test_the_fallback_comes_with_its_own_recipe_and_classes(make_folder, plugins, weights):
+def test_the_fallback_comes_with_its_own_recipe_and_classes(
+    make_folder: Callable[..., Path], plugins: Plugins, weights: str
+) -> None:
     broken = make_folder("first", MINE, weights)
     baseline = BUILT_IN["organiser-baseline"]
     spare = make_folder("spare", baseline, labels=("Deepfake", "Real"))
@@ -126,18 +151,24 @@ def test_the_fallback_comes_with_its_own_recipe_and_classes(make_folder, plugins
     assert chosen.fallback_reason in chosen.warnings[0]
 
 
-def test_a_missing_model_falls_back_too(make_folder, plugins, tmp_path):
+def test_a_missing_model_falls_back_too(
+    make_folder: Callable[..., Path], plugins: Plugins, tmp_path: Path
+) -> None:
     chosen = choose(plugins, tmp_path / "gone", fallback=make_folder("spare", MINE))
     assert chosen.folder.name == "spare"
     assert "there is no model" in chosen.fallback_reason
 
 
-def test_without_a_fallback_a_model_that_does_not_load_is_an_error(make_folder, plugins):
+def test_without_a_fallback_a_model_that_does_not_load_is_an_error(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     with pytest.raises(ModelError, match="cannot be loaded: first: damaged weights"):
         choose(plugins, make_folder("first", weights="damaged"))
 
 
-def test_when_both_are_missing_the_three_ways_out_are_named(plugins, tmp_path):
+def test_when_both_are_missing_the_three_ways_out_are_named(
+    plugins: Plugins, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError) as caught:
         choose(plugins, tmp_path / "gone", fallback=tmp_path / "lost")
     assert "gone" in caught.value.message
@@ -146,7 +177,9 @@ def test_when_both_are_missing_the_three_ways_out_are_named(plugins, tmp_path):
         assert remedy in caught.value.hint
 
 
-def test_no_fallback_cures_a_slip_in_the_options(make_folder, plugins):
+def test_no_fallback_cures_a_slip_in_the_options(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     fine, spare = make_folder("first", MINE), make_folder("spare", MINE)
     doubtful = make_folder("doubtful", MINE, labels=("LABEL_0", "LABEL_1"))
     for options in (
@@ -162,14 +195,22 @@ def test_no_fallback_cures_a_slip_in_the_options(make_folder, plugins):
 
 
 @pytest.mark.parametrize(("device", "expected"), [("cpu", CPU_BATCH), ("cuda:0", GPU_BATCH)])
-def test_the_batch_follows_the_device(make_folder, plugins, loader, device, expected):
+def test_the_batch_follows_the_device(
+    make_folder: Callable[..., Path],
+    plugins: Plugins,
+    loader: FakeLoader,
+    device: str,
+    expected: int,
+) -> None:
     loader.model.device = device
     folder = make_folder("first", MINE)
     assert choose(plugins, folder).batch_size == expected
     assert choose(plugins, folder, batch_size=5).batch_size == 5
 
 
-def test_the_highest_rank_loads_unless_one_is_named(make_folder, plugins, fake_model):
+def test_the_highest_rank_loads_unless_one_is_named(
+    make_folder: Callable[..., Path], plugins: Plugins, fake_model: type[FakeModel]
+) -> None:
     plugins.loaders["better"] = FakeLoader(fake_model(), rank=20)
     folder = make_folder("first", MINE)
     assert choose(plugins, folder).loader == "better"
@@ -180,9 +221,14 @@ def test_the_highest_rank_loads_unless_one_is_named(make_folder, plugins, fake_m
 
 
 @pytest.mark.parametrize("refusal", [ModelError("unknown layers"), KeyError("layer")])
-def test_a_loader_that_fails_gives_way_to_the_next(make_folder, plugins, fake_model, refusal):
+def test_a_loader_that_fails_gives_way_to_the_next(
+    make_folder: Callable[..., Path],
+    plugins: Plugins,
+    fake_model: type[FakeModel],
+    refusal: ModelError | KeyError,
+) -> None:
     class Refuses(FakeLoader):
-        def load(self, request):
+        def load(self, request: LoadRequest) -> FakeModel:
             raise refusal
 
     plugins.loaders["better"] = Refuses(fake_model(), rank=20)
@@ -195,27 +241,38 @@ def test_a_loader_that_fails_gives_way_to_the_next(make_folder, plugins, fake_mo
         choose(plugins, folder, loader="better")
 
 
-def test_a_folder_that_no_loader_takes_is_an_error(make_folder, plugins):
+def test_a_folder_that_no_loader_takes_is_an_error(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
     folder = make_folder("first", MINE)
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="no weights that an installed loader can read"):
         choose(plugins, folder)
 
 
-def test_int8_without_a_loader_for_it_names_the_plugin(make_folder, plugins, loader):
+def test_int8_without_a_loader_for_it_names_the_plugin(
+    make_folder: Callable[..., Path], plugins: Plugins, loader: FakeLoader
+) -> None:
     loader.answer = 0
     with pytest.raises(UsageError, match="int8") as caught:
         choose(plugins, make_folder("first", MINE), precision="int8")
     assert "openvino" in caught.value.hint
 
 
-def test_a_loader_that_fails_to_rank_is_named(make_folder, plugins, loader):
-    loader.rank = lambda request: 1 / 0
+def test_a_loader_that_fails_to_rank_is_named(
+    make_folder: Callable[..., Path],
+    plugins: Plugins,
+    loader: FakeLoader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loader, "rank", lambda request: 1 / 0)
     with pytest.raises(ModelError, match="'fake' failed: ZeroDivisionError"):
         choose(plugins, make_folder("first", MINE))
 
 
-def test_the_request_carries_what_was_asked_for(make_folder, plugins, loader, tmp_path):
+def test_the_request_carries_what_was_asked_for(
+    make_folder: Callable[..., Path], plugins: Plugins, loader: FakeLoader, tmp_path: Path
+) -> None:
     choose(
         plugins, make_folder("first", MINE),
         device="cpu", precision="bf16", calibration=str(tmp_path),

@@ -169,7 +169,7 @@ def test_a_slow_consumer_is_not_the_files_fault(files: list[MediaFile]) -> None:
                 if faces == 1:
                     # The worker has three seconds left; its consumer takes four.
                     for member in pool._workers:
-                        member.deadline = time.monotonic() + 3
+                        member._deadline = time.monotonic() + 3
                     time.sleep(4)
             elif isinstance(event, FileEvent):
                 assert event.scan.status is Status.OK
