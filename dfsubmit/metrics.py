@@ -83,15 +83,15 @@ def measure(
     """
     if weights is None:
         weights = np.ones((1, len(predictions)), np.float32)
-    found: dict[str, FloatArray] = {}
+    values: dict[str, FloatArray] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         if not set(names).isdisjoint(BY_LABEL):
-            found |= _by_label(predictions, weights)
+            values |= _by_label(predictions, weights)
         if not set(names).isdisjoint(BY_RANK):
-            found |= _by_rank(predictions, weights)
+            values |= _by_rank(predictions, weights)
         if not set(names).isdisjoint(BY_PROBABILITY):
-            found |= _by_probability(predictions, weights)
-    return {name: found[name] for name in names}
+            values |= _by_probability(predictions, weights)
+    return {name: values[name] for name in names}
 
 
 def point(predictions: Predictions, names: Collection[str] = tuple(TITLES)) -> dict[str, float]:

@@ -186,13 +186,13 @@ def compare(
     return Comparison(ranked, rows[base], list(runs), int(groups.max()) + 1, samples)
 
 
-def _cross_validated_f1(found: Predictions, groups: IntArray) -> float:
-    assert found.p_fake is not None
+def _cross_validated_f1(own: Predictions, groups: IntArray) -> float:
+    assert own.p_fake is not None
     try:
-        predicted = cross_validated(found.labels, found.p_fake, groups)
+        predicted = cross_validated(own.labels, own.p_fake, groups)
     except UsageError:  # no two folds
         return math.nan
     # A threshold cannot move a file that failed.
-    predicted = np.where(found.scored, predicted, found.predicted)
-    judged = Predictions(found.labels, predicted, found.p_fake, found.scored)
+    predicted = np.where(own.scored, predicted, own.predicted)
+    judged = Predictions(own.labels, predicted, own.p_fake, own.scored)
     return point(judged, ["macro_f1"])["macro_f1"]

@@ -19,8 +19,8 @@ PAGES = sorted(
 )  # fmt: skip
 FOREIGN_OPTIONS = {"--help", "--no-deps"}
 """Options of every command, and of other programs, that a page names by themselves."""
-FOREIGN_VARIABLES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED"}
-"""Environment variables that belong to no option."""
+FOREIGN_VARIABLES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS"}
+"""Names of this form that belong to no option. The last is what a plugin declares of itself."""
 
 
 def _name(page: Path) -> str:

@@ -62,15 +62,15 @@ def bootstrap(
     progress: bool = False,
 ) -> dict[str, FloatArray]:
     """The named metrics of every rule on the same samples: float64 (rules, samples) each."""
-    found: dict[str, list[FloatArray]] = {name: [] for name in names}
+    values: dict[str, list[FloatArray]] = {name: [] for name in names}
     bar = progress_bar(samples, "samples", progress)
     for weights in sample_weights(groups, samples, seed):
         blocks = [measure(rule, weights, names) for rule in rules]
         for name in names:
-            found[name].append(np.stack([block[name] for block in blocks]))
+            values[name].append(np.stack([block[name] for block in blocks]))
         bar.update(len(weights))
     bar.close()
-    return {name: np.concatenate(blocks, axis=1) for name, blocks in found.items()}
+    return {name: np.concatenate(blocks, axis=1) for name, blocks in values.items()}
 
 
 def interval(values: FloatArray) -> tuple[float, float]:
