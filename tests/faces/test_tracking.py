@@ -60,6 +60,7 @@ def test_no_face_is_lost_and_boxes_stay_close(samples: Path, name: str) -> None:
     assert all(exact[index] == fast[index] for index in anchors_of(sorted(exact)) & exact.keys())
 
 
+@pytest.mark.slow
 def test_boxes_depend_on_neither_order_nor_thinning(samples: Path) -> None:
     path = samples / "zoom.mp4"
     usual = boxes(scan(path, FAST))
@@ -70,6 +71,7 @@ def test_boxes_depend_on_neither_order_nor_thinning(samples: Path) -> None:
         assert boxes(scan(path, FAST, keep, coarse=True)) == kept
 
 
+@pytest.mark.slow
 def test_a_lying_frame_count_changes_no_box(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Liar(Video):
         def __init__(self, path: Path, limits: Limits) -> None:

@@ -19,8 +19,8 @@ PAGES = sorted(
 )  # fmt: skip
 FOREIGN_OPTIONS = {"--help", "--no-deps"}
 """Options of every command, and of other programs, that a page names by themselves."""
-FOREIGN_VARIABLES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS"}
-"""Names of this form that belong to no option. The last is what a plugin declares of itself."""
+OTHER_NAMES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS"}
+"""Environment variables that belong to no option, and what a plugin says of itself."""
 
 
 def _name(page: Path) -> str:
@@ -68,7 +68,7 @@ def test_every_named_option_exists_and_takes_the_named_choice(page: Path) -> Non
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_named_environment_variable_sets_an_option(page: Path) -> None:
-    known = set(FOREIGN_VARIABLES)
+    known = set(OTHER_NAMES)
     for name, commands in OPTIONS.items():
         variable = name.removeprefix("--").replace("-", "_").upper()
         for command in commands:
