@@ -21,16 +21,16 @@ from dfsubmit.console import duration, first_few, printable, printable_text, tab
         ("\x9b31m", r"\x9b31m"),
     ],
 )
-def test_what_is_not_printable_is_escaped(name, shown):
+def test_what_is_not_printable_is_escaped(name: str, shown: str) -> None:
     assert printable(name) == shown
 
 
 @given(st.text(st.characters()))
-def test_anything_becomes_one_printable_line(name):
+def test_anything_becomes_one_printable_line(name: str) -> None:
     assert printable(name).isprintable()
 
 
-def test_a_text_keeps_its_lines():
+def test_a_text_keeps_its_lines() -> None:
     assert printable_text("one\n\x1b[2Jtwo\rthree\n") == "one\n\\x1b[2Jtwo\\rthree\n"
 
 
@@ -81,5 +81,5 @@ def test_a_tables_cells_cannot_move_the_cursor() -> None:
         (7800, "2 h 10 min"),
     ],
 )
-def test_durations_for_people(seconds, shown):
+def test_durations_for_people(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn import metrics as sk
 
 from dfsubmit.metrics import TITLES, Predictions, measure, point
 
 
-def predictions(labels, p_fake, threshold=0.5):
+def predictions(
+    labels: npt.ArrayLike, p_fake: npt.ArrayLike, threshold: float = 0.5
+) -> Predictions:
     p = np.asarray(p_fake, float)
     labels = np.asarray(labels)
     return Predictions(labels, (p > threshold).astype(int), p, np.ones(len(p), bool))
 
 
-def sklearn_metrics(item: Predictions, weights=None) -> dict[str, float]:
+def sklearn_metrics(
+    item: Predictions, weights: npt.NDArray[np.float32] | None = None
+) -> dict[str, float]:
     y, said, p = item.labels, item.predicted, item.p_fake
     w = {"sample_weight": weights}
     return {
@@ -34,7 +40,7 @@ def sklearn_metrics(item: Predictions, weights=None) -> dict[str, float]:
     }
 
 
-def cases():
+def cases() -> Iterator[Predictions]:
     random = np.random.default_rng(3)
     for n in (5, 62, 400):
         labels = random.integers(0, 2, n)
@@ -48,14 +54,14 @@ def cases():
 
 
 @pytest.mark.parametrize("item", list(cases()))
-def test_equals_scikit_learn(item):
+def test_equals_scikit_learn(item: Predictions) -> None:
     ours = point(item)
     for name, value in sklearn_metrics(item).items():
         assert ours[name] == pytest.approx(value, abs=1e-9), name
 
 
 @pytest.mark.parametrize("item", list(cases()))
-def test_equals_scikit_learn_under_weights(item):
+def test_equals_scikit_learn_under_weights(item: Predictions) -> None:
     weights = np.random.default_rng(4).integers(0, 4, (3, len(item))).astype(np.float32)
     weights[:, :2] = 1  # both classes present
     ours = measure(item, weights)
@@ -64,7 +70,7 @@ def test_equals_scikit_learn_under_weights(item):
             assert ours[name][row] == pytest.approx(value, abs=1e-6), name
 
 
-def test_equal_error_rate_is_where_the_two_errors_meet():
+def test_equal_error_rate_is_where_the_two_errors_meet() -> None:
     # At 0.5 one real of four is called fake and one fake of four is missed.
     item = predictions([0, 0, 0, 1, 0, 1, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
     assert point(item)["eer"] == pytest.approx(0.25)
@@ -73,7 +79,7 @@ def test_equal_error_rate_is_where_the_two_errors_meet():
     assert point(predictions([0, 1, 0, 1], [0.5] * 4))["eer"] == 0.5
 
 
-def test_equal_error_rate_agrees_with_a_fine_interpolation_of_scikit_learns_curve():
+def test_equal_error_rate_agrees_with_a_fine_interpolation_of_scikit_learns_curve() -> None:
     for item in cases():
         fallout, recall, _ = sk.roc_curve(item.labels, item.p_fake)
         # Arc length as parameter: the curve has vertical parts, on which fallout is constant.
@@ -84,14 +90,14 @@ def test_equal_error_rate_agrees_with_a_fine_interpolation_of_scikit_learns_curv
         assert point(item)["eer"] == pytest.approx(x[nearest], abs=1e-4)
 
 
-def test_calibration_error_by_hand():
+def test_calibration_error_by_hand() -> None:
     # Bin [0.2, 0.3): two files, one fake, mean 0.25. Bin [0.9, 1]: two fakes, mean 0.95.
     item = predictions([0, 1, 1, 1], [0.2, 0.3 - 1e-9, 0.9, 1.0])
     assert point(item)["ece"] == pytest.approx(0.5 * 0.25 + 0.5 * 0.05, abs=1e-6)
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_class_is_undefined_and_never_a_half(label):
+def test_one_class_is_undefined_and_never_a_half(label: int) -> None:
     found = point(predictions([label] * 4, [0.1, 0.4, 0.6, 0.9]))
     for name in ("macro_f1", "auc", "eer", "average_precision"):
         assert math.isnan(found[name]), name
@@ -99,7 +105,7 @@ def test_one_class_is_undefined_and_never_a_half(label):
     assert found["accuracy"] == found["balanced_accuracy"] == 0.5
 
 
-def test_failed_files_count_by_label_and_rank_but_not_by_probability():
+def test_failed_files_count_by_label_and_rank_but_not_by_probability() -> None:
     labels = np.array([0, 1, 1])
     p = np.array([0.2, 0.9, 0.0])
     item = Predictions(labels, np.array([0, 1, 0]), p, np.array([True, True, False]))
@@ -110,7 +116,7 @@ def test_failed_files_count_by_label_and_rank_but_not_by_probability():
     assert found["log_loss"] == pytest.approx(-(math.log(0.8) + math.log(0.9)) / 2)
 
 
-def test_labels_alone_leave_the_scores_metrics_undefined():
+def test_labels_alone_leave_the_scores_metrics_undefined() -> None:
     labels = np.array([0, 1, 1])
     found = point(Predictions(labels, labels, None, np.zeros(3, bool)))
     assert found["macro_f1"] == 1

@@ -6,34 +6,38 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from dfsubmit import cli
 from dfsubmit.cli import COMMANDS, main
 from dfsubmit.cli.values import share, span
 from dfsubmit.errors import DfsubmitError, ModelError, NotInstalled
 
+Invoke = Callable[..., Result]
 HEAVY = "torch transformers cv2 dlib sklearn matplotlib PIL tqdm av openvino onnxruntime".split()
 
 
 @pytest.fixture
-def invoke(monkeypatch, tmp_path):
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """Run dfsubmit in a folder that holds nothing but an empty ./data."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
 
-    def invoke(*arguments, **options):
+    def invoke(*arguments: str, **options: Any) -> Result:
         return CliRunner().invoke(main, list(arguments), **options)
 
     return invoke
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
-def test_help_imports_nothing_heavy(arguments):
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from dfsubmit.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -48,7 +52,7 @@ def test_help_imports_nothing_heavy(arguments):
     assert "dfsubmit" in done.stdout or "submission.csv" in done.stdout
 
 
-def test_the_groups_help_does_not_even_import_numpy():
+def test_the_groups_help_does_not_even_import_numpy() -> None:
     code = (
         "import sys; from dfsubmit.cli import main\n"
         "try: main(['--help'])\n"
@@ -61,7 +65,7 @@ def test_the_groups_help_does_not_even_import_numpy():
     )  # fmt: skip
 
 
-def test_every_command_is_listed_with_a_line(invoke):
+def test_every_command_is_listed_with_a_line(invoke: Invoke) -> None:
     output = invoke("--help").output
     for name, (_, line) in COMMANDS.items():
         assert f"  {name} " in output
@@ -69,7 +73,7 @@ def test_every_command_is_listed_with_a_line(invoke):
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_has_help_in_the_same_voice(invoke, name):
+def test_every_command_has_help_in_the_same_voice(invoke: Invoke, name: str) -> None:
     result = invoke(name, "--help")
     assert result.exit_code == 0, result.output
     assert f"{name}" in result.output
@@ -79,12 +83,12 @@ def test_every_command_has_help_in_the_same_voice(invoke, name):
 @pytest.mark.parametrize(
     "name", ["run", "extract", "finetune", "compare", "evaluate", "calibrate", "stress"]
 )
-def test_every_long_command_shows_its_progress_or_not(invoke, name):
+def test_every_long_command_shows_its_progress_or_not(invoke: Invoke, name: str) -> None:
     text = " ".join(invoke(name, "--help").output.split())
     assert "--progress / --no-progress Show a progress bar on stderr." in text
 
 
-def test_an_unknown_command_is_answered_with_the_nearest(invoke):
+def test_an_unknown_command_is_answered_with_the_nearest(invoke: Invoke) -> None:
     result = invoke("rnu")
     assert result.exit_code == 2
     assert "no command 'rnu'" in result.output
@@ -92,13 +96,13 @@ def test_an_unknown_command_is_answered_with_the_nearest(invoke):
     assert "Traceback" not in result.output
 
 
-def test_a_missing_required_option_is_usage(invoke):
+def test_a_missing_required_option_is_usage(invoke: Invoke) -> None:
     result = invoke("run")
     assert result.exit_code == 2
     assert "--model" in result.output
 
 
-def test_a_missing_model_is_usage_with_a_hint(invoke):
+def test_a_missing_model_is_usage_with_a_hint(invoke: Invoke) -> None:
     result = invoke("run", "--model", "gone")
     assert result.exit_code == 2
     assert "error: " in result.stderr
@@ -117,15 +121,19 @@ def test_a_missing_model_is_usage_with_a_hint(invoke):
         (DfsubmitError("it broke", "mend it", 3), 3),
     ],
 )
-def test_deliberate_errors_are_printed_with_their_hint_and_code(invoke, monkeypatch, error, code):
+def test_deliberate_errors_are_printed_with_their_hint_and_code(
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    error: DfsubmitError,
+    code: int,
+) -> None:
     monkeypatch.setitem(cli.COMMANDS, "fail", ("made_up", ""))
 
     @click.command("fail")
-    def fail():
+    def fail() -> None:
         raise error
 
-    fake = type(sys)("dfsubmit.cli.made_up")
-    fake.command = fail
+    fake = SimpleNamespace(command=fail)
     monkeypatch.setitem(sys.modules, "dfsubmit.cli.made_up", fake)
     result = invoke("fail")
     assert result.exit_code == code
@@ -135,13 +143,15 @@ def test_deliberate_errors_are_printed_with_their_hint_and_code(invoke, monkeypa
     assert invoke("fail").exception is error
 
 
-def test_errors_cannot_move_the_cursor(invoke):
+def test_errors_cannot_move_the_cursor(invoke: Invoke) -> None:
     result = invoke("run", "--no-fallback", "--model", "gone\x1b[2J\udcff")
     assert "\x1b" not in result.output
     assert r"gone\x1b[2J\udcff" in result.stderr
 
 
-def test_options_come_from_the_environment_too(invoke, monkeypatch):
+def test_options_come_from_the_environment_too(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DFSUBMIT_MODEL", "from-the-environment")
     monkeypatch.setenv("DFSUBMIT_NO_FALLBACK", "1")
     result = invoke("run")
@@ -150,7 +160,9 @@ def test_options_come_from_the_environment_too(invoke, monkeypatch):
     assert "'many' is no share" in invoke("run").output
 
 
-def test_another_commands_variables_carry_its_name(invoke, monkeypatch):
+def test_another_commands_variables_carry_its_name(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DFSUBMIT_TIME_LIMIT", "soon")
     assert "'soon' is no span of time" in invoke("run", "--model", "x").output
     monkeypatch.setenv("DFSUBMIT_PLUGINS_PLUGINS_DIR", "gone")
@@ -161,12 +173,12 @@ def test_another_commands_variables_carry_its_name(invoke, monkeypatch):
     ("text", "expected"),
     [("5%", 0.05), ("0.05", 0.05), ("1", 1.0), ("100%", 1.0), ("0", 0.0), (" 12.5% ", 0.125)],
 )
-def test_shares(text, expected):
+def test_shares(text: str, expected: float) -> None:
     assert share(text) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("text", ["", "%", "five", "101%", "5", "-1%", "nan", "inf", "5 percent"])
-def test_what_is_no_share_is_refused(text):
+def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         share(text)
 
@@ -184,14 +196,14 @@ def test_what_is_no_share_is_refused(text):
         ("0.5", 0.5),
     ],
 )
-def test_spans_of_time(text, seconds):
+def test_spans_of_time(text: str, seconds: float) -> None:
     assert span(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "h", "soon", "3d", "1h2h", "-5", "1.2.3h", ".", "nan", "inf", "0", "0h0m", "3 h"]
 )
-def test_what_is_no_span_is_refused(text):
+def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         span(text)
 
@@ -217,14 +229,16 @@ def test_what_is_no_span_is_refused(text):
         ["--plugins-dir", "gone"],
     ],
 )
-def test_options_that_make_no_sense_are_usage(invoke, tiny_model, tmp_path, arguments):
+def test_options_that_make_no_sense_are_usage(
+    invoke: Invoke, tiny_model: Path, tmp_path: Path, arguments: list[str]
+) -> None:
     result = invoke("run", "--model", str(tiny_model), "--no-fallback", *arguments)
     assert result.exit_code == 2, result.output
     assert not isinstance(result.exception, (ValueError, TypeError))
     assert not (tmp_path / "submission.csv").exists()
 
 
-def test_plugins_are_listed_for_people_and_for_scripts(invoke, tmp_path):
+def test_plugins_are_listed_for_people_and_for_scripts(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("1 / 0")
     result = invoke("plugins", "--plugins-dir", ".")
     assert result.exit_code == 0
@@ -242,8 +256,8 @@ def test_plugins_are_listed_for_people_and_for_scripts(invoke, tmp_path):
 
 @pytest.mark.slow
 def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
-    invoke, samples, tiny_model, tmp_path
-):
+    invoke: Invoke, samples: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     (data / "face.jpg").write_bytes((samples / "face.jpg").read_bytes())
     run = ["run", "--model", str(tiny_model), "--no-fallback", "--workers", "1"]

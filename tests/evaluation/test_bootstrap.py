@@ -18,7 +18,7 @@ from dfsubmit.evaluation.statistics.bootstrap import (
 from dfsubmit.metrics import Predictions
 
 
-def coin(n, accuracy, seed):
+def coin(n: int, accuracy: float, seed: int) -> Predictions:
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, n)
     right = random.uniform(size=n) < accuracy
@@ -26,11 +26,11 @@ def coin(n, accuracy, seed):
     return Predictions(labels, predicted, None, np.zeros(n, bool))
 
 
-def test_groups_are_numbered_and_lone_files_stand_alone():
+def test_groups_are_numbered_and_lone_files_stand_alone() -> None:
     np.testing.assert_array_equal(group_numbers(["a", "", "b", "a", ""]), [0, 1, 2, 0, 3])
 
 
-def test_samples_have_the_size_of_the_data_and_the_number_asked_for():
+def test_samples_have_the_size_of_the_data_and_the_number_asked_for() -> None:
     blocks = list(sample_weights(np.arange(7_000), samples=300, seed=1))
     assert len(blocks) == 2  # 300 x 7,000 weights are more than one block
     weights = np.concatenate(blocks)
@@ -39,7 +39,7 @@ def test_samples_have_the_size_of_the_data_and_the_number_asked_for():
     assert 0.9 < weights.var() < 1.1  # Poisson-like counts of mean 1
 
 
-def test_a_group_is_drawn_whole():
+def test_a_group_is_drawn_whole() -> None:
     groups = np.array([0, 0, 0, 1, 1, 2])
     (weights,) = sample_weights(groups, samples=50)
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
@@ -47,7 +47,7 @@ def test_a_group_is_drawn_whole():
     np.testing.assert_array_equal(weights[:, [0, 3, 5]].sum(axis=1), 3)
 
 
-def test_seeds_repeat():
+def test_seeds_repeat() -> None:
     first, again, other = (
         np.concatenate(list(sample_weights(np.arange(20), 10, seed))) for seed in (1, 1, 2)
     )
@@ -55,7 +55,7 @@ def test_seeds_repeat():
     assert (first != other).any()
 
 
-def test_intervals_cover_the_true_accuracy_about_95_times_in_100():
+def test_intervals_cover_the_true_accuracy_about_95_times_in_100() -> None:
     covered = 0
     for seed in range(200):
         item = coin(120, 0.7, seed)
@@ -65,7 +65,7 @@ def test_intervals_cover_the_true_accuracy_about_95_times_in_100():
     assert 180 <= covered <= 199
 
 
-def test_grouped_intervals_are_wider_when_groups_agree():
+def test_grouped_intervals_are_wider_when_groups_agree() -> None:
     labels = np.repeat(np.arange(20) % 2, 10)
     predicted = np.repeat(np.random.default_rng(0).integers(0, 2, 20), 10)
     item = Predictions(labels, predicted, None, np.zeros(200, bool))
@@ -76,19 +76,19 @@ def test_grouped_intervals_are_wider_when_groups_agree():
     assert widths[1] > 2 * widths[0]
 
 
-def test_rules_are_judged_on_the_same_samples():
+def test_rules_are_judged_on_the_same_samples() -> None:
     item = coin(50, 0.8, 0)
     values = bootstrap([item, item], np.arange(50), ["macro_f1"])["macro_f1"]
     np.testing.assert_array_equal(values[0], values[1])
 
 
-def test_samples_without_one_class_are_left_out_of_the_interval():
+def test_samples_without_one_class_are_left_out_of_the_interval() -> None:
     assert interval(np.array([math.nan, 0.4, 0.4])) == (0.4, 0.4)
     assert all(math.isnan(end) for end in interval(np.array([math.nan])))
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (3, 9), (10, 10), (400, 460)])
-def test_mcnemar_is_the_exact_binomial_test(first, second):
+def test_mcnemar_is_the_exact_binomial_test(first: int, second: int) -> None:
     a = np.array([True] * first + [False] * second + [True, False] * 5)
     b = np.array([False] * first + [True] * second + [True, False] * 5)
     expected = binomtest(first, first + second).pvalue if first + second else 1.0

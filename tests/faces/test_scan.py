@@ -136,7 +136,12 @@ def test_thinning_keeps_evenly_spread_frames(scanner: Scanner, samples: Path) ->
 def test_out_of_order_visiting_finds_the_same_faces(scanner: Scanner, samples: Path) -> None:
     _, in_order = scan(scanner, samples / "pan.mp4")
     left: list[int] = []
-    _, visited = scan(scanner, samples / "pan.mp4", proceed=lambda n: not left.append(n))
+
+    def proceed(frames: int) -> bool:
+        left.append(frames)
+        return True
+
+    _, visited = scan(scanner, samples / "pan.mp4", proceed=proceed)
     assert left == [6, 5, 4, 3, 2, 1]
     assert [face.index for face in visited] != [face.index for face in in_order]
     for one, other in zip(in_order, sorted(visited, key=lambda f: f.index), strict=True):

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from dfsubmit.console import table
 def main() -> int:
     arguments = _arguments()
     size = (60, 6) if arguments.short else (1000, 50)
-    parts = {
+    parts: dict[str, Callable[[Path], Tally]] = {
         "media": partial(damaged_media, cases=arguments.media or size[0], seed=arguments.seed),
         "kills": partial(killed_runs, cases=arguments.kills or size[1], seed=arguments.seed),
         "disk": full_disks,
