@@ -48,7 +48,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
-	$(foreach plugin,$(PLUGINS),$(BIN)/mypy $(dir $(wildcard $(plugin)dfsubmit_*/__init__.py)) $(plugin)tests &&) true
+	$(foreach plugin,$(PLUGINS),MYPYPATH=$(plugin) $(BIN)/mypy $(plugin) &&) true
 
 # Every way to run, in turn, on the same files, and what bounds it: make bench MEDIA=folder-of-videos
 MEDIA ?= ../shared/data/media/videos
