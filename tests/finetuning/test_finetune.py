@@ -297,7 +297,7 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
         "--ema",
         0.9,
     ]
-    finish(start("finetune", faces, "--output", tmp_path / "whole", *options))
+    dfsubmit("finetune", faces, "--output", tmp_path / "whole", *options)
     killed = start("finetune", faces, "--output", tmp_path / "killed", *options)
     checkpoints = tmp_path / "killed" / "checkpoints"
     while not list(checkpoints.glob("checkpoint-1?/complete.json")):
