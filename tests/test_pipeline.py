@@ -276,23 +276,19 @@ def test_two_runs_on_one_output_are_refused(
 def start_run(model: Path, data: Path, folder: Path) -> subprocess.Popen[bytes]:
     """``dfsubmit run`` as a process of its own."""
     output = folder / "s.csv"
-    flags = "--no-fallback --frames 4 --workers 2 --no-progress".split()
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "dfsubmit",
-            "run",
-            data,
-            "--model",
-            model,
-            *flags,
-            "--output",
-            output,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "dfsubmit",
+        "run",
+        data,
+        "--model",
+        model,
+        "--output",
+        output,
+    ]
+    command += "--no-fallback --frames 4 --workers 2 --no-progress".split()
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for_rows(journal: Path, rows: int, process: subprocess.Popen[bytes]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,15 +24,11 @@ from dfsubmit.evaluation.compare import Comparison, compare
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
 from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAggregator
-from dfsubmit.hooks.loading import load_plugins
-from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_scores, write_scores
-from dfsubmit.pipeline import run
 from dfsubmit.records import Status
-from dfsubmit.scoring.decision import Decision, write_decision
 
 PLUGIN = """
-from dfsubmit.hooks.hookspecs import hookimpl
+from dfsubmit.hooks import hookimpl
 
 def lowest(scores):
     return float(scores.p_fake.min())
@@ -255,54 +249,6 @@ def test_torch_is_never_loaded(tmp_path: Path, name: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "macro F1" in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("calibrated", [None, "mean", "lowest"])
-def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
-    samples: Path, tiny_model: Path, tmp_path: Path, calibrated: str | None
-) -> None:
-    model = shutil.copytree(tiny_model, tmp_path / "model")
-    if calibrated:
-        write_decision(model, Decision(calibrated, temperature=3.0, threshold=0.52))
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "lowest.py").write_text(PLUGIN)
-    media, labels = tmp_path / "media", tmp_path / "labels.csv"
-    media.mkdir()
-    names = ("face.jpg", "no_face.jpg", "pan.mp4", "twelve_frames.mp4", "zoom.mp4")
-    for name in names:
-        (media / name).symlink_to(samples / name)
-    lines = [f"{name},{number % 2}\n" for number, name in enumerate(names)]
-    labels.write_text("filename,label\n" + "".join(lines))
-    options = RunOptions(
-        model=model,
-        data=media,
-        output=tmp_path / "submission.csv",
-        frames=6,
-        workers=1,
-        plugins_dir=(str(tmp_path / "plugins"),),
-        progress=False,
-    )
-    plugins = load_plugins(options.plugins_dir)
-    run(options)
-    both = [plugins.aggregator(name) for name in ("mean", "lowest")]
-    rows = {
-        row.aggregator: row
-        for row in compared([tmp_path / "submission.scores.jsonl"], labels, both).rows
-    }
-    p_fake = {name: row.predictions.p_fake for name, row in rows.items()}
-    assert p_fake["lowest"] is not None
-    assert p_fake["mean"] is not None
-    assert (p_fake["lowest"] != p_fake["mean"]).any()
-    for name in ("lowest", "mean"):
-        summary = run(dataclasses.replace(options, aggregator=name))
-        results = {result.filename: result for result in summary.results}
-        predicted, stated = rows[name].predictions, p_fake[name]
-        assert stated is not None
-        assert [results[name].label for name in names] == predicted.predicted.tolist()
-        assert [results[name].p_fake for name in names if predicted.scored[names.index(name)]] == [
-            p for p, scored in zip(stated, predicted.scored, strict=True) if scored
-        ]
 
 
 def test_same_seed_same_intervals(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import read_submission, validate_submission
 from dfsubmit.records import FileResult, MediaFile, Status
 
+Files = list[MediaFile]
+
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[MediaFile]:
+def files(tmp_path: Path) -> Files:
     return [MediaFile(tmp_path / name, name, 10, 20) for name in ("b.mp4", "a.jpg", "c.mp4")]
 
 
@@ -30,7 +32,7 @@ def submission(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def output(submission: Path, files: list[MediaFile]) -> Iterator[RunOutput]:
+def output(submission: Path, files: Files) -> Iterator[RunOutput]:
     output = RunOutput(submission, files, 1)
     output.begin({}, {"model": "x"}, None)
     yield output
@@ -51,7 +53,7 @@ def test_a_complete_submission_lies_there_before_anything_is_scored(
 def test_rows_become_final_one_by_one(
     output: RunOutput,
     submission: Path,
-    files: list[MediaFile],
+    files: Files,
     make_result: Callable[..., FileResult],
 ) -> None:
     output.add(files[0], make_result("b.mp4", 0.1))
@@ -65,7 +67,7 @@ def test_rows_become_final_one_by_one(
 def test_refreshes_are_not_more_frequent_than_they_need_to_be(
     output: RunOutput,
     submission: Path,
-    files: list[MediaFile],
+    files: Files,
     monkeypatch: pytest.MonkeyPatch,
     make_result: Callable[..., FileResult],
 ) -> None:
@@ -88,7 +90,7 @@ def test_refreshes_are_not_more_frequent_than_they_need_to_be(
 
 
 def begin(
-    submission: Path, files: list[MediaFile], model: str, holds: bool = True
+    submission: Path, files: Files, model: str, holds: bool = True
 ) -> tuple[RunOutput, list[str]]:
     """Output that is begun, and the names that it took over."""
     output = RunOutput(submission, files, 0)
@@ -103,7 +105,7 @@ def kill(output: RunOutput) -> None:
 
 
 def test_a_killed_run_goes_on(
-    submission: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+    submission: Path, files: Files, make_result: Callable[..., FileResult]
 ) -> None:
     first, taken_over = begin(submission, files, "x")
     assert taken_over == []
@@ -121,7 +123,7 @@ def test_a_killed_run_goes_on(
 
 
 def test_what_was_scored_under_other_conditions_is_not_taken_over(
-    submission: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+    submission: Path, files: Files, make_result: Callable[..., FileResult]
 ) -> None:
     first, _ = begin(submission, files, "on the GPU")
     first.add(files[0], make_result("b.mp4", 0.9))
@@ -137,7 +139,7 @@ def test_what_was_scored_under_other_conditions_is_not_taken_over(
 def test_the_end_writes_scores_and_removes_the_journal(
     output: RunOutput,
     submission: Path,
-    files: list[MediaFile],
+    files: Files,
     make_result: Callable[..., FileResult],
 ) -> None:
     results = [make_result(file.name, 0.25) for file in files]
@@ -153,7 +155,7 @@ def test_the_end_writes_scores_and_removes_the_journal(
 def test_the_journal_stays_while_rows_are_provisional(
     output: RunOutput,
     submission: Path,
-    files: list[MediaFile],
+    files: Files,
     make_result: Callable[..., FileResult],
 ) -> None:
     output.add(files[0], make_result("b.mp4", 0.25))
@@ -165,7 +167,7 @@ def test_the_journal_stays_while_rows_are_provisional(
 
 
 @pytest.fixture
-def data(tmp_path: Path, files: list[MediaFile]) -> Path:
+def data(tmp_path: Path, files: Files) -> Path:
     """A folder with the files."""
     folder = tmp_path / "data"
     folder.mkdir()
@@ -174,9 +176,7 @@ def data(tmp_path: Path, files: list[MediaFile]) -> Path:
     return folder
 
 
-def test_a_submission_is_provided_and_withdrawn(
-    submission: Path, files: list[MediaFile], data: Path
-) -> None:
+def test_a_submission_is_provided_and_withdrawn(submission: Path, files: Files, data: Path) -> None:
     output = RunOutput(submission, files, 1)
     output.provide(data)
     assert validate_submission(submission, data) == []
@@ -230,7 +230,7 @@ def test_a_disk_full_at_the_beginning_is_the_users_error(
 def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
     output: RunOutput,
     submission: Path,
-    files: list[MediaFile],
+    files: Files,
     make_result: Callable[..., FileResult],
     full_disk: None,
 ) -> None:
@@ -245,7 +245,7 @@ def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
 
 def test_a_journal_that_cannot_grow_costs_only_resuming(
     output: RunOutput,
-    files: list[MediaFile],
+    files: Files,
     make_result: Callable[..., FileResult],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -266,7 +266,7 @@ def test_a_journal_that_cannot_grow_costs_only_resuming(
 
 
 def test_what_a_killed_run_left_half_written_is_removed(
-    submission: Path, files: list[MediaFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    submission: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -288,7 +288,7 @@ def test_what_a_killed_run_left_half_written_is_removed(
 
 
 def test_two_runs_may_not_share_an_output(
-    output: RunOutput, submission: Path, files: list[MediaFile]
+    output: RunOutput, submission: Path, files: Files
 ) -> None:
     with pytest.raises(UsageError, match="another run"):
         RunOutput(submission, files, 0)
