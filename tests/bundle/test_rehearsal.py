@@ -40,11 +40,10 @@ Path("./submission.csv").write_text("\\n".join(["filename,label", *rows]) + "\\n
 @pytest.fixture
 def data(tmp_path: Path, samples: Path) -> Path:
     """Two pictures of one face."""
-    folder = tmp_path / "media"
-    folder.mkdir()
+    (tmp_path / "media").mkdir()
     for name in ("face.jpg", "face.png"):
-        shutil.copy(samples / name, folder)
-    return folder
+        shutil.copy(samples / name, tmp_path / "media")
+    return tmp_path / "media"
 
 
 @pytest.fixture

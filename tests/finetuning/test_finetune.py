@@ -6,21 +6,17 @@ import csv
 import dataclasses
 import json
 import math
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import dfsubmit, finish, start
+from faceforensics import FRAMES, PAIRS, make_tree
 
-from dfsubmit.cli import main
 from dfsubmit.extraction.index import read_index, write_index
 from dfsubmit.models.folder import open_model
 from dfsubmit.options import RunOptions
@@ -29,57 +25,15 @@ from dfsubmit.recipe import Recipe, load_recipe
 
 pytestmark = pytest.mark.slow
 
-# Pairs as the real data set has them: each fake shows the scene of one and the face of the other.
-PAIRS = [("000", "003"), ("010", "005"), ("024", "073"), ("033", "097"), ("044", "945")]
-FRAMES = 4
 TINY = ["--base", "scratch:tiny", "--image-size", "64", "--lr", "1e-3", "--no-progress"]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten originals; for each pair two Deepfakes and one FaceSwap, in the real folder layout.
-
-    The fakes' inner face is tinted, so that a network can learn them within seconds.
-    """
-    skimage = pytest.importorskip("skimage", reason="scikit-image brings the photograph")
-    portrait = skimage.data.astronaut()[0:320, 60:380]
+    """See `make_tree`."""
     root = tmp_path_factory.mktemp("FaceForensics++")
-    for first, second in PAIRS:
-        for name in (first, second):
-            _video(root / f"original_sequences/youtube/c40/videos/{name}.mp4", portrait)
-        for method, name in (
-            ("Deepfakes", f"{first}_{second}"),
-            ("Deepfakes", f"{second}_{first}"),
-            ("FaceSwap", f"{first}_{second}"),
-        ):
-            path = root / f"manipulated_sequences/{method}/c40/videos/{name}.mp4"
-            _video(path, _tinted(portrait))
-    (root / "original_sequences/youtube/c40/videos/999.mp4").write_bytes(b"not a video")
+    make_tree(root)
     return root
-
-
-def _tinted(portrait: np.ndarray) -> np.ndarray:
-    mask = np.zeros(portrait.shape[:2], np.float32)
-    cv2.ellipse(mask, (160, 120), (55, 70), 0, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), 6)[:, :, None]
-    tint = portrait * np.array([0.5, 1.0, 1.4])
-    tinted: np.ndarray = np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
-    return tinted
-
-
-def _video(path: Path, portrait: np.ndarray) -> None:
-    """The portrait, warped and lit in a way that is its scene's own, moving a little."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    chance = np.random.default_rng(int(path.stem[:3]))
-    light, stretch, size = chance.uniform(0.8, 1.2, 3), chance.uniform(0.95, 1.08), len(portrait)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (size, size))
-    assert writer.isOpened()
-    for step in range(FRAMES + 2):
-        matrix = np.array([[stretch, 0, 2.0 * step - 5], [0, 1, step]], np.float32)
-        frame = cv2.warpAffine(portrait, matrix, (size, size), borderMode=cv2.BORDER_REFLECT)
-        lit = np.clip(frame * light, 0, 255).astype(np.uint8)
-        writer.write(np.ascontiguousarray(lit[:, :, ::-1]))
-    writer.release()
 
 
 @pytest.fixture(scope="module")
@@ -88,34 +42,6 @@ def faces(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faces")
     dfsubmit("extract", tree, folder, "--frames", FRAMES, "--workers", 1, "--no-progress")
     return folder
-
-
-def dfsubmit(*arguments: object, code: int = 0) -> str:
-    """Run a command in this process; its output."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exit_code != code and result.exception:
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
-
-
-def start(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """Run a command in a process of its own, on one thread, so that sums add up the same."""
-    python = [sys.executable, *launcher, "-m", "dfsubmit"]
-    return subprocess.Popen(
-        [*python, *(str(argument) for argument in arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Its output; it must have ended well."""
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
-    return output
 
 
 def figures(model: Path) -> dict[str, object]:

@@ -8,22 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import dfsubmit
 
-from dfsubmit.cli import main
 from dfsubmit.extraction.index import FaceRow, read_index, write_index
 from dfsubmit.recipe import Recipe
 
 DRY = ["--base", "scratch:tiny", "--image-size", "32", "--dry-run", "--no-progress"]
-
-
-def dfsubmit(*arguments: object, code: int = 0) -> str:
-    """Run a command; its output."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exit_code != code and result.exception:
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def rows(people: int, frames: int = 2) -> list[FaceRow]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -294,9 +293,7 @@ def test_two_runs_may_not_share_an_output(
         RunOutput(submission, files, 0)
 
 
-def test_metadata_may_hold_what_json_does_not_know(
-    output: RunOutput, submission: Path, tmp_path: Path
-) -> None:
-    output.meta["where"] = tmp_path
+def test_metadata_may_hold_what_json_does_not_know(output: RunOutput, submission: Path) -> None:
+    output.meta["where"] = submission
     output.refresh(force=True)
-    assert json.loads((tmp_path / "out.meta.json").read_text())["where"] == str(tmp_path)
+    assert read_meta(scores_path(submission))["where"] == str(submission)
