@@ -1,4 +1,4 @@
-"""The command line: light help, hints, exit codes, shares and spans of time."""
+"""The command line: light help, hints, exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from click.testing import CliRunner, Result
 
 from dfsubmit import cli
 from dfsubmit.cli import COMMANDS, main
-from dfsubmit.cli.values import share, span
 from dfsubmit.errors import DfsubmitError, ModelError, NotInstalled
 
 Invoke = Callable[..., Result]
@@ -167,45 +166,6 @@ def test_another_commands_variables_carry_its_name(
     assert "'soon' is no span of time" in invoke("run", "--model", "x").output
     monkeypatch.setenv("DFSUBMIT_PLUGINS_PLUGINS_DIR", "gone")
     assert "--plugins-dir gone" in invoke("plugins").stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("5%", 0.05), ("0.05", 0.05), ("1", 1.0), ("100%", 1.0), ("0", 0.0), (" 12.5% ", 0.125)],
-)
-def test_shares(text: str, expected: float) -> None:
-    assert share(text) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("text", ["", "%", "five", "101%", "5", "-1%", "nan", "inf", "5 percent"])
-def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter):
-        share(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("600", 600),
-        ("45s", 45),
-        ("90m", 5400),
-        ("3h", 10_800),
-        ("1h30m", 5400),
-        ("1.5h", 5400),
-        ("2H5M1S", 7501),
-        ("0.5", 0.5),
-    ],
-)
-def test_spans_of_time(text: str, seconds: float) -> None:
-    assert span(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "h", "soon", "3d", "1h2h", "-5", "1.2.3h", ".", "nan", "inf", "0", "0h0m", "3 h"]
-)
-def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter):
-        span(text)
 
 
 @pytest.mark.parametrize(
