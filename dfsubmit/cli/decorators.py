@@ -78,17 +78,17 @@ def write_file(path: str, data: str | bytes) -> None:
 
 
 def give_report(
-    found: Any,
+    content: Any,
     forms: ModuleType,
     as_json: bool,
     markdown: str | None = None,
     csv: str | None = None,
     plot: str | None = None,
 ) -> None:
-    """Print what was found as text or JSON, and write the files that were asked for.
+    """Print figures as text or JSON, and write the files that were asked for.
 
     Args:
-        found: what `forms` is about.
+        content: what `forms` is about.
         forms: a module of `dfsubmit.evaluation.reports`.
         as_json: print JSON.
         markdown, csv, plot: files to write; None writes none.
@@ -96,8 +96,8 @@ def give_report(
     Raises:
         UsageError: a file cannot be written.
     """
-    text = json.dumps(forms.as_json(found), indent=2) if as_json else forms.as_text(found)
+    text = json.dumps(forms.as_json(content), indent=2) if as_json else forms.as_text(content)
     click.echo(text)
     for path, form in ((markdown, "as_markdown"), (csv, "as_csv"), (plot, "as_png")):
         if path:
-            write_file(path, getattr(forms, form)(found))
+            write_file(path, getattr(forms, form)(content))
