@@ -67,12 +67,12 @@ def command(
     folder = _model_folder(model, run)
     chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
     groups = group_numbers([row.group for row in labelled.values()])
-    found = calibrate(run, chosen, groups, seed, progress)
-    path = write_decision(folder, found.decision)
+    calibration = calibrate(run, chosen, groups, seed, progress)
+    path = write_decision(folder, calibration.decision)
     if as_json:
-        click.echo(json.dumps(jsonable(_as_json(found, path)), indent=2))
+        click.echo(json.dumps(jsonable(_as_json(calibration, path)), indent=2))
     else:
-        click.echo(_as_text(found, path))
+        click.echo(_as_text(calibration, path))
 
 
 def _model_folder(model: str, run: CachedRun) -> Path:
@@ -96,43 +96,44 @@ def _model_folder(model: str, run: CachedRun) -> Path:
     return folder.path
 
 
-def _as_json(found: Calibration, path: Path) -> dict[str, Any]:
+def _as_json(calibration: Calibration, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
-        "aggregator": found.decision.aggregator,
-        "temperature": found.decision.temperature,
-        "threshold": found.decision.threshold,
-        "files": found.files,
-        "folds": found.folds,
-        "before": found.before,
-        "after_out_of_fold": found.after,
-        "gain": found.gain,
-        "gain_ci": found.gain_interval,
+        "aggregator": calibration.decision.aggregator,
+        "temperature": calibration.decision.temperature,
+        "threshold": calibration.decision.threshold,
+        "files": calibration.files,
+        "folds": calibration.folds,
+        "before": calibration.before,
+        "after_out_of_fold": calibration.after,
+        "gain": calibration.gain,
+        "gain_ci": calibration.gain_interval,
     }
 
 
-def _as_text(found: Calibration, path: Path) -> str:
+def _as_text(calibration: Calibration, path: Path) -> str:
     from dfsubmit.console import table
     from dfsubmit.evaluation.reports.tables import number, span
     from dfsubmit.metrics import TITLES
 
-    decision = found.decision
+    decision = calibration.decision
     rows = [
-        [TITLES[name], number(found.before[name]), number(found.after[name])]
-        for name in found.before
+        [TITLES[name], number(calibration.before[name]), number(calibration.after[name])]
+        for name in calibration.before
     ]
-    low, _ = found.gain_interval
-    if found.gain <= 0:
+    low, _ = calibration.gain_interval
+    if calibration.gain <= 0:
         verdict = f"It does not help on files that it has not seen: consider removing {path}."
     elif low > 0:
         verdict = "The gain is larger than chance explains."
     else:
-        verdict = f"The gain cannot be told from chance on {found.files} files."
-    gain = f"macro F1 {number(found.gain, sign=True)} {span(*found.gain_interval, sign=True)}"
+        verdict = f"The gain cannot be told from chance on {calibration.files} files."
+    interval = span(*calibration.gain_interval, sign=True)
+    gain = f"macro F1 {number(calibration.gain, sign=True)} {interval}"
     written = f"temperature {decision.temperature:.3g}, threshold {decision.threshold:.3g}"
     return "\n\n".join(
         [
-            f"{decision.aggregator} on {found.files} scored files, {found.folds} folds",
+            f"{decision.aggregator} on {calibration.files} scored files, {calibration.folds} folds",
             table(["", "before", "after, out of fold"], rows),
             f"{gain}. {verdict}",
             f"{written}, fitted on all files, written to {path}",

@@ -78,7 +78,7 @@ def command(
     for name in variant:
         if name not in VARIANTS:
             raise UsageError(f"there is no variant {name!r}", did_you_mean(name, VARIANTS))
-    found = stress(
+    results = stress(
         RunOptions(data=data, **options),
         read_labels(labels),
         Path(output),
@@ -88,4 +88,4 @@ def command(
         keep_media,
         say=lambda line: click.echo(line, err=True),
     )
-    give_report(found, report, as_json, markdown=markdown, plot=plot)
+    give_report(results, report, as_json, markdown=markdown, plot=plot)
