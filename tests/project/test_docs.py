@@ -13,10 +13,8 @@ from dfsubmit.cli import COMMANDS, main
 from dfsubmit.recipe import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path for pattern in ("*.md", "docs/*.md", "*/README.md", "plugins/*/README.md")
-    for path in ROOT.glob(pattern)
-)  # fmt: skip
+FOLDERS = ("", "docs", "models", "submit", "plugins", "plugins/dfsubmit-*")
+PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md".lstrip("/")))
 FOREIGN_OPTIONS = {"--help", "--no-deps"}
 """Options of every command, and of other programs, that a page names by themselves."""
 OTHER_NAMES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS"}
