@@ -7,8 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
+from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
 from dfsubmit.output.scores import write_scores
 from dfsubmit.records import FileResult, FrameRecord, Kind, Status
+
+MEAN = BoundAggregator(
+    "mean",
+    RegisteredAggregator("mean", lambda scores: float(scores.p_fake.mean()), "tests", frozenset()),
+    {},
+)
+"""The mean of the frames, as an aggregator of the tests' own."""
+
+LOWEST_PLUGIN = """
+from dfsubmit.hooks import hookimpl
+
+def lowest(scores):
+    return float(scores.p_fake.min())
+
+@hookimpl
+def register_aggregators(register):
+    register("lowest", lowest)
+"""
+"""A plugin file with the aggregator "lowest"."""
 
 
 def make_result(name: str, p_fake: list[float], threshold: float = 0.5) -> FileResult:

@@ -55,6 +55,23 @@ labels_option = click.option(
     help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
 )
 
+# What `run` and `stress` both take.
+model_option = click.option(
+    "--model", required=True, metavar="DIR", help="A model folder, or a zip of one."
+)
+recipe_option = click.option(
+    "--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns."
+)
+frames_option = click.option(
+    "--frames", type=click.IntRange(1), help="Override the recipe's number of frames."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
+fake_label_option = click.option(
+    "--fake-label", metavar="NAME", help="The fake class, where its name is unclear."
+)
+
 max_size_option = click.option(
     "--max-size",
     type=byte_size,

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, plugin_options, progress_option
+from dfsubmit.cli.decorators import (
+    debug_option,
+    device_option,
+    fake_label_option,
+    frames_option,
+    model_option,
+    plugin_options,
+    progress_option,
+    recipe_option,
+)
 from dfsubmit.cli.values import share, span
 from dfsubmit.options import BASELINE_MODEL, RunOptions
 from dfsubmit.records import LABELS
@@ -24,7 +33,7 @@ def options_from(context: click.Context) -> RunOptions:
 # DFSUBMIT_TIME_LIMIT, not DFSUBMIT_RUN_TIME_LIMIT: this is the command that people mean.
 @click.command("run", context_settings={"auto_envvar_prefix": "DFSUBMIT"})
 @click.argument("data", default="./data")
-@click.option("--model", required=True, metavar="DIR", help="A model folder, or a zip of one.")
+@model_option
 @click.option("--output", default="submission.csv", show_default=True, help="Where the CSV goes.")
 @click.option(
     "--aggregator",
@@ -33,9 +42,9 @@ def options_from(context: click.Context) -> RunOptions:
     metavar="SPEC",
     help="How a file's frames become one score: NAME or NAME:key=value,… ('dfsubmit plugins').",
 )
-@click.option("--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns.")
-@click.option("--frames", type=click.IntRange(1), help="Override the recipe's number of frames.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@recipe_option
+@frames_option
+@device_option
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
@@ -59,7 +68,7 @@ def options_from(context: click.Context) -> RunOptions:
     help="The model used, loudly, when --model cannot be loaded.",
 )
 @click.option("--no-fallback", is_flag=True, help="A model that cannot be loaded is an error.")
-@click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
+@fake_label_option
 @click.option(
     "--failure-label",
     type=click.Choice(list(LABELS)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from scores_samples import make_failure, make_result, make_run
+from scores_samples import MEAN, make_failure, make_result, make_run
 
 from dfsubmit.cli import main
 from dfsubmit.errors import UsageError
@@ -17,16 +17,9 @@ from dfsubmit.evaluation.cached import aggregate_run, read_cached_run
 from dfsubmit.evaluation.calibrate import TEMPERATURES, Calibration, calibrate
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
 from dfsubmit.models.folder import open_model
 from dfsubmit.output.scores import write_scores
 from dfsubmit.scoring.decision import Decision, read_decision
-
-MEAN = BoundAggregator(
-    "mean",
-    RegisteredAggregator("mean", lambda scores: float(scores.p_fake.mean()), "tests", frozenset()),
-    {},
-)
 
 
 def calibrated(scores: Path, labels: Path) -> Calibration:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from scores_samples import make_failure, make_result, make_run
+from scores_samples import LOWEST_PLUGIN, MEAN, make_failure, make_result, make_run
 from sklearn.metrics import f1_score
 
 from dfsubmit.cli import main
@@ -27,23 +27,11 @@ from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAgg
 from dfsubmit.output.scores import read_scores, write_scores
 from dfsubmit.records import Status
 
-PLUGIN = """
-from dfsubmit.hooks import hookimpl
-
-def lowest(scores):
-    return float(scores.p_fake.min())
-
-@hookimpl
-def register_aggregators(register):
-    register("lowest", lowest)
-"""
-
 
 def rule(spec: str, function: Aggregator) -> BoundAggregator:
     return BoundAggregator(spec, RegisteredAggregator(spec, function, "tests", frozenset()), {})
 
 
-MEAN = rule("mean", lambda scores: float(scores.p_fake.mean()))
 MAX = rule("max", lambda scores: float(scores.p_fake.max()))
 
 
@@ -186,7 +174,7 @@ def test_a_plugin_file_appears_in_the_table(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "lowest.py").write_text(PLUGIN)
+    (folder / "lowest.py").write_text(LOWEST_PLUGIN)
     (folder / "broken.py").write_text("1 / 0")
     output = invoke(scores, "--labels", labels, "--plugins-dir", folder).output
     assert "lowest" in output
@@ -198,7 +186,9 @@ def test_a_failing_aggregator_is_marked(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "nan.py").write_text(PLUGIN.replace("float(scores.p_fake.min())", "float('nan')"))
+    (folder / "nan.py").write_text(
+        LOWEST_PLUGIN.replace("float(scores.p_fake.min())", "float('nan')")
+    )
     result = invoke(scores, "--labels", labels, "--plugins-dir", folder, "--aggregator", "lowest")
     assert "lowest *" in result.output
     assert "the mean stood in" in result.output

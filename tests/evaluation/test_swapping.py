@@ -7,34 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from scores_samples import LOWEST_PLUGIN, MEAN
 
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import compare
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.options import RunOptions
 from dfsubmit.pipeline import run
 from dfsubmit.scoring.decision import Decision, write_decision
-
-PLUGIN = """
-from dfsubmit.hooks import hookimpl
-
-def lowest(scores):
-    return float(scores.p_fake.min())
-
-@hookimpl
-def register_aggregators(register):
-    register("lowest", lowest)
-"""
-
-
-MEAN = BoundAggregator(
-    "mean",
-    RegisteredAggregator("mean", lambda scores: float(scores.p_fake.mean()), "tests", frozenset()),
-    {},
-)
 
 
 @pytest.mark.slow
@@ -46,7 +28,7 @@ def test_swapping_the_aggregator_changes_the_submission_as_compare_says(
     if calibrated:
         write_decision(model, Decision(calibrated, temperature=3.0, threshold=0.52))
     (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "lowest.py").write_text(PLUGIN)
+    (tmp_path / "plugins" / "lowest.py").write_text(LOWEST_PLUGIN)
     media, labels = tmp_path / "media", tmp_path / "labels.csv"
     media.mkdir()
     names = ("face.jpg", "no_face.jpg", "pan.mp4", "twelve_frames.mp4", "zoom.mp4")

@@ -9,11 +9,16 @@ import click
 
 from dfsubmit.cli.decorators import (
     debug_option,
+    device_option,
+    fake_label_option,
+    frames_option,
     give_report,
     json_option,
     labels_option,
+    model_option,
     plugin_options,
     progress_option,
+    recipe_option,
     samples_option,
 )
 
@@ -21,7 +26,7 @@ from dfsubmit.cli.decorators import (
 @click.command("stress")
 @click.argument("data")
 @labels_option
-@click.option("--model", required=True, metavar="DIR", help="A model folder, or a zip of one.")
+@model_option
 @click.option(
     "--output",
     default="stress",
@@ -36,11 +41,11 @@ from dfsubmit.cli.decorators import (
     help="Only these; repeatable. Default: all.",
 )
 @click.option("--aggregator", default="mean", show_default=True, metavar="SPEC")
-@click.option("--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns.")
-@click.option("--frames", type=click.IntRange(1), help="Override the recipe's number of frames.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@recipe_option
+@frames_option
+@device_option
 @click.option("--workers", type=click.IntRange(0), default=0, help="Default: the CPUs available.")
-@click.option("--fake-label", metavar="NAME", help="The fake class, where its name is unclear.")
+@fake_label_option
 @click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
