@@ -99,9 +99,9 @@ class TimePlan:
         if file.name in self._asked:  # tried again after its worker was killed
             return None
         self._asked.add(file.name)
-        frames = self._each if file.name in self._videos else 1
+        frames = self._each
         self._handed_over.append((file, frames))
-        return None if frames == self.frames or file.name not in self._videos else frames
+        return frames if file.name in self._videos and frames < self.frames else None
 
     def done(self, file: MediaFile, seconds: Mapping[str, float]) -> None:
         """Note that a file is finished, and the seconds by stage that it took."""
