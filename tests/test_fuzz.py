@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -110,12 +111,37 @@ PREPROCESSOR_KEYS = (
 ).split()
 
 
-@given(objects_like(PREPROCESSOR_KEYS))
+NUMBERS = st.floats() | st.integers() | st.sampled_from([0, 0.5, 1, 1 / 255, 6, 1e-30, 1e300])
+NUMERIC = st.fixed_dictionaries(
+    {},
+    optional={
+        "size": st.integers(-1, 1100),
+        "resample": st.integers(-1, 7),
+        "do_rescale": st.booleans(),
+        "do_normalize": st.booleans(),
+        "rescale_factor": NUMBERS,
+        "image_mean": NUMBERS | st.lists(NUMBERS, min_size=3, max_size=3),
+        "image_std": NUMBERS | st.lists(NUMBERS, min_size=3, max_size=3),
+    },
+).map(json.dumps)
+BLACK_AND_WHITE = np.stack([np.zeros((9, 7, 3), np.uint8), np.full((9, 7, 3), 255, np.uint8)])
+
+
+@given(objects_like(PREPROCESSOR_KEYS) | NUMERIC)
 @example('{"size": {"height": 1e400, "width": 5}}')
 @example('{"resample": [1]}')
-def test_preprocessor_files(tmp_path: Path, text: str) -> None:
+def test_preprocessors_are_refused_or_tell_pictures_apart(tmp_path: Path, text: str) -> None:
     (tmp_path / PREPROCESSOR_FILE).write_bytes(text.encode("utf-8", "surrogatepass"))
-    survives(load_preprocessor, tmp_path)
+    try:
+        preprocessor = load_preprocessor(tmp_path)
+    except DfsubmitError as error:
+        assert str(error)
+        return
+    crops = np.stack([preprocessor.resize(crop) for crop in BLACK_AND_WHITE])
+    pixels = preprocessor.normalise(crops)
+    assert np.isfinite(pixels).all()
+    assert (pixels[1] >= pixels[0]).all()
+    assert (pixels[1] > pixels[0]).any(axis=(1, 2)).all()
 
 
 @given(objects_like(["id2label", "num_labels", "auto_map", "attn_implementation"]))

@@ -19,7 +19,11 @@ from dfsubmit.errors import ModelError
 from dfsubmit.records import Pixels
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
-LARGEST_SIDE = 10_000
+LARGEST_SIDE = 1024
+"""Beyond what classifiers take; a batch of 8 as float32 is 100 MB, and several copies exist."""
+LARGEST_INPUT, LEAST_CONTRAST = 10_000.0, 1e-3
+"""What black and white may become, and how far apart they are, as a share of the larger one (of 1
+where both are smaller). Raw pixel values over ImageNet's std are 1,140 at most."""
 
 # Pillow's own numbering (PIL.Image.Resampling), which preprocessor_config.json uses.
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
@@ -38,10 +42,15 @@ class Preprocessor:
         height, width: of the model's input, in pixels.
         resample: Pillow's number of the resampling filter.
         resize_to: what a crop is resized to before the centre crop: (height, width), or the
-            length of its shorter edge.
+            length of its shorter edge; None: to height and width.
         rescale: factor applied to the values 0 to 255; 1.0 for none.
         mean, std: for each channel, applied after `rescale`.
         flip_channels: whether the model wants BGR (the MobileViT processors' way).
+
+    Raises:
+        ValueError: a side is not from 1 to `LARGEST_SIDE`, there is no such filter, or black and
+            white become infinite, no numbers, or nearly the same one (`LARGEST_INPUT`,
+            `LEAST_CONTRAST`): every picture would then get the same score.
     """
 
     height: int
@@ -52,6 +61,25 @@ class Preprocessor:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     flip_channels: bool = False
+
+    def __post_init__(self) -> None:
+        target = self.resize_to if isinstance(self.resize_to, tuple) else (self.resize_to,)
+        for side in (self.height, self.width, *target):
+            if side is not None and not 1 <= side <= LARGEST_SIDE:
+                raise ValueError(f"size {side!r} is not from 1 to {LARGEST_SIDE}")
+        if self.resample not in RESAMPLING.values():
+            raise ValueError(f"resample {self.resample!r} is none of {sorted(RESAMPLING.values())}")
+        for mean, std in zip(self.mean, self.std, strict=True):
+            if not std > 0:
+                raise ValueError(f"image_std {std!r} is not above 0")
+            black, white = -mean / std, (255 * self.rescale - mean) / std
+            largest = max(1.0, abs(black), abs(white))
+            # With NaN, wherever it comes from, the second comparison is false.
+            if not (largest <= LARGEST_INPUT and white - black >= LEAST_CONTRAST * largest):
+                raise ValueError(
+                    f"rescale_factor {self.rescale!r}, image_mean {mean!r} and image_std {std!r} "
+                    f"make {black:g} of black and {white:g} of white"
+                )
 
     def resize(self, crop: Pixels) -> Pixels:
         """An RGB uint8 crop (h, w, 3) at the model's size (height, width, 3), channels in the
@@ -122,7 +150,7 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
     """A `Preprocessor` from the JSON object.
 
     Raises:
-        ValueError: something in it is not supported, named in the message.
+        ValueError: something in it is not supported, or makes no sense; named in the message.
     """
     kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
     if kind.startswith(_PECULIAR):
@@ -148,9 +176,6 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
         raise ValueError("size has only shortest_edge and there is no centre crop")
     else:
         height, width = resize_to
-    sides = (height, width, *(resize_to if isinstance(resize_to, tuple) else (resize_to,)))
-    if not all(1 <= side <= LARGEST_SIDE for side in sides):
-        raise ValueError(f"size {size!r} is not from 1 to {LARGEST_SIDE}")
     # MobileViT's processor knows no normalisation, so its files do not mention one.
     normalise = config.get("do_normalize", not kind.startswith("MobileViT"))
     rescale = float(config.get("rescale_factor", 1 / 255))

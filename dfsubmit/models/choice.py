@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dfsubmit.errors import DfsubmitError, ModelError, UsageError, did_you_mean
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, load_preprocessor
 from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, ModelLoader
 from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.fakeclass import resolve_fake_class
@@ -84,6 +85,8 @@ def _load(
     path: str | Path, fake_label: str | None, options: RunOptions, plugins: Plugins
 ) -> ChosenModel:
     folder = open_model(path)
+    if (folder.path / PREPROCESSOR_FILE).exists():
+        load_preprocessor(folder.path)  # so that no loader, a plugin's neither, takes a mad one
     fake_index = resolve_fake_class(folder.id2label, fake_label)
     recipe, warnings = effective_recipe(folder, options)
     if folder.untrained:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import ModelError
 from dfsubmit.models.archive import unpack
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
@@ -172,6 +173,9 @@ def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
             if count > MAX_CLASSES:
                 raise ValueError(f"num_labels {count} is over {MAX_CLASSES}")
             return {index: f"LABEL_{index}" for index in range(count)}
-        return {int(index): str(name) for index, name in labels.items()}
+        named = {int(index): str(name) for index, name in labels.items()}
+        if sorted(named) != list(range(len(labels))):
+            raise ValueError(f"the classes are numbered {first_few(labels)}, not from 0 up")
+        return named
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{folder / 'config.json'}: id2label: {error}") from error

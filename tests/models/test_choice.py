@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeModel
 
 from dfsubmit.errors import ModelError, UsageError
+from dfsubmit.faces.preprocess import PREPROCESSOR_FILE
 from dfsubmit.hooks.interfaces import LoadRequest
 from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.choice import CPU_BATCH, GPU_BATCH, ChosenModel, choose_model
@@ -268,6 +269,16 @@ def test_a_loader_that_fails_to_rank_is_named(
     monkeypatch.setattr(loader, "rank", lambda request: 1 / 0)
     with pytest.raises(ModelError, match="'fake' failed: ZeroDivisionError"):
         choose(plugins, make_folder("first", MINE))
+
+
+def test_a_mad_preprocessor_reaches_no_loader(
+    make_folder: Callable[..., Path], plugins: Plugins, loader: FakeLoader
+) -> None:
+    folder = make_folder("first", MINE)
+    (folder / PREPROCESSOR_FILE).write_text('{"image_mean": NaN}')
+    with pytest.raises(ModelError, match="image_mean nan"):
+        choose(plugins, folder)
+    assert loader.requests == []
 
 
 def test_the_request_carries_what_was_asked_for(

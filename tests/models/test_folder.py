@@ -80,6 +80,9 @@ def test_where_there_is_no_model(tmp_path: Path) -> None:
         pytest.param("[" * 100_000, id="deep"),
         '{"id2label": 5}',
         '{"id2label": {"zero": "Real"}}',
+        '{"id2label": {"-1": "Real", "99": "Fake"}}',
+        '{"id2label": {"1": "Real", "2": "Fake"}}',
+        '{"id2label": {"0": "Real", "00": "Real", "1": "Fake"}}',
         '{"num_labels": "two"}',
     ],
 )
