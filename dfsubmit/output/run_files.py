@@ -8,6 +8,7 @@ killed run leaves all that was known.
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +34,8 @@ class RunOutput:
         failure_label: the label of files that are not scored.
 
     Attributes:
-        meta: what ``<stem>.meta.json`` holds; written with the next `refresh` or `finish`.
+        meta: what ``<stem>.meta.json`` holds, the run's name (a random "run") included; written
+            with the next `refresh` or `finish`.
 
     Raises:
         UsageError: another run writes there, or the folder is not writable.
@@ -41,7 +43,10 @@ class RunOutput:
 
     def __init__(self, submission: Path, files: Sequence[MediaFile], failure_label: int) -> None:
         self.submission = submission
-        self.meta: dict[str, Any] = {"complete": False}
+        # Not derived from what is run: a resumed run's metadata must not be taken for those of the
+        # partial scores that it finds.
+        self._run = secrets.token_hex(8)
+        self.meta: dict[str, Any] = {"run": self._run, "complete": False}
         self._files = files
         self._results = {
             file.name: FileResult(filename=file.name, label=failure_label) for file in files
@@ -103,7 +108,7 @@ class RunOutput:
             kept = self._journal.resume(self._files, conditions).values()
             taken_over = [result for result in kept if holds(result)]
         self._results |= {result.filename: result for result in taken_over}
-        self.meta = {**meta, "resumed": len(taken_over)}
+        self.meta = {**meta, "run": self._run, "resumed": len(taken_over)}
         return taken_over
 
     def change_conditions(self, conditions: dict[str, Any]) -> None:
@@ -147,7 +152,7 @@ class RunOutput:
         self.meta |= outcome
         try:
             self._write()
-            write_scores(scores_path(self.submission), self.results)
+            write_scores(scores_path(self.submission), self.results, self._run)
         except OSError as error:
             raise DfsubmitError(
                 f"{self.submission} cannot be written: {error.strerror or error}",

@@ -1,7 +1,8 @@
 """``<stem>.scores.jsonl`` and ``<stem>.meta.json``: everything known about a run's files.
 
 One JSON object a line and file (`FileResult`). `dfsubmit compare`, `evaluate` and `calibrate`
-read these instead of running the model again.
+read these instead of running the model again. Each line names its run, as the metadata do: a run
+that is killed leaves its own metadata beside the scores of the run before it.
 """
 
 from __future__ import annotations
@@ -29,25 +30,38 @@ def meta_path(submission: Path) -> Path:
     return submission.with_name(submission.stem + ".meta.json")
 
 
-def write_scores(path: Path, results: Iterable[FileResult]) -> None:
-    """Write one line for each result, atomically."""
-    lines = [json.dumps(result.to_json(), separators=(",", ":")) + "\n" for result in results]
-    write_atomically(path, "".join(lines))
+def write_scores(path: Path, results: Iterable[FileResult], run: str = "") -> None:
+    """Write one line for each result, atomically.
+
+    Args:
+        path: of the file.
+        results: to write.
+        run: the name of the run that made them, which its metadata hold too; "" leaves it out.
+    """
+    named = {"run": run} if run else {}
+    objects = ({**result.to_json(), **named} for result in results)
+    write_atomically(
+        path, "".join(json.dumps(data, separators=(",", ":")) + "\n" for data in objects)
+    )
 
 
 def read_scores(path: str | Path) -> list[FileResult]:
     """Read ``scores.jsonl``.
 
     Raises:
-        UsageError: the file cannot be read, or a line is not such an object (named by number).
+        UsageError: the file cannot be read, a line is not such an object (named by number), or the
+            metadata beside it are of another run.
     """
     path = Path(path)
     results = []
+    runs = set()
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    results.append(FileResult.from_json(json.loads(line)))
+                    data = json.loads(line)
+                    results.append(FileResult.from_json(data))
+                    runs.add(str(data.get("run", "")))
                 except _NOT_A_RESULT as error:
                     raise UsageError(
                         f"{path}, line {number}: not a line of scores: {error!r}",
@@ -55,6 +69,13 @@ def read_scores(path: str | Path) -> list[FileResult]:
                     ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
+    meta = read_meta(path)
+    # Both were without a name before runs had one.
+    if meta and runs - {str(meta.get("run", ""))}:
+        raise UsageError(
+            f"{path} and the .meta.json beside it are of different runs",
+            "where a run was interrupted, give its command again: it resumes, and writes both",
+        )
     return results
 
 

@@ -131,6 +131,14 @@ def test_scores_of_another_model_are_refused(tmp_path: Path, model: Path) -> Non
     assert read_decision(model) is None
 
 
+def test_scores_without_metadata_may_be_of_any_model(tmp_path: Path, model: Path) -> None:
+    scores, labels = make_run(tmp_path)
+    (tmp_path / "submission.meta.json").unlink()
+    result = invoke(scores, "--labels", labels, "--model", model, code=2)
+    assert "submission.meta.json" in result.output
+    assert read_decision(model) is None
+
+
 def test_the_written_decision_gives_the_fitted_labels(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=100, shift=0.3)
     decision = calibrated(scores, labels).decision

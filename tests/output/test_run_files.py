@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.output import run_files as module
-from dfsubmit.output.journal import Journal, journal_path
+from dfsubmit.output.journal import journal_path
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import read_submission, validate_submission
@@ -20,23 +20,11 @@ from dfsubmit.records import FileResult, MediaFile, Status
 Files = list[MediaFile]
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return [MediaFile(tmp_path / name, name, 10, 20) for name in ("b.mp4", "a.jpg", "c.mp4")]
-
-
-@pytest.fixture
-def submission(tmp_path: Path) -> Path:
-    return tmp_path / "out.csv"
-
-
-@pytest.fixture
-def output(submission: Path, files: Files) -> Iterator[RunOutput]:
-    output = RunOutput(submission, files, 1)
-    output.begin({}, {"model": "x"}, None)
-    yield output
-    with contextlib.suppress(ValueError):  # the test has closed it
-        output.close()
+def the_rest(submission: Path) -> dict[str, Any]:
+    """The metadata without the run's name, which is never empty."""
+    meta = read_meta(scores_path(submission))
+    assert meta.pop("run")
+    return meta
 
 
 def test_a_complete_submission_lies_there_before_anything_is_scored(
@@ -46,7 +34,7 @@ def test_a_complete_submission_lies_there_before_anything_is_scored(
     output.refresh(force=True)
     assert validate_submission(submission) == []
     assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "1"), ("c.mp4", "1")]
-    assert read_meta(scores_path(submission)) == {"note": "begun", "resumed": 0, "provisional": 3}
+    assert the_rest(submission) == {"note": "begun", "resumed": 0, "provisional": 3}
 
 
 def test_rows_become_final_one_by_one(
@@ -147,8 +135,56 @@ def test_the_end_writes_scores_and_removes_the_journal(
     output.finish({"files": 3})
     output.close()
     assert read_scores(scores_path(submission)) == results
-    assert read_meta(scores_path(submission)) == {"files": 3, "resumed": 0, "provisional": 0}
+    assert the_rest(submission) == {"files": 3, "resumed": 0, "provisional": 0}
     assert not journal_path(submission).exists()
+
+
+def test_a_run_that_is_killed_at_any_moment_leaves_no_scores_that_pass_for_its_own(
+    submission: Path,
+    files: Files,
+    make_result: Callable[..., FileResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def run(writes: int) -> None:
+        """A run that is killed after so many files were written."""
+        left = writes
+
+        def write(path: Path, data: str) -> None:
+            nonlocal left
+            if not left:
+                raise Killed
+            left -= 1
+            write_atomically(path, data)
+
+        for writer in ("output.run_files", "output.submission", "output.scores"):
+            monkeypatch.setattr(f"dfsubmit.{writer}.write_atomically", write)
+        output = RunOutput(submission, files, 0)
+        try:
+            output.begin({"writes": writes}, {"writes": writes}, None)
+            output.refresh(force=True)
+            for file in files:
+                output.add(file, make_result(file.name, 0.25))
+            output.finish({})
+        finally:
+            kill(output)
+
+    scores = scores_path(submission)
+    run(100)
+    whole = read_scores(scores)
+    for writes in range(5):
+        with pytest.raises(Killed):
+            run(writes)
+        if read_meta(scores)["writes"] == writes:
+            with pytest.raises(UsageError, match="different runs") as caught:
+                read_scores(scores)
+            assert "give its command again" in caught.value.hint
+        else:  # nothing of it was written but the submission
+            assert writes < 2
+            assert read_scores(scores) == whole
+            run(100)
 
 
 def test_the_journal_stays_while_rows_are_provisional(
@@ -165,21 +201,11 @@ def test_the_journal_stays_while_rows_are_provisional(
     assert statuses == [Status.OK, Status.PENDING, Status.PENDING]
 
 
-@pytest.fixture
-def data(tmp_path: Path, files: Files) -> Path:
-    """A folder with the files."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for file in files:
-        (folder / file.name).touch()
-    return folder
-
-
 def test_a_submission_is_provided_and_withdrawn(submission: Path, files: Files, data: Path) -> None:
     output = RunOutput(submission, files, 1)
     output.provide(data)
     assert validate_submission(submission, data) == []
-    assert read_meta(scores_path(submission)) == {"complete": False, "provisional": 3}
+    assert the_rest(submission) == {"complete": False, "provisional": 3}
     output.withdraw()
     output.close()
     assert not submission.exists()
@@ -202,66 +228,6 @@ def test_an_earlier_submission_of_other_files_is_replaced(
     submission.write_text("filename,label\nx.jpg,0\n")
     output.provide(data)
     assert validate_submission(submission, data) == []
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "write_submission", full)
-
-
-def test_a_full_disk_does_not_end_a_run(
-    output: RunOutput, full_disk: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output.refresh(force=True)
-    assert "No space left on device; will try again" in capsys.readouterr().err
-
-
-def test_a_disk_full_at_the_beginning_is_the_users_error(
-    output: RunOutput, data: Path, full_disk: None
-) -> None:
-    with pytest.raises(UsageError, match="No space left on device"):
-        output.provide(data)
-
-
-def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
-    output: RunOutput,
-    submission: Path,
-    files: Files,
-    make_result: Callable[..., FileResult],
-    full_disk: None,
-) -> None:
-    for file in files:
-        output.add(file, make_result(file.name, 0.5))
-    with pytest.raises(DfsubmitError, match="No space left on device") as caught:
-        output.finish({})
-    assert "resumes where it stopped" in caught.value.hint
-    output.close()
-    assert journal_path(submission).exists()
-
-
-def test_a_journal_that_cannot_grow_costs_only_resuming(
-    output: RunOutput,
-    files: Files,
-    make_result: Callable[..., FileResult],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    class Full(Journal):
-        def __init__(self) -> None:
-            self.path = Path("the journal")
-
-        def append(self, file: MediaFile, result: FileResult) -> None:
-            raise OSError(28, "No space left on device")
-
-        def close(self, finished: bool) -> None:
-            journal.close(finished)
-
-    journal, output._journal = output._journal, Full()
-    output.add(files[0], make_result("b.mp4", 0.9))
-    assert output.results[0].label == 1
-    assert "the journal" in capsys.readouterr().err
 
 
 def test_what_a_killed_run_left_half_written_is_removed(

@@ -34,6 +34,35 @@ def test_scores_are_read_back(tmp_path: Path, make_result: Callable[..., FileRes
     assert len(path.read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("run", "meta", "good"),
+    [
+        ("a", {"run": "a"}, True),
+        ("a", {"run": "b"}, False),
+        ("a", {"files": 1}, False),
+        ("", {"run": "b"}, False),
+        ("", {"files": 1}, True),  # both are of before runs had names
+        ("a", None, True),
+    ],
+)
+def test_scores_and_metadata_are_of_one_run(
+    tmp_path: Path,
+    make_result: Callable[..., FileResult],
+    run: str,
+    meta: dict[str, Any] | None,
+    good: bool,
+) -> None:
+    path = tmp_path / "s.scores.jsonl"
+    write_scores(path, [make_result("a", 0.5)], run)
+    if meta is not None:
+        meta_path(tmp_path / "s.csv").write_text(json.dumps(meta))
+    if good:
+        assert read_scores(path) == [make_result("a", 0.5)]
+    else:
+        with pytest.raises(UsageError, match="different runs"):
+            read_scores(path)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -79,7 +79,8 @@ def _model_folder(model: str, run: CachedRun) -> Path:
     """The folder to write into.
 
     Raises:
-        UsageError: it is a zip, or another model than the one that made the scores.
+        UsageError: it is a zip, or another model than the one that made the scores, or it is not
+            known which one that was.
     """
     from dfsubmit.errors import UsageError
     from dfsubmit.models.folder import open_model
@@ -88,7 +89,12 @@ def _model_folder(model: str, run: CachedRun) -> Path:
     if folder.source.is_file():
         raise UsageError(f"{model} is a zip", "unpack it: the decision is written into the folder")
     made_by = (run.meta.get("model") or {}).get("sha256")
-    if made_by and made_by != folder.sha256:
+    if not made_by:
+        raise UsageError(
+            f"{run.name}.meta.json, which names the model that made the scores, is missing",
+            "keep it beside the scores, or run again: dfsubmit run DATA --model " + model,
+        )
+    if made_by != folder.sha256:
         raise UsageError(
             f"the scores {run.name!r} were made by another model than {model}",
             "run the model first: dfsubmit run DATA --model " + model,
