@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import progress_bar
-from dfsubmit.errors import DfsubmitError, Exit
+from dfsubmit.errors import DfsubmitError, Exit, UsageError
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
@@ -27,6 +27,7 @@ from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
 from dfsubmit.output.run_files import RunOutput
+from dfsubmit.output.submission import compare_with_folder
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import LABELS, FileResult, MediaFile, Status
 from dfsubmit.scoring.classifier import Classifier
@@ -160,8 +161,9 @@ class _Run:
             raise
         results = output.results
         self._explain_pending(results)
-        output.finish(describe_outcome(results, self.waiting, self.started))
-        code = Exit.INTERRUPTED if self.interrupt.requested else self._exit_code(results)
+        fits = self._compare_with_folder(results)
+        output.finish(describe_outcome(results, self.waiting, self.started), keep_journal=not fits)
+        code = Exit.INTERRUPTED if self.interrupt.requested else self._exit_code(results, fits)
         return RunSummary(output.submission, results, output.meta, int(code))
 
     def conditions(self) -> dict[str, Any]:
@@ -256,7 +258,25 @@ class _Run:
             if result.status is Status.PENDING:
                 result.error = reason
 
-    def _exit_code(self, results: list[FileResult]) -> Exit:
+    def _compare_with_folder(self, results: list[FileResult]) -> bool:
+        """Whether the folder still holds the files that the rows are about; warns if not."""
+        try:
+            changes = compare_with_folder((row.filename for row in results), self.options.data)
+        except UsageError as error:
+            changes = [error.message]
+        if not changes:
+            return True
+        warning = (
+            f"the data folder changed while the run went on ({'; '.join(changes)}): "
+            "'dfsubmit check' refuses the submission; give the same command again"
+        )
+        self.say(f"warning: {warning}")
+        self.output.meta["warnings"].append(warning)
+        return False
+
+    def _exit_code(self, results: list[FileResult], fits: bool) -> Exit:
+        if not fits:
+            return Exit.FAILED_CHECK
         failed = sum(result.status is not Status.OK for result in results)
         if results and failed / len(results) > self.options.max_failures:
             return Exit.TOO_MANY_FAILURES

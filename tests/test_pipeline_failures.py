@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from dfsubmit import DfsubmitError, RunOptions, run
-from dfsubmit.errors import ModelError
+from dfsubmit import DfsubmitError, RunOptions, run, validate_submission
+from dfsubmit.errors import Exit, ModelError
 from dfsubmit.scoring.decision import DECISION_FILE
 from dfsubmit.workers.pool import WorkerPool
 
@@ -117,6 +117,40 @@ def test_a_resumed_run_does_not_mix_the_gpus_scores_with_the_cpus(
     resumed = run(cramped(gpu=9, cpu=0))
     assert (resumed.meta["resumed"], resumed.failed) == (1, 0)
     assert resumed.meta["device"] == "cuda:0"
+
+
+def test_files_added_and_removed_meanwhile_are_named_and_the_next_run_sees_to_them(
+    cramped: Any, data: Path
+) -> None:
+    options = cramped(gpu=9, cpu=0)
+
+    def say(line: str) -> None:
+        if "is fake" in line:  # the folder has been listed
+            shutil.copy(data / "face.png", data / "added.png")
+            (data / "grey.png").unlink()
+
+    summary = run(options, say)
+    problems = validate_submission(options.output, data)
+    assert len(problems) == 2
+    (warning,) = (text for text in summary.meta["warnings"] if "changed" in text)
+    for problem, name in zip(problems, ("added.png", "grey.png"), strict=True):
+        assert name in problem
+        assert problem in warning
+    assert summary.exit_code == Exit.FAILED_CHECK
+    again = run(options)
+    assert (again.exit_code, again.meta["resumed"], len(again.results)) == (0, 2, 3)
+    assert validate_submission(options.output, data) == []
+    assert not options.output.with_name("s.journal.jsonl").exists()
+
+
+def test_a_data_folder_that_goes_away_ends_no_run(cramped: Any, data: Path) -> None:
+    def say(line: str) -> None:
+        if "is fake" in line:
+            data.rename(data.with_name("gone"))
+
+    summary = run(cramped(gpu=9, cpu=0), say)
+    assert (summary.exit_code, len(summary.results)) == (Exit.FAILED_CHECK, 3)
+    assert any("cannot be read" in warning for warning in summary.meta["warnings"])
 
 
 def test_a_damaged_decision_leaves_no_guesses(

@@ -121,8 +121,9 @@ def options_from(context: click.Context) -> RunOptions:
 def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     """Score every file of DATA (default: ./data) and write submission.csv.
 
-    Exit codes: 0; 2 usage; 3 more files failed than --max-failures (results written); 4 the
-    fallback model was used (results written); 5 something is not installed.
+    Exit codes: 0; 1 files were added to DATA or removed meanwhile (results written); 2 usage; 3
+    more files failed than --max-failures (results written); 4 the fallback model was used (results
+    written); 5 something is not installed.
     """
     from dfsubmit.console import printable_text
     from dfsubmit.output.summary import format_summary

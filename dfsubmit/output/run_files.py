@@ -140,11 +140,12 @@ class RunOutput:
         except OSError as error:
             print(f"warning: {self.submission}: {error}; will try again", file=sys.stderr)
 
-    def finish(self, outcome: dict[str, Any]) -> None:
+    def finish(self, outcome: dict[str, Any], keep_journal: bool = False) -> None:
         """Write everything for the last time.
 
         Args:
             outcome: what the run came to; added to `meta`.
+            keep_journal: the same command is to be given again although every row is final.
 
         Raises:
             DfsubmitError: it cannot be written. The journal stays, so that nothing is lost.
@@ -158,7 +159,7 @@ class RunOutput:
                 f"{self.submission} cannot be written: {error.strerror or error}",
                 "make room and run the same command again: it resumes where it stopped",
             ) from error
-        self._complete = not self.pending
+        self._complete = not self.pending and not keep_journal
 
     def close(self) -> None:
         """Let go of the output. The journal stays until every row is final and written."""

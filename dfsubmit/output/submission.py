@@ -86,10 +86,25 @@ def validate_submission(
         (f"{name}: {label!r}" for name, label in rows if label not in ("0", "1")),
     )
     if data is not None:
-        expected = {file.name for file in list_media(Path(data))}
-        problems += _listing("files without a row", sorted(expected - set(counts)))
-        problems += _listing("rows without a file", sorted(set(counts) - expected))
+        problems += compare_with_folder(counts, data)
     return problems
+
+
+def compare_with_folder(names: Iterable[str], data: str | os.PathLike[str]) -> list[str]:
+    """Rows without a file and files without a row, as lines for people; empty when all fit.
+
+    Args:
+        names: the rows' file names.
+        data: the folder, listed now.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    given, expected = set(names), {file.name for file in list_media(Path(data))}
+    return [
+        *_listing("files without a row", sorted(expected - given)),
+        *_listing("rows without a file", sorted(given - expected)),
+    ]
 
 
 def _listing(what: str, items: Iterable[str]) -> list[str]:

@@ -98,7 +98,8 @@ class RunSummary:
         submission: the CSV that was written.
         results: every file's row, in the order of the files.
         meta: what ``<stem>.meta.json`` holds.
-        exit_code: 0; 3 too many files failed; 4 the fallback model was used; 130 interrupted.
+        exit_code: 0; 1 the data folder changed meanwhile; 3 too many files failed; 4 the fallback
+            model was used; 130 interrupted.
     """
 
     submission: Path
