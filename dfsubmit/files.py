@@ -1,6 +1,7 @@
 """Files that a kill at any moment leaves readable: atomic writes, and journals of JSON lines.
 
 `write_atomically` replaces a file: a reader sees the old one or the new one, never a half of it.
+Links are followed, and only regular files are written to.
 `append_json_line` and `read_json_lines` are for files that only grow: a kill or a full disk costs
 the line that was being written.
 """
@@ -8,9 +9,11 @@ the line that was being written.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -18,18 +21,51 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.errors import UsageError
+
 _SUFFIX = ".part"
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Refuse a place for output before any work is done for it.
+
+    Raises:
+        UsageError: it is, or leads to, something other than a regular file.
+    """
+    try:
+        output_target(path)
+    except OSError as error:
+        hint = "give the name of a file, new or old"
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}", hint) from error
+
+
+def output_target(path: str | os.PathLike[str]) -> Path:
+    """The file that is written to under a path: itself, or what a link leads to.
+
+    Raises:
+        OSError: that is a folder, a device, a pipe or a socket, or the link leads in a circle.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        # os.replace would put a file in a device's place, for everybody on the machine.
+        if not stat.S_ISREG(os.stat(target).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+    except FileNotFoundError:
+        pass
+    return target
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
     """Replace a file's content as one step, through a temporary file beside it.
 
-    Text is encoded as UTF-8; surrogate escapes become the bytes they stand for.
+    Text is encoded as UTF-8; surrogate escapes become the bytes they stand for. A link stays, and
+    the file that it leads to is replaced.
 
     Raises:
-        OSError: the folder is not writable, or the disk is full; the old file is untouched.
+        OSError: the folder is not writable, the disk is full, or the path leads to no regular
+            file; what was there is untouched.
     """
-    path = Path(path)
+    path = output_target(path)
     payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     descriptor, temporary = tempfile.mkstemp(_SUFFIX, _prefix(path), path.parent)
     try:
@@ -51,9 +87,9 @@ def remove_parts(path: str | os.PathLike[str]) -> None:
 
     Only for one who knows that nobody else is writing it now.
     """
-    path = Path(path)
-    prefix = _prefix(path)
     with contextlib.suppress(OSError):
+        path = output_target(path)
+        prefix = _prefix(path)
         for entry in os.scandir(path.parent):
             if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
                 os.unlink(entry.path)

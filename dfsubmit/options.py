@@ -103,7 +103,9 @@ class RunOptions:
             raise UsageError(f"--threshold {self.threshold} is not from 0 to 1")
         if Path(self.output).is_dir():  # as is "", which stands for the current one
             raise UsageError(f"--output {self.output} is a folder", "give the CSV's own name")
-        if Path(self.output).resolve().parent == Path(self.data).resolve():
+        output, data = Path(self.output), Path(self.data).resolve()
+        # Where it is a link, scores and metadata lie beside the link.
+        if data in (output.resolve().parent, output.parent.resolve()):
             raise UsageError(
                 f"--output {self.output} lies in the data folder, and would be one of its files",
                 "put it anywhere else",

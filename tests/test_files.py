@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import stat
 from collections.abc import Iterator
 from io import FileIO
@@ -12,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
+from dfsubmit.errors import UsageError
+from dfsubmit.files import (
+    _prefix,
+    append_json_line,
+    check_output,
+    json_line,
+    read_json_lines,
+    remove_parts,
+    write_atomically,
+)
 
 
 def test_text_and_bytes_are_written_and_replaced(tmp_path: Path) -> None:
@@ -64,6 +74,50 @@ def test_a_name_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     path = tmp_path / ("😀" * 62 + ".csv")
     write_atomically(path, "x")
     assert path.read_text() == "x"
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link, hop = tmp_path / "there" / "target", tmp_path / "link", tmp_path / "hop"
+    link.symlink_to(hop)
+    hop.symlink_to("there/target")
+    for text in ("new", "newer"):  # at first the link leads nowhere
+        write_atomically(link, text)
+        assert target.read_text() == text
+    assert link.is_symlink()
+    assert hop.is_symlink()
+    assert [item.name for item in target.parent.iterdir()] == ["target"]
+    (target.parent / f"{_prefix(target)}x.part").write_text("half")
+    remove_parts(link)
+    assert [item.name for item in target.parent.iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize("what", ["pipe", "socket", "folder", "device", "circle"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_only_regular_files_are_written_to(tmp_path: Path, what: str, linked: bool) -> None:
+    path = tmp_path / what
+    with socket.socket(socket.AF_UNIX) as listener:
+        if what == "pipe":
+            os.mkfifo(path)
+        elif what == "socket":
+            listener.bind(str(path))
+        elif what == "folder":
+            path.mkdir()
+        elif what == "device":
+            path = Path("/dev/null")
+        else:
+            path.symlink_to(path)
+        before = os.lstat(path)
+        if linked:
+            (tmp_path / "link").symlink_to(path)
+        output = tmp_path / "link" if linked else path
+        with pytest.raises(OSError, match=r"no regular file|symbolic links"):
+            write_atomically(output, "x")
+        with pytest.raises(UsageError, match=str(output)):
+            check_output(output)
+    assert os.path.samestat(os.lstat(path), before)
+    check_output(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.fixture

@@ -150,6 +150,10 @@ def test_a_playlist_opens_no_other_file_and_a_picture_runs_no_program(
 def test_the_output_may_not_lie_among_the_media(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lies in the data folder"):
         score(tiny_model, tmp_path, tmp_path / "submission.csv")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link.csv").symlink_to(tmp_path / "submission.csv")
+    with pytest.raises(UsageError, match="lies in the data folder"):
+        score(tiny_model, tmp_path / "data", tmp_path / "data" / "link.csv")
 
 
 def test_python_files_in_the_data_folder_are_not_run(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import re
 
 import click
 
+from dfsubmit.errors import UsageError
+from dfsubmit.files import check_output
+
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
@@ -15,6 +18,15 @@ def byte_size(text: str) -> int:
     if match is None:
         raise click.BadParameter(f"{text!r} is not a size such as 500MB or 2GB")
     return int(float(match.group(1)) * _BYTES[match.group(2)])
+
+
+def output_file(text: str) -> str:
+    """A file to write, refused at once where it could not be written in the end."""
+    try:
+        check_output(text)
+    except UsageError as error:
+        raise click.BadParameter(error.message) from error
+    return text
 
 
 def share(text: str) -> float:

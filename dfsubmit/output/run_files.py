@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import DfsubmitError, UsageError
-from dfsubmit.files import remove_parts, write_atomically
+from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
 from dfsubmit.output.journal import Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
 from dfsubmit.output.submission import validate_submission, write_submission
@@ -38,7 +38,8 @@ class RunOutput:
             with the next `refresh` or `finish`.
 
     Raises:
-        UsageError: another run writes there, or the folder is not writable.
+        UsageError: another run writes there, the folder is not writable, or one of the files is
+            no regular one.
     """
 
     def __init__(self, submission: Path, files: Sequence[MediaFile], failure_label: int) -> None:
@@ -51,8 +52,11 @@ class RunOutput:
         self._results = {
             file.name: FileResult(filename=file.name, label=failure_label) for file in files
         }
+        written = (submission, scores_path(submission), meta_path(submission))
+        for path in (*written, journal_path(submission)):
+            check_output(path)
         self._journal = Journal(journal_path(submission))
-        for path in (submission, scores_path(submission), meta_path(submission)):
+        for path in written:
             remove_parts(path)
         self._refreshed = 0.0
         self._changed = True
@@ -82,7 +86,7 @@ class RunOutput:
         for its result."""
         if self._provided:
             for path in (self.submission, meta_path(self.submission)):
-                path.unlink(missing_ok=True)
+                output_target(path).unlink(missing_ok=True)
 
     def begin(
         self,

@@ -1,10 +1,15 @@
-"""Sizes with units, shares, spans of time."""
+"""Sizes with units, shares, spans of time, files to write."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 import pytest
+from click.testing import CliRunner
 
+from dfsubmit.cli import main
 from dfsubmit.cli.values import byte_size, share, span
 
 
@@ -59,3 +64,25 @@ def test_spans_of_time(text: str, seconds: float) -> None:
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         span(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "gone", "--labels", "gone", "--markdown"],
+        ["evaluate", "gone", "--labels", "gone", "--plot"],
+        ["compare", "gone", "--labels", "gone", "--csv"],
+        ["compare", "gone", "--labels", "gone", "--plot"],
+        ["stress", "gone", "--labels", "gone", "--model", "gone", "--markdown"],
+        ["stress", "gone", "--labels", "gone", "--model", "gone", "--plot"],
+        ["ledger", "export", "EXP-001", "--output"],
+    ],
+)
+def test_an_output_that_is_no_regular_file_is_refused_before_all_else(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    result = CliRunner().invoke(main, [*arguments, str(tmp_path / "pipe")])
+    assert result.exit_code == 2
+    assert "no regular file" in " ".join(result.output.split())
+    assert "gone" not in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.statistics.bootstrap import group_numbers
 from dfsubmit.models.folder import open_model
 from dfsubmit.output.scores import write_scores
-from dfsubmit.scoring.decision import Decision, read_decision
+from dfsubmit.scoring.decision import DECISION_FILE, Decision, read_decision
 
 
 def calibrated(scores: Path, labels: Path) -> Calibration:
@@ -129,6 +130,13 @@ def test_scores_of_another_model_are_refused(tmp_path: Path, model: Path) -> Non
     result = invoke(scores, "--labels", labels, "--model", model, code=2)
     assert "another model" in result.output
     assert read_decision(model) is None
+
+
+def test_a_decision_that_cannot_be_written_is_not_fitted_first(tmp_path: Path, model: Path) -> None:
+    scores, labels = make_run(tmp_path, meta={"model": {"sha256": open_model(model).sha256}})
+    os.mkfifo(model / DECISION_FILE)
+    result = invoke(scores, "--labels", labels, "--model", model, code=2)
+    assert "no regular file" in result.output
 
 
 def test_scores_without_metadata_may_be_of_any_model(tmp_path: Path, model: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,29 @@ def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(
     output.provide(data)
     output.withdraw()
     assert submission.read_text() == earlier
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".scores.jsonl", ".meta.json", ".journal.jsonl"])
+def test_outputs_that_are_no_regular_files_are_refused(
+    tmp_path: Path, files: Files, suffix: str
+) -> None:
+    os.mkfifo(tmp_path / f"out{suffix}")
+    with pytest.raises(UsageError, match=rf"out{suffix} cannot be written"):
+        RunOutput(tmp_path / "out.csv", files, 0)
+    assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
+
+
+def test_a_link_survives_being_provided_and_withdrawn(
+    submission: Path, files: Files, data: Path, tmp_path: Path
+) -> None:
+    submission.symlink_to(tmp_path / "elsewhere.csv")
+    output = RunOutput(submission, files, 1)
+    output.provide(data)
+    assert validate_submission(tmp_path / "elsewhere.csv", data) == []
+    output.withdraw()
+    output.close()
+    assert submission.is_symlink()
+    assert not submission.exists()
 
 
 def test_an_earlier_submission_of_other_files_is_replaced(

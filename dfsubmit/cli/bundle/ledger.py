@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, write_file
+from dfsubmit.cli.values import output_file
 
 
 @click.group("ledger", invoke_without_command=True)
@@ -49,16 +49,15 @@ def score(entry_id: str, value: float) -> None:
 
 @command.command("export")
 @click.argument("entry_id", metavar="ID")
-@click.option("--output", type=click.Path(path_type=Path), help="A file.  [default: stdout]")
+@click.option("--output", type=output_file, metavar="FILE", help="A file.  [default: stdout]")
 @debug_option
-def export(entry_id: str, output: Path | None) -> None:
+def export(entry_id: str, output: str | None) -> None:
     """Write the experiment report of the submission ID as Markdown."""
     from dfsubmit.bundle.submit import ledger
     from dfsubmit.bundle.submit.experiment import experiment_report
-    from dfsubmit.files import write_atomically
 
     text = experiment_report(ledger.find(entry_id), ledger.read())
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_atomically(output, text)
+        write_file(output, text)

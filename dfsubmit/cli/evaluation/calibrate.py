@@ -57,14 +57,16 @@ def command(
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports.tables import jsonable
     from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+    from dfsubmit.files import check_output
     from dfsubmit.hooks.loading import load_plugins
     from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
-    from dfsubmit.scoring.decision import write_decision
+    from dfsubmit.scoring.decision import DECISION_FILE, write_decision
 
     plugins = load_plugins(plugins_dir, strict)
     labelled = read_labels(labels)
     run = read_cached_run(scores, labelled)
     folder = _model_folder(model, run)
+    check_output(folder / DECISION_FILE)
     chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
     groups = group_numbers([row.group for row in labelled.values()])
     calibration = calibrate(run, chosen, groups, seed, progress)

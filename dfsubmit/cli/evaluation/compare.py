@@ -13,6 +13,7 @@ from dfsubmit.cli.decorators import (
     progress_option,
     samples_option,
 )
+from dfsubmit.cli.values import output_file
 
 
 def _frame_counts(
@@ -48,8 +49,10 @@ def _frame_counts(
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @json_option
-@click.option("--csv", metavar="FILE", help="Write the table as CSV.")
-@click.option("--plot", metavar="FILE", help="Write a forest plot, ROC, reliability.")
+@click.option("--csv", type=output_file, metavar="FILE", help="Write the table as CSV.")
+@click.option(
+    "--plot", type=output_file, metavar="FILE", help="Write a forest plot, ROC, reliability."
+)
 @progress_option
 @plugin_options
 @debug_option

@@ -12,6 +12,7 @@ from dfsubmit.cli.decorators import (
     progress_option,
     samples_option,
 )
+from dfsubmit.cli.values import output_file
 
 
 @click.command("evaluate")
@@ -20,8 +21,10 @@ from dfsubmit.cli.decorators import (
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @json_option
-@click.option("--markdown", metavar="FILE", help="Write the report as Markdown.")
-@click.option("--plot", metavar="FILE", help="Write confusion, ROC, parts as PNG.")
+@click.option("--markdown", type=output_file, metavar="FILE", help="Write the report as Markdown.")
+@click.option(
+    "--plot", type=output_file, metavar="FILE", help="Write confusion, ROC, parts as PNG."
+)
 @progress_option
 @debug_option
 def command(

@@ -21,6 +21,7 @@ from dfsubmit.cli.decorators import (
     recipe_option,
     samples_option,
 )
+from dfsubmit.cli.values import output_file
 
 
 @click.command("stress")
@@ -50,8 +51,8 @@ from dfsubmit.cli.decorators import (
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
 @json_option
-@click.option("--markdown", metavar="FILE", help="Write the table as Markdown.")
-@click.option("--plot", metavar="FILE", help="Write a plot as PNG.")
+@click.option("--markdown", type=output_file, metavar="FILE", help="Write the table as Markdown.")
+@click.option("--plot", type=output_file, metavar="FILE", help="Write a plot as PNG.")
 @progress_option
 @plugin_options
 @debug_option
