@@ -46,9 +46,11 @@ def main(
         KeyboardInterrupt: the run was interrupted; the submission holds what was known.
     """
     from dfsubmit.cli.run import command, options_from
+    from dfsubmit.console import guard_standard_streams
     from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
 
+    guard_standard_streams()
     arguments = ["--model", os.fspath(model), "--no-fallback", "--output", os.fspath(output)]
     arguments += ["--aggregator", aggregator] if aggregator is not None else []
     arguments += ["--tta", tta] if tta is not None else []

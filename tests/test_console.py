@@ -1,12 +1,30 @@
-"""What reaches the terminal cannot move its cursor, and columns line up."""
+"""What reaches the terminal cannot move its cursor, columns line up, and a stream that fails ends
+nothing."""
 
 from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfsubmit.console import duration, first_few, printable, printable_text, table
+from dfsubmit.console import (
+    duration,
+    first_few,
+    guard_standard_streams,
+    output_error,
+    printable,
+    printable_text,
+    progress_bar,
+    stderr,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +101,90 @@ def test_a_tables_cells_cannot_move_the_cursor() -> None:
 )
 def test_durations_for_people(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def _no_reader() -> int:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    return theirs
+
+
+def _unread() -> int:
+    """A full pipe whose reader, the test, does not read."""
+    _, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(theirs, bytes(1000)):
+            pass
+    os.set_blocking(theirs, True)
+    return theirs
+
+
+BROKEN: dict[str, Callable[[], int]] = {
+    "no reader": _no_reader,
+    "no room": lambda: os.open("/dev/full", os.O_WRONLY),
+    "not for writing": lambda: os.open(os.devnull, os.O_RDONLY),
+    "not read": _unread,
+}
+
+
+def broken(kind: str) -> TextIO:
+    return os.fdopen(BROKEN[kind](), "w")
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_stderr_that_fails_ends_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = broken(kind)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "__stderr__", stream)
+    monkeypatch.setattr("dfsubmit.console.STDERR_SECONDS", 0.01)
+    guard_standard_streams()
+    assert sys.stderr is not stream
+    for _ in range(3):
+        assert print("warning: \udcff 가", file=sys.stderr) is None
+    with progress_bar(2, "files") as bar:
+        bar.delay = 0
+        bar.update()
+        bar.refresh()
+        bar.write("words", file=stderr())
+
+
+def test_a_stderr_that_is_closed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    print("nobody reads this", file=stderr())
+    progress_bar(2, "files").close()
+
+
+def test_another_stderr_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    guard_standard_streams()
+    print("words", file=stderr())
+    assert capsys.readouterr().err == "words\n"
+
+
+def test_stderr_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    stream = os.fdopen(theirs, "w")
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "__stderr__", stream)
+    monkeypatch.setattr("dfsubmit.console.STDERR_SECONDS", 0.01)
+    print("x" * 1_000_000, file=stderr())
+    assert set(os.read(ours, 1_000_000)) == {ord("x")}  # as much as the pipe holds
+    print("words", file=stderr())
+    assert os.read(ours, 100).endswith(b"words\n")
+
+
+def test_a_lost_output_is_an_error_unless_its_reader_had_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = f"{sys.executable} -m dfsubmit samples --help >/dev/full; "
+    command += f"{sys.executable} -m dfsubmit plugins >/dev/full; echo $? >&2; "
+    command += f"{sys.executable} -m dfsubmit plugins >&- 2>&- <&-; echo $? >&2; "
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.stderr == "error: stdout cannot be written: No space left on device\n1\n0\n"
+    stream = broken("no reader")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "__stdout__", stream)
+    assert output_error() is None
+    guard_standard_streams()
+    print("a result")
+    assert isinstance(output_error(), BrokenPipeError)

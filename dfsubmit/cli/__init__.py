@@ -6,6 +6,7 @@ command's module imports its heavy libraries inside the command.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from dfsubmit._version import __version__
-from dfsubmit.console import printable_text
+from dfsubmit.console import guard_standard_streams, output_error, printable_text
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 
 # command: (module in this package, one line of help), in the order in which a project meets them.
@@ -62,14 +63,24 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        guard_standard_streams()
+        return super().main(*arguments, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
         except DfsubmitError as error:
             if _debugging():
                 raise
             report(error)
             ctx.exit(int(error.exit_code))
+        # A command that chose its exit code (`run`: the submission is written) does not come here.
+        if lost := output_error():
+            if lost.errno != errno.EPIPE:  # whose reader had enough
+                report(DfsubmitError(f"stdout cannot be written: {lost.strerror}"))
+            ctx.exit(int(Exit.FAILED_CHECK))
+        return answer
 
 
 def _debugging() -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.utils.data import DataLoader
 from transformers import EvalPrediction, Trainer, TrainerCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from dfsubmit.console import progress_bar
+from dfsubmit.console import progress_bar, stderr
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.files import write_atomically
@@ -254,7 +253,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
                 if f"eval_{key}" in figures
             }
             listing = "  ".join(f"{text} {value}" for text, value in line.items())
-            self.bar.write(f"step {state.global_step}: {listing}", file=sys.stderr)
+            self.bar.write(f"step {state.global_step}: {listing}", file=stderr())
             self.bar.set_postfix(line)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.console import stderr
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
 from dfsubmit.output.journal import Journal, journal_path
@@ -127,7 +127,7 @@ class RunOutput:
             self._journal.append(file, result)
         except OSError as error:
             # Only resuming is lost with the journal; the row itself is kept.
-            print(f"warning: {self._journal.path}: {error.strerror or error}", file=sys.stderr)
+            print(f"warning: {self._journal.path}: {error.strerror or error}", file=stderr())
 
     def refresh(self, force: bool = False) -> None:
         """Write the submission and the metadata as they stand, if there is something new and the
@@ -142,7 +142,7 @@ class RunOutput:
         try:
             self._write()
         except OSError as error:
-            print(f"warning: {self.submission}: {error}; will try again", file=sys.stderr)
+            print(f"warning: {self.submission}: {error}; will try again", file=stderr())
 
     def finish(self, outcome: dict[str, Any], keep_journal: bool = False) -> None:
         """Write everything for the last time.

@@ -20,8 +20,11 @@ from disk import full_disks
 from kills import killed_runs
 from media import damaged_media
 from setting import Tally
+from streams import failing_streams
 
 from dfsubmit.console import table
+
+PARTS = ("media", "kills", "disk", "clock", "streams")
 
 
 def main() -> int:
@@ -32,6 +35,7 @@ def main() -> int:
         "kills": partial(killed_runs, cases=arguments.kills or size[1], seed=arguments.seed),
         "disk": full_disks,
         "clock": short_clocks,
+        "streams": failing_streams,
     }
     work = Path(tempfile.mkdtemp(prefix="dfsubmit-faults-"))
     tallies = []
@@ -59,7 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="the size that CI runs")
     parser.add_argument("--media", type=int, help="how many damaged files")
     parser.add_argument("--kills", type=int, help="how many killed runs")
-    parser.add_argument("--only", nargs="*", choices=["media", "kills", "disk", "clock"])
+    parser.add_argument("--only", nargs="*", choices=PARTS)
     return parser.parse_args()
 
 
