@@ -5,13 +5,22 @@ The public face, imported on first use so that ``import dfsubmit`` stays light::
     from dfsubmit import run, RunOptions, Recipe, validate_submission, hookimpl
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+import os
+import sys
 
 from dfsubmit._version import __version__
 
+# `python -m dfsubmit` puts the current folder first on sys.path. Where that is the data folder, a
+# file called typing.py there would be run; so nothing else is imported before it is taken off, not
+# even `__future__`. docs/reliability.md names what Python itself has imported by now.
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_KEEPS_TO_ITSELF = getattr(sys.flags, "safe_path", sys.flags.isolated)
+# Python writes "-m" for as long as it looks for the module. Where the current folder is dfsubmit's
+# home, the clone, dfsubmit itself is imported from it.
+if sys.argv[:1] == ["-m"] and not _KEEPS_TO_ITSELF and sys.path[:1] == [os.getcwd()] != [_HOME]:
+    del sys.path[0]
+
+TYPE_CHECKING = False  # as in `typing`, which is not imported here
 if TYPE_CHECKING:
     from dfsubmit.errors import DfsubmitError
     from dfsubmit.hooks import hookimpl
@@ -49,7 +58,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    import importlib
+
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dfsubmit' has no attribute {name!r}")

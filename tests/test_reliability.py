@@ -206,7 +206,7 @@ def test_labels_depend_on_nothing_but_the_media(
 @pytest.mark.slow
 def test_the_fault_suite_in_its_short_form() -> None:
     done = subprocess.run(
-        [sys.executable, "tests/faults", "--short", "--only", "media", "kills", "disk"],
+        [sys.executable, "tests/faults", "--short", "--only", "media", "kills", "disk", "bombs"],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,

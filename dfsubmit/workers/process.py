@@ -11,24 +11,19 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.processes import python_command
 from dfsubmit.records import MediaFile
 from dfsubmit.workers import inside as worker
 
 START_SECONDS = 120.0
 DYING_SECONDS = 5.0
 
-# -I keeps the current folder, which may be the data folder, off the worker's sys.path.
-_BOOT = (
-    "import sys; sys.path[:] = sys.argv[3].split({separator!r}); "
-    "from dfsubmit.workers.inside import main; main(int(sys.argv[1]), int(sys.argv[2]))"
-)
+_BOOT = "from dfsubmit.workers.inside import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
 # FFmpeg's names of the containers that a file may be. Without this list a playlist called clip.mp4
 # is opened as one, and the files that it names are read in its place.
@@ -60,14 +55,10 @@ class WorkerProcess:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
-        # '' stands for the current folder.
-        path = [entry for entry in sys.path if entry]
-        path.append(str(Path(__file__).resolve().parents[2]))
-        code = _BOOT.format(separator=os.pathsep)
         with theirs:
             descriptors = (theirs.fileno(), lifeline)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", code, *map(str, descriptors), os.pathsep.join(path)],
+                python_command(_BOOT, *map(str, descriptors)),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -217,12 +217,11 @@ def test_a_name_that_the_server_would_refuse_is_refused(name: str) -> None:
 
 
 def passed_report(bundle: Path, digest: str) -> None:
-    folder = kept(bundle)
-    folder.mkdir(exist_ok=True)
+    kept(bundle).mkdir(exist_ok=True)
     report = Report(bundle.name, digest, "predict", "2026-01-01T00:00:00+00:00")
     report.checks.append(Check("notebook", PASS, "every cell ran"))
     report.figures = {"macro_f1": 0.61, "macro_f1_ci": [0.5, 0.7], "labelled": 40}
-    write(report, folder)
+    write(report, bundle)
 
 
 @pytest.mark.usefixtures("client_3")

@@ -84,7 +84,7 @@ def test_a_variant_that_is_done_is_not_done_again(
         raise AssertionError("nothing was to be done")
 
     monkeypatch.setattr("dfsubmit.pipeline.run", forbidden)
-    monkeypatch.setattr(stressbench, "degrade_file", forbidden)
+    monkeypatch.setattr(stressbench, "degraded", forbidden)
     again = stress(options, LABELS, work, ["dark50"], samples=100)
     assert again.variants[0].metrics == first.variants[0].metrics
     face = Path(options.data, "face.jpg")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from bombs import QUICK, bombs
 from clock import short_clocks
 from disk import full_disks
 from kills import killed_runs
@@ -24,7 +25,7 @@ from streams import failing_streams
 
 from dfsubmit.console import table
 
-PARTS = ("media", "kills", "disk", "clock", "streams")
+PARTS = ("media", "kills", "disk", "clock", "streams", "bombs")
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def main() -> int:
         "disk": full_disks,
         "clock": short_clocks,
         "streams": failing_streams,
+        "bombs": partial(bombs, only=QUICK if arguments.short else ()),
     }
     work = Path(tempfile.mkdtemp(prefix="dfsubmit-faults-"))
     tallies = []

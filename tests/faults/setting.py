@@ -93,7 +93,7 @@ def run_command(data: Path, model: Path, output: Path, *more: str) -> list[str]:
     ]
 
 
-def start(command: Sequence[str]) -> subprocess.Popen[str]:
+def start(command: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[str]:
     """The command as a process whose output is kept."""
     return subprocess.Popen(
         command,
@@ -101,6 +101,7 @@ def start(command: Sequence[str]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])},
     )
 

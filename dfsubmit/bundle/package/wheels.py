@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -19,7 +17,9 @@ from email.parser import Parser
 from pathlib import Path
 
 from dfsubmit._version import __version__
+from dfsubmit.bundle.variables import child_environment
 from dfsubmit.errors import DfsubmitError, NotInstalled, UsageError
+from dfsubmit.processes import python_command
 
 # Zip archives know no date before 1980; a fixed one makes equal sources give equal wheels.
 _EPOCH = "315532800"
@@ -34,6 +34,7 @@ _LEFT_OUT = (
     "docs",
     "plugins",
 )
+_BUILD = "import runpy; runpy.run_module('build', run_name='__main__', alter_sys=True)"
 _BUILD_FILES = ("pyproject.toml", "setup.py")
 
 
@@ -121,16 +122,17 @@ def required(wheel: Path) -> list[str]:
 def _build(project: Path, output: Path) -> Path:
     if importlib.util.find_spec("build") is None:
         raise NotInstalled.extra("package", "bundle", "build")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(output)]
+    options = ["--wheel", "--outdir", str(output.absolute())]
     if _has_setuptools():
-        command.append("--no-isolation")
+        options.append("--no-isolation")
     before = set(output.glob("*.whl"))
     with tempfile.TemporaryDirectory(prefix="dfsubmit-build-") as scratch:
         copy = Path(scratch, project.resolve().name)
         shutil.copytree(project, copy, ignore=_ignore(project))
         done = subprocess.run(
-            [*command, str(copy)],
-            env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH},
+            python_command(_BUILD, *options, str(copy)),
+            cwd=scratch,
+            env={**child_environment(network=True), "SOURCE_DATE_EPOCH": _EPOCH},
             capture_output=True,
             text=True,
             check=False,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.bundle.pins import PYTHON, SERVER, TORCH, project
+from dfsubmit.bundle.variables import child_environment
 from dfsubmit.errors import DfsubmitError
 
 TORCH_VARIABLE = "TORCH"
@@ -48,7 +49,7 @@ def make_environment(folder: Path) -> Environment:
     torch = os.environ.get(TORCH_VARIABLE, "").strip() or TORCH
     if torch != TORCH:
         substitutions.append(f"{torch} for {TORCH}")
-    _call([str(base), "-m", "venv", str(folder)])
+    _call([str(base), "-I", "-m", "venv", str(folder)])
     python = folder / "bin" / "python"
     # numpy 1.26 and scikit-learn 1.3 have no wheels for Python 3.13 and later.
     pinned = _version(base) < (3, 13)
@@ -57,7 +58,7 @@ def make_environment(folder: Path) -> Environment:
         f"{got} for {pin}" for pin, got in zip(SERVER, server, strict=True) if got != pin
     ]
     # ipykernel stands for the server's own Jupyter.
-    _call([str(python), "-m", "pip", "install", "--quiet", torch, *server, "ipykernel"])
+    _call([str(python), "-I", "-m", "pip", "install", "--quiet", torch, *server, "ipykernel"])
     return Environment(python, tuple(substitutions))
 
 
@@ -77,7 +78,7 @@ def find_python(version: str) -> Path | None:
 def _version(python: Path) -> tuple[int, ...]:
     """(major, minor), or () when it does not run."""
     code = "import sys; print(*sys.version_info[:2])"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
     return tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else ()
 
 
@@ -88,21 +89,28 @@ def versions(python: Path) -> dict[str, str]:
         "named = {item.metadata['Name']: item.version for item in metadata.distributions()}\n"
         "print(json.dumps({'python': platform.python_version(), **named}))"
     )
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
 
 def install(python: Path, arguments: list[str], folder: Path) -> str:
     """``pip install`` in a folder: an empty string, or pip's last line of complaint."""
     try:
-        _call([str(python), "-m", "pip", "install", "--quiet", *arguments], folder)
+        _call([str(python), "-I", "-m", "pip", "install", "--quiet", *arguments], folder)
     except DfsubmitError as error:
         return error.message
     return ""
 
 
 def _call(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=child_environment(network=True),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         lines = [line for line in said if not line.startswith("WARNING")]

@@ -1,4 +1,4 @@
-"""``python -m dfsubmit.bundle.rehearse.kernelrun JOB.json``: run a notebook in a fresh kernel.
+"""Run a notebook in a fresh kernel.
 
 The child process of a rehearsal. It enters the closed network and gives up CPUs before it starts
 the kernel, so that both, and every process of the notebook, live under the same rules.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,3 @@ def main(job_file: str) -> None:
     Path(job["result"]).write_text(
         json.dumps({"error": error, "seconds": seconds}), encoding="utf-8"
     )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -13,8 +13,9 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 from pathlib import Path
+
+from dfsubmit.processes import python_command
 
 # From <sched.h>, <sys/ioctl.h> and <net/if.h>.
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -89,7 +90,7 @@ def namespace_works() -> bool:
         "server = socket.create_server(('127.0.0.1', 0))\n"
         "socket.create_connection(server.getsockname(), timeout=5).close()\n"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
+    done = subprocess.run(python_command(probe), capture_output=True, check=False)
     return done.returncode == 0
 
 

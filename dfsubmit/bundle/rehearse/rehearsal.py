@@ -64,7 +64,7 @@ def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line
             rehearsal.run()
             outcome.check_outcome(report, work, options, labels)
             outcome.keep(work, folder)
-    write(report, folder)
+    write(report, bundle)
     return report
 
 

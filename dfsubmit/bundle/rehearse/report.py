@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.bundle import state
 from dfsubmit.console import table as aligned
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -81,22 +82,31 @@ def kept(bundle: Path) -> Path:
     return bundle.with_name(bundle.name + ".rehearsal")
 
 
-def write(report: Report, folder: Path) -> None:
-    """Write ``report.json`` and ``report.md``."""
-    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / "report.json", text)
-    write_atomically(folder / "report.md", markdown(report))
+def write(report: Report, bundle: Path) -> None:
+    """Write ``report.json`` and ``report.md`` beside a bundle, and note that they are from here.
+
+    Raises:
+        DfsubmitError: the user's own folder cannot be written.
+    """
+    text = json.dumps(report.to_dict(), indent=2) + "\n"
+    write_atomically(kept(bundle) / "report.md", markdown(report))
+    write_atomically(kept(bundle) / "report.json", text)
+    state.seal(bundle, report.bundle_hash, text.encode())
 
 
-def read(bundle: Path) -> Report | None:
-    """The report of a bundle's last rehearsal, or None where there was none.
+def read(bundle: Path) -> tuple[Report, bool] | None:
+    """The report of a bundle's last rehearsal, and whether it was written here on this bundle.
+
+    None where there was no rehearsal.
 
     Raises:
         UsageError: it is there but not readable.
     """
     path = kept(bundle) / "report.json"
     try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+        content = path.read_bytes()
+        report = from_dict(json.loads(content))
+        return report, state.is_sealed(bundle, report.bundle_hash, content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

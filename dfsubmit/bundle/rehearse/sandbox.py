@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +20,12 @@ from typing import Any
 from dfsubmit.bundle.pins import CPUS, MEMORY, TIME_LIMIT
 from dfsubmit.bundle.rehearse import network
 from dfsubmit.bundle.rehearse.kernelrun import KERNEL
+from dfsubmit.bundle.variables import child_environment
 from dfsubmit.errors import NotInstalled
+from dfsubmit.processes import python_command
 
 _WATCH_INTERVAL = 0.5
-_SECRET_PREFIXES = ("AIF_", "DFSUBMIT_", "JPY_")
+_JOB = "from dfsubmit.bundle.rehearse.kernelrun import main; main(sys.argv[1])"
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,12 @@ class Sandbox:
         started = time.monotonic()
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dfsubmit.bundle.rehearse.kernelrun", str(job_file)],
-                env={**clean_environment(), "JUPYTER_PATH": str(self.scratch / "jupyter")},
+                python_command(_JOB, str(job_file)),
+                cwd=self.scratch,
+                env={
+                    **child_environment(network=not closed),
+                    "JUPYTER_PATH": str(self.scratch / "jupyter"),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -140,13 +145,6 @@ class Sandbox:
             "env": {**environment, "PYTHONPATH": os.pathsep.join(paths)},
         }
         (folder / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without keys and options, which the server does not have."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)
-    }
 
 
 def _require_packages() -> None:

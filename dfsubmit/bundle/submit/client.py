@@ -1,8 +1,9 @@
 """Send a bundle with the organisers' own client, and read its answer.
 
 In: a bundle's folder, a model name and the key. Out: an `Answer`. The client runs in a process of
-its own, in a copy of the bundle. Its return value proves nothing (2.0.0 returns None either way),
-so its output is read: only the line that it prints on success is believed.
+its own, in a folder that holds only what is uploaded, and imports nothing from there. Its return
+value proves nothing (2.0.0 returns None either way), so its output is read: only the line that it
+prints on success is believed.
 
 The key reaches the client through its environment (3.x) or its standard input (2.0.0), never
 through the command line, and is taken out of everything that is printed or returned.
@@ -15,7 +16,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import venv
 from collections.abc import Callable
@@ -25,9 +25,20 @@ from pathlib import Path
 from dfsubmit.bundle.checks import KEY_VARIABLE
 from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
+from dfsubmit.bundle.upload import lay_out, uploaded
+from dfsubmit.bundle.variables import child_environment
 from dfsubmit.errors import NotInstalled, UsageError
+from dfsubmit.processes import python_command
 
 MODEL_NAME_LIMIT = 128
+# It prints Korean, also where the locale is none of UTF-8's.
+_CLIENT_3 = """
+import runpy
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(encoding="utf-8", line_buffering=True)
+sys.argv[0] = "aifactory"
+runpy.run_module("aifactory", run_name="__main__", alter_sys=True)
+"""
 SUCCESS_2025 = "제출 완료"
 SUCCESS_3 = ("제출 완료", "디버그 제출 완료")
 SERVER = "api.aifactory.space"
@@ -85,24 +96,23 @@ def send(
         NotInstalled: the client is missing, or its environment cannot be made.
     """
     model_name = check_model_name(model_name)
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
-    environment.pop(KEY_VARIABLE, None)
+    environment = child_environment(network=True)
     if target == "task":
         script = Path(__file__).with_name("client2025.py")
-        # -I keeps this project's folder and PYTHONPATH, with their other aifactory, off sys.path.
-        command = [str(client_2025_python(say)), "-I", "-X", "utf8", str(script)]
+        # -I keeps PYTHONPATH, with its other aifactory, off sys.path.
+        command = [str(client_2025_python(say)), "-I", "-u", "-X", "utf8", str(script)]
         message = json.dumps({"model_name": model_name, "key": key, "server": server or ""})
         successes: tuple[str, ...] = (SUCCESS_2025,)
     else:
         _require_client_3()
-        command = [sys.executable, "-m", "aifactory", "submit", "--model-name", model_name]
+        command = python_command(_CLIENT_3, "submit", "--model-name", model_name)
         command += ["--notebook", NOTEBOOKS["predict"]]
         command += ["--server", server] if server else []
         command += ["--debug"] if trial else []
         environment[KEY_VARIABLE] = key
         message, successes = "", SUCCESS_3
     with tempfile.TemporaryDirectory(prefix="dfsubmit-send-") as folder:
-        shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
+        lay_out(bundle, uploaded(bundle, target), Path(folder))
         code, lines = _talk(command, message, Path(folder), environment, key, say)
     told = [line for line in lines if line.strip() and "\r" not in line]
     # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.
@@ -178,7 +188,8 @@ def client_2025_python(say: Callable[[str], None] = lambda line: None) -> Path:
     try:
         venv.create(home, with_pip=True)
         done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", CLIENT_2025],
+            [python, "-I", "-m", "pip", "install", "--quiet", CLIENT_2025],
+            env=child_environment(network=True),
             capture_output=True,
             text=True,
             check=False,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from dfsubmit.bundle.state import home
 from dfsubmit.console import table as aligned
 from dfsubmit.errors import DfsubmitError, UsageError, did_you_mean
 from dfsubmit.files import append_json_line, read_json_lines
@@ -70,13 +71,6 @@ class Entry:
     def counts(self) -> bool:
         """Whether it used up one of the day's submissions."""
         return self.accepted and not self.trial
-
-
-def home() -> Path:
-    """The folder of the ledger."""
-    import platformdirs
-
-    return platformdirs.user_data_path("dfsubmit")
 
 
 def ledger_path() -> Path:

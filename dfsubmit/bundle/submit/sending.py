@@ -102,8 +102,9 @@ def plan(
             "the bundle breaks the rules:\n" + "\n".join(f"  - {r}" for r in reasons)
         )
     digest = bundle_hash(bundle)
-    rehearsal = report.read(bundle)
-    doubt = _doubt(rehearsal, digest)
+    found = report.read(bundle)
+    rehearsal = found[0] if found else None
+    doubt = _doubt(rehearsal, digest, bool(found and found[1]))
     if doubt and not force:
         raise DfsubmitError(
             f"{bundle} {doubt}",
@@ -123,8 +124,8 @@ def plan(
         trial=trial,
         server=server,
         evidence=Evidence(
-            # What was rehearsed is not this bundle when it was changed since.
-            rehearsal if rehearsal and rehearsal.bundle_hash == digest else None,
+            # A report on another bundle, or of unknown origin, says nothing of this one.
+            rehearsal if found and found[1] and found[0].bundle_hash == digest else None,
             read_json(comparison),
             read_json(stress),
         ),
@@ -132,11 +133,13 @@ def plan(
     )
 
 
-def _doubt(rehearsal: report.Report | None, digest: str) -> str:
+def _doubt(rehearsal: report.Report | None, digest: str, is_sealed: bool) -> str:
     if rehearsal is None:
         return "was not rehearsed"
     if rehearsal.bundle_hash != digest:
         return "was changed since its rehearsal"
+    if not is_sealed:
+        return "was not rehearsed here: its report or manifest is not the one that was written then"
     return "" if rehearsal.passed else "failed its rehearsal"
 
 

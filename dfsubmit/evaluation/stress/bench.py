@@ -9,18 +9,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import first_few, progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
-from dfsubmit.evaluation.stress.degrade import VARIANTS, Variant, degrade_file
+from dfsubmit.evaluation.stress.degrade import VARIANTS
+from dfsubmit.evaluation.stress.degrading import degraded
 from dfsubmit.files import write_atomically
 from dfsubmit.machine import available_cpus
 from dfsubmit.models.choice import effective_recipe
@@ -142,39 +140,16 @@ class StressBench:
     def _degrade(self, files: Sequence[MediaFile], media: Path, name: str) -> list[str]:
         """Degrade files in as many processes as the run has workers; those that will not be
         degraded are linked as they are, and returned with the reason."""
-        variant, failed = VARIANTS[name], []
+        failed = []
         workers = self.options.workers or available_cpus()
-        # Never forked: the parent may hold threads and a CUDA context by now.
-        context = multiprocessing.get_context("spawn")
-        with (
-            ProcessPoolExecutor(workers, context) as pool,
-            progress_bar(len(files), f"files, {name}", self.options.progress) as bar,
-        ):
-            futures = {
-                pool.submit(_degrade_one, file, media, variant, self.recipe.frames, self.seed): file
-                for file in files
-            }
-            for future in as_completed(futures):
-                file = futures[future]
-                try:
-                    future.result()
-                except BrokenProcessPool as error:
-                    raise DfsubmitError(
-                        f"a process died while it degraded files for {name}",
-                        "the same command goes on here; is there enough memory?",
-                    ) from error
-                except Exception as error:  # whatever a codec makes of a strange file
-                    failed.append(f"{file.name!r} ({type(error).__name__}: {error})")
+        finished = degraded(files, media, VARIANTS[name], self.recipe.frames, self.seed, workers)
+        with progress_bar(len(files), f"files, {name}", self.options.progress) as bar:
+            for file, reason in finished:
+                if reason:
+                    failed.append(f"{file.name!r} ({reason})")
                     (media / file.name).symlink_to(file.path.absolute())
                 bar.update()
         return failed
-
-
-def _degrade_one(file: MediaFile, media: Path, variant: Variant, frames: int, seed: int) -> None:
-    from dfsubmit.libraries import load_cv2
-
-    load_cv2().setNumThreads(1)  # a process a core is enough
-    degrade_file(file.path, media / file.name, variant, frames, seed)
 
 
 def _digest(key: Mapping[str, Any]) -> str:
