@@ -103,12 +103,23 @@ def _by_label(predictions: Predictions, weights: npt.NDArray[np.float32]) -> dic
     truth, said = predictions.labels == FAKE, predictions.predicted == FAKE
     cells = np.stack([truth & said, ~truth & said, truth & ~said, ~truth & ~said], axis=1)
     # float32 holds counts up to 2**24 exactly.
-    tp, fp, fn, tn = (weights @ cells.astype(np.float32)).astype(np.float64).T
+    return label_metrics((weights @ cells.astype(np.float32)).astype(np.float64))
+
+
+def label_metrics(cells: FloatArray) -> dict[str, FloatArray]:
+    """The metrics of `BY_LABEL`, each float64 (b,).
+
+    Args:
+        cells: float64 (b, 4), counts or shares ≥ 0: true positives, false positives, false
+            negatives, true negatives.
+    """
+    tp, fp, fn, tn = cells.T
     both = (tp + fn > 0) & (fp + tn > 0)
     f1_fake, f1_real = _f1(tp, fp, fn), _f1(tn, fn, fp)
     # As in scikit-learn with zero_division=0: nothing called fake is a precision of 0.
-    precision = np.where(tp + fp > 0, tp / (tp + fp), 0.0)
-    recall, specificity = tp / (tp + fn), tn / (tn + fp)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(tp + fp > 0, tp / (tp + fp), 0.0)
+        recall, specificity = tp / (tp + fn), tn / (tn + fp)
     return {
         "macro_f1": np.where(both, (f1_fake + f1_real) / 2, np.nan),
         "f1_fake": np.where(tp + fn > 0, f1_fake, np.nan),
@@ -123,7 +134,8 @@ def _by_label(predictions: Predictions, weights: npt.NDArray[np.float32]) -> dic
 
 
 def _f1(tp: FloatArray, fp: FloatArray, fn: FloatArray) -> FloatArray:
-    return np.asarray(np.where(tp > 0, 2 * tp / (2 * tp + fp + fn), 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(tp > 0, 2 * tp / (2 * tp + fp + fn), 0.0))
 
 
 def _by_rank(predictions: Predictions, weights: npt.NDArray[np.float32]) -> dict[str, FloatArray]:

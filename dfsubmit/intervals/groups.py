@@ -1,0 +1,24 @@
+"""Files that belong together, and whether there are enough groups of them for an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dfsubmit.records import IntArray
+
+FEW_GROUPS = 10
+"""Below this many groups no interval is to be trusted: their scatter is hardly known."""
+
+
+def group_numbers(groups: Sequence[str]) -> IntArray:
+    """int64 (n,): a number for each group; a file without one ("") is a group of its own."""
+    numbers: dict[object, int] = {}
+    keys: list[object] = [group or row for row, group in enumerate(groups)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def few_groups(groups: int) -> str:
+    """What to print beside intervals on this many groups: "too few groups (6)", or ""."""
+    return f"too few groups ({groups})" if groups < FEW_GROUPS else ""
