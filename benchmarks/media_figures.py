@@ -21,10 +21,10 @@ from dfsubmit.evaluation.compare import Comparison, compare
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.evaluation.reports.compare import conclusion
 from dfsubmit.evaluation.reports.stress import as_markdown
-from dfsubmit.evaluation.reports.tables import markdown_table, number, span
-from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+from dfsubmit.evaluation.reports.tables import markdown_table, number, p_value, span
 from dfsubmit.evaluation.stress.stress import stress
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.models.folder import open_model
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_meta, scores_path
@@ -32,8 +32,16 @@ from dfsubmit.pipeline import run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_COUNTS = (4, 8, 16, 40)
-AGGREGATOR_HEADER = ["aggregator", "macro F1", "95 %", "AUC", "95 %", "minus mean", "95 %"]
-AGGREGATOR_HEADER += ["McNemar p", "verdict", "macro F1 at the best threshold, out of fold"]
+AGGREGATOR_HEADER = [
+    "aggregator",
+    "macro F1",
+    "95 %",
+    "AUC",
+    "95 %",
+    "minus mean",
+    "95 %, all rows",
+]
+AGGREGATOR_HEADER += ["adjusted p", "verdict", "macro F1 at the best threshold, out of fold"]
 
 
 def main() -> None:
@@ -138,7 +146,7 @@ def aggregator_table(comparison: Comparison) -> str:
                 span(*row.intervals["auc"]),
                 number(row.difference, sign=True),
                 span(*row.difference_interval, sign=True),
-                number(row.mcnemar_p),
+                p_value(row.p),
                 comparison.verdict(row),
                 number(row.cross_validated_f1),
             ]
@@ -150,7 +158,7 @@ def aggregator_table(comparison: Comparison) -> str:
 def frames_table(comparison: Comparison) -> str:
     """A row for each number of frames, fewest first."""
     return markdown_table(
-        ["frames", "macro F1", "95 %", "minus all frames", "95 %", "labels changed"],
+        ["frames", "macro F1", "95 %", "minus all frames", "95 %, all rows", "labels changed"],
         [
             [
                 str(row.frames),

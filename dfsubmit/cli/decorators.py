@@ -42,10 +42,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Machine-read
 
 samples_option = click.option(
     "--samples",
-    default=1000,
+    default=10_000,
     show_default=True,
     type=click.IntRange(min=100),
-    help="Of the bootstrap.",
+    help="Random draws of intervals and tests.",
 )
 
 labels_option = click.option(

@@ -15,17 +15,19 @@ import numpy as np
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
-from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval, mcnemar
+from dfsubmit.evaluation.statistics.best import best_out_of_fold
 from dfsubmit.evaluation.statistics.folds import cross_validated
+from dfsubmit.evaluation.statistics.swaps import LEVEL, adjusted_p
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.intervals.labels import difference_interval, label_interval
+from dfsubmit.intervals.metrics import intervals
+from dfsubmit.intervals.quantiles import SAMPLES, UNKNOWN, Interval
 from dfsubmit.metrics import Predictions, point
 from dfsubmit.records import LABEL_NAMES, IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")
 """The metrics that a comparison gives intervals for; the first one ranks."""
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Row:
         metrics: every metric; NaN where undefined.
         intervals: 95 % intervals of `HEADLINES`.
         difference: macro F1 minus the reference's.
-        difference_interval: of it, on the same bootstrap samples.
-        mcnemar_p: exact p of the two label columns being equally often right.
+        difference_interval: of it, so wide that those of all rows together hold with 95 %; NaN ends
+            for the reference.
+        p: how often chance alone gives so large a difference, adjusted for the number of rows
+            (`adjusted_p`); 1 for the reference.
         changed: files whose label differs from the reference's.
         best_threshold: with the best macro F1 on all these files: a suggestion, not judged here.
         cross_validated_f1: macro F1 with each fold's labels at the best threshold of the others;
@@ -59,7 +63,7 @@ class Row:
     intervals: dict[str, Interval]
     difference: float
     difference_interval: Interval
-    mcnemar_p: float
+    p: float
     changed: int
     best_threshold: float
     cross_validated_f1: float
@@ -68,9 +72,24 @@ class Row:
 
     @property
     def direction(self) -> int:
-        """1 better than the reference, -1 worse, 0 where the interval does not say."""
-        low, high = self.difference_interval
-        return (low > 0) - (high < 0)
+        """1 better than the reference, -1 worse, 0 where p does not say."""
+        return 0 if not self.p <= LEVEL else 1 if self.difference > 0 else -1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What taking the best row is worth on files that did not choose it.
+
+    Attributes:
+        macro_f1: of labels by the row that was best on other folds (`best_out_of_fold`).
+        interval: its 95 % interval.
+        difference, difference_interval: minus the reference's macro F1.
+    """
+
+    macro_f1: float
+    interval: Interval
+    difference: float
+    difference_interval: Interval
 
 
 @dataclass(frozen=True)
@@ -80,13 +99,15 @@ class Comparison:
     Attributes:
         rows: sorted by macro F1.
         reference: the row that all are compared with: the mean of the first run.
+        choice: of the best row; None where there is nothing to choose from, or no two folds.
         runs: the runs compared.
-        groups: how many groups the files form: what the bootstrap draws.
-        samples: bootstrap samples.
+        groups: how many groups the files form.
+        samples: random draws of intervals and tests.
     """
 
     rows: list[Row]
     reference: Row
+    choice: Choice | None
     runs: list[CachedRun]
     groups: int
     samples: int
@@ -125,10 +146,10 @@ def compare(
         runs: of the same labelled files, in the same order.
         aggregators: to compare; the reference is added where it is missing.
         reference: what to compare with, on the first run and the last number of frames.
-        groups: int64 (n,), numbers from 0 up; files of a group are resampled together.
+        groups: int64 (n,), numbers from 0 up; files of a group stand together.
         frame_counts: numbers of frames to thin to; None for all cached frames.
         threshold: overrules the runs' own.
-        samples, seed: of the bootstrap.
+        samples, seed: of the random draws.
         progress: show progress bars on stderr.
 
     Raises:
@@ -154,11 +175,11 @@ def compare(
         fallbacks.append(fallen)
         bar.update()
     bar.close()
-    values = bootstrap(predictions, groups, HEADLINES, samples, seed, progress)
     base = keys.index((runs[0], frame_counts[-1], specs[reference.spec]))
     points = [point(item) for item in predictions]
-    base_right = predictions[base].predicted == predictions[base].labels
+    p = adjusted_p(predictions[base], predictions, groups, samples, seed)
     rows = []
+    bar = progress_bar(len(keys), "intervals", progress)
     for number, (run, frames, aggregator) in enumerate(keys):
         prediction = predictions[number]
         assert prediction.p_fake is not None
@@ -171,10 +192,14 @@ def compare(
                 threshold=decision.threshold,
                 temperature=decision.temperature,
                 metrics=points[number],
-                intervals={name: interval(values[name][number]) for name in HEADLINES},
+                intervals=intervals(prediction, groups, HEADLINES, samples, seed),
                 difference=points[number]["macro_f1"] - points[base]["macro_f1"],
-                difference_interval=interval(values["macro_f1"][number] - values["macro_f1"][base]),
-                mcnemar_p=mcnemar(prediction.predicted == prediction.labels, base_right),
+                difference_interval=UNKNOWN
+                if number == base
+                else difference_interval(
+                    prediction, predictions[base], groups, "macro_f1", len(keys) - 1, samples, seed
+                ),
+                p=float(p[number]),
                 changed=int((prediction.predicted != predictions[base].predicted).sum()),
                 best_threshold=best_threshold(prediction.labels, prediction.p_fake),
                 cross_validated_f1=_cross_validated_f1(prediction, groups),
@@ -182,8 +207,36 @@ def compare(
                 predictions=prediction,
             )
         )
+        bar.update()
+    bar.close()
     ranked = sorted(rows, key=lambda row: -row.metrics["macro_f1"])
-    return Comparison(ranked, rows[base], list(runs), int(groups.max()) + 1, samples)
+    choice = _choice(predictions[base], predictions, groups, samples, seed)
+    return Comparison(ranked, rows[base], choice, list(runs), len(np.unique(groups)), samples)
+
+
+def _choice(
+    reference: Predictions,
+    rules: Sequence[Predictions],
+    groups: IntArray,
+    samples: int,
+    seed: int,
+) -> Choice | None:
+    if len(rules) < 2:
+        return None
+    try:
+        # Of equally good rules the reference is taken: it stands first.
+        chosen = best_out_of_fold([reference, *rules], groups, seed)
+    except UsageError:  # no two folds
+        return None
+    own, plain = (point(item, ["macro_f1"])["macro_f1"] for item in (chosen, reference))
+    return Choice(
+        macro_f1=own,
+        interval=label_interval(chosen, groups, "macro_f1", samples, seed),
+        difference=own - plain,
+        difference_interval=difference_interval(
+            chosen, reference, groups, samples=samples, seed=seed
+        ),
+    )
 
 
 def _cross_validated_f1(own: Predictions, groups: IntArray) -> float:

@@ -17,7 +17,9 @@ import numpy.typing as npt
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile
-from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
+from dfsubmit.intervals.groups import group_numbers
+from dfsubmit.intervals.metrics import intervals
+from dfsubmit.intervals.quantiles import SAMPLES, Interval
 from dfsubmit.metrics import TITLES, Predictions, point
 from dfsubmit.output.scores import read_scores
 from dfsubmit.output.submission import read_submission
@@ -36,16 +38,17 @@ class Measured:
 
     Attributes:
         name: the value of the column that the files share; "" for all files.
-        files, fakes: counts.
+        files, fakes, groups: counts.
         metrics: by name; NaN where undefined (such as macro F1 of fakes alone).
-        intervals: 95 % intervals of the same.
+        intervals: 95 % intervals of those of `WITH_INTERVAL`; NaN ends where undefined.
     """
 
     name: str
     files: int
     fakes: int
+    groups: int
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, Interval]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,6 @@ class Evaluation:
         overall: all metrics of all files.
         confusion: counts of files, [truth][label given], real before fake.
         failed: how many files failed, by status; empty for a submission.csv, which does not say.
-        groups: how many groups the files form: what the bootstrap draws.
         parts: by column of the labels: its values, the lowest balanced accuracy first.
         left_out: columns with too many values to break down by.
         predictions: what the figures were computed from.
@@ -67,7 +69,6 @@ class Evaluation:
     overall: Measured
     confusion: list[list[int]]
     failed: dict[str, int]
-    groups: int
     parts: dict[str, list[Measured]]
     left_out: list[str]
     predictions: Predictions
@@ -78,15 +79,13 @@ def evaluate(
     labels: Mapping[str, LabelledFile],
     samples: int = SAMPLES,
     seed: int = 0,
-    progress: bool = False,
 ) -> Evaluation:
     """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
 
     Args:
         path: of the result.
         labels: of exactly its files.
-        samples, seed: of the bootstrap.
-        progress: show a progress bar on stderr.
+        samples, seed: of the intervals' random draws.
 
     Raises:
         UsageError: the result cannot be read, holds a label that is not 0 or 1, or its files and
@@ -112,13 +111,12 @@ def evaluate(
     everything = np.ones(len(predictions), dtype=bool)
     return Evaluation(
         source=path.name,
-        overall=_measure("", predictions, groups, everything, samples, seed, progress),
+        overall=_measure("", predictions, groups, everything, samples, seed),
         confusion=[
             [int(((truth == row) & (said == column)).sum()) for column in (REAL, FAKE)]
             for row in (REAL, FAKE)
         ],
         failed=failed,
-        groups=int(groups.max()) + 1,
         parts=parts,
         left_out=left_out,
         predictions=predictions,
@@ -132,19 +130,16 @@ def _measure(
     rows: npt.NDArray[np.bool_],
     samples: int,
     seed: int,
-    progress: bool = False,
 ) -> Measured:
     chosen = predictions.take(rows)
     metrics = PART_METRICS if name else tuple(TITLES)
-    # The groups of these rows alone, numbered without gaps.
-    numbers = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
-    values = bootstrap([chosen], numbers, metrics, samples, seed, progress)
     return Measured(
         name=name,
         files=len(chosen),
         fakes=int((chosen.labels == FAKE).sum()),
+        groups=len(np.unique(groups[rows])),
         metrics=point(chosen, metrics),
-        intervals={metric: interval(values[metric][0]) for metric in metrics},
+        intervals=intervals(chosen, groups[rows], metrics, samples, seed),
     )
 
 

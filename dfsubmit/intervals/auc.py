@@ -12,7 +12,7 @@ from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
 
 
 def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
-    """The 95 % interval of the AUC; NaN ends without probabilities, or with one group of a class.
+    """The 95 % interval of the AUC; NaN ends without probabilities or with one class.
 
     DeLong's variance (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), summed over groups
     (Obuchowski, Biometrics 53, 1997), taken to the logit, with a t quantile whose degrees of
@@ -20,7 +20,8 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
 
     Where fakes and reals are wholly apart there is no variance. Of m independent pairs of a fake
     and a real, with m the groups of the rarer class, all are in order with probability AUC**m:
-    the lower end is the AUC at which that is 2.5 %.
+    the lower end is the AUC at which that is 2.5 %. With a single group of a class nothing is known
+    of the scatter between groups: the interval is [0, 1].
     """
     labels, p_fake = predictions.labels, predictions.p_fake
     if p_fake is None or len(np.unique(labels)) < 2:
@@ -45,12 +46,12 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
     )
     counts = [len(np.unique(own)) for own in (group_fakes, group_reals)]
     if min(counts) < 2:
-        return UNKNOWN
+        return 0.0, 1.0
     own = [counts[side] / (counts[side] - 1) * (sums[side] @ sums[side]) for side in (0, 1)]
     total = len(np.unique(groups))
     variance = sum(own) + 2 * total / (total - 1) * float(sums[0] @ sums[1])
     if variance <= 0:
-        return UNKNOWN
+        return 0.0, 1.0
     freedom = sum(own) ** 2 / sum(v**2 / (c - 1) for v, c in zip(own, counts, strict=True))
     reach = t_quantile(freedom) * math.sqrt(variance) / (auc * (1 - auc))
     centre = math.log(auc / (1 - auc))

@@ -24,7 +24,7 @@ def label_interval(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The 95 % interval of a metric of labels; NaN ends where undefined, or all is one group.
+    """The 95 % interval of a metric of labels; NaN ends where it is undefined.
 
     Quantiles of the metric over `cell_draws`. An end moves to the metric's own value where
     that lies outside (all files right), as in the modified Jeffreys interval of Brown, Cai and
@@ -61,9 +61,6 @@ def cell_draws(
         groups: int64 (n,), numbers.
         name: of `metrics.BY_LABEL`: whose design effect.
         samples, seed: as for `label_interval`.
-
-    Returns:
-        as said; NaN where all files that the metric looks at are in one group.
     """
     return _draws(
         _cells(predictions.labels, predictions.predicted),
@@ -145,8 +142,6 @@ def _draws(
     """Dirichlet draws of the cells' shares, (samples, cells); see `cell_draws`."""
     counts = np.bincount(codes, minlength=len(present)).astype(np.float64)
     effect = _design_effect(codes, counts + prior * present, metric, groups)
-    if math.isnan(effect):
-        return np.full((samples, len(present)), np.nan)
     parameters = counts / effect + prior * present
     random = np.random.default_rng(seed)
     draws = random.standard_gamma(parameters, size=(samples, len(parameters)))
@@ -159,13 +154,14 @@ def _design_effect(
     metric: Callable[[FloatArray], FloatArray],
     groups: IntArray,
 ) -> float:
-    """By how much the metric's variance is larger than that of as many independent files; ≥ 1.
+    """By how much the metric's variance exceeds that of as many independent files; ≥ 1.
 
     Linearised: each file counts as the metric's derivative by its cell, at the smoothed counts,
     and the variance is that of the groups' sums over that of the files (Rao and Scott 1992). The
     prior in the counts keeps the files' values off zero: where none is wrong, all agree, and the
     effect is the mean size of a file's group, the worst that there can be. Few groups: times
-    (t/z)**2, which widens the interval as a t quantile of the groups would.
+    (t/z)**2, which widens the interval as a t quantile of the groups would. One group says nothing
+    about the scatter between groups: infinite.
     """
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if sizes.max() == 1:
@@ -181,7 +177,7 @@ def _design_effect(
     of_class = [slopes[parity::2].any() for parity in (0, 1)]
     concerned = len(np.unique(numbers[np.asarray(of_class)[codes % 2]]))
     if concerned < 2:
-        return math.nan
+        return math.inf
     if values.any():
         sums = np.bincount(numbers, values)
         effect = float(sums @ sums) / float(values @ values) * concerned / (concerned - 1)

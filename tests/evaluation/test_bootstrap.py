@@ -1,18 +1,14 @@
-"""Intervals that cover, groups that stay together, and McNemar's exact p."""
+"""Intervals that cover, and groups that stay together."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pytest
-from scipy.stats import binomtest
 
 from dfsubmit.evaluation.statistics.bootstrap import (
     bootstrap,
-    group_numbers,
     interval,
-    mcnemar,
     sample_weights,
 )
 from dfsubmit.metrics import Predictions
@@ -24,10 +20,6 @@ def coin(n: int, accuracy: float, seed: int) -> Predictions:
     right = random.uniform(size=n) < accuracy
     predicted = np.where(right, labels, 1 - labels)
     return Predictions(labels, predicted, None, np.zeros(n, bool))
-
-
-def test_groups_are_numbered_and_lone_files_stand_alone() -> None:
-    np.testing.assert_array_equal(group_numbers(["a", "", "b", "a", ""]), [0, 1, 2, 0, 3])
 
 
 def test_samples_have_the_size_of_the_data_and_the_number_asked_for() -> None:
@@ -85,12 +77,3 @@ def test_rules_are_judged_on_the_same_samples() -> None:
 def test_samples_without_one_class_are_left_out_of_the_interval() -> None:
     assert interval(np.array([math.nan, 0.4, 0.4])) == (0.4, 0.4)
     assert all(math.isnan(end) for end in interval(np.array([math.nan])))
-
-
-@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (3, 9), (10, 10), (400, 460)])
-def test_mcnemar_is_the_exact_binomial_test(first: int, second: int) -> None:
-    a = np.array([True] * first + [False] * second + [True, False] * 5)
-    b = np.array([False] * first + [True] * second + [True, False] * 5)
-    expected = binomtest(first, first + second).pvalue if first + second else 1.0
-    assert mcnemar(a, b) == pytest.approx(expected, rel=1e-9)
-    assert mcnemar(b, a) == mcnemar(a, b)

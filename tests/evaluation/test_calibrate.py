@@ -17,7 +17,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import aggregate_run, read_cached_run
 from dfsubmit.evaluation.calibrate import TEMPERATURES, Calibration, calibrate
 from dfsubmit.evaluation.labels import read_labels
-from dfsubmit.evaluation.statistics.bootstrap import group_numbers
+from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.models.folder import open_model
 from dfsubmit.output.scores import write_scores
 from dfsubmit.scoring.decision import DECISION_FILE, Decision, read_decision

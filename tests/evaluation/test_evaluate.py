@@ -44,7 +44,7 @@ def test_a_submission_has_the_label_metrics_of_its_scores(tmp_path: Path) -> Non
         assert of_scores.overall.intervals[name] == of_labels.overall.intervals[name]
     assert of_scores.overall.metrics["auc"] > 0.5
     assert np.isnan(of_labels.overall.metrics["auc"])
-    assert of_scores.groups == 20
+    assert of_scores.overall.groups == 20
 
 
 def test_every_extra_column_is_broken_down_worst_first(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from scores_samples import LOWEST_PLUGIN, MEAN
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import compare
 from dfsubmit.evaluation.labels import read_labels
-from dfsubmit.evaluation.statistics.bootstrap import group_numbers
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.options import RunOptions
 from dfsubmit.pipeline import run
 from dfsubmit.scoring.decision import Decision, write_decision

@@ -20,10 +20,11 @@ def scored(labels: IntArray, p_fake: FloatArray) -> Predictions:
 
 def by_pairs(labels: IntArray, p_fake: FloatArray, groups: IntArray) -> tuple[float, float, float]:
     """AUC, Obuchowski's variance of it, and Satterthwaite's degrees of freedom, by loops."""
-    fakes, reals = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    fakes = [row for row, label in enumerate(labels) if label == 1]
+    reals = [row for row, label in enumerate(labels) if label == 0]
 
     def order(fake: int, real: int) -> float:
-        return 1.0 * (p_fake[fake] > p_fake[real]) + 0.5 * (p_fake[fake] == p_fake[real])
+        return (float(np.sign(p_fake[fake] - p_fake[real])) + 1) / 2
 
     auc = sum(order(f, r) for f in fakes for r in reals) / (len(fakes) * len(reals))
     names = sorted(set(groups.tolist()))
@@ -76,9 +77,13 @@ def test_undefined_is_nan() -> None:
     for item, groups in (
         (scored(np.ones(4, np.int64), p_fake), np.arange(4)),
         (Predictions(labels, labels, None, np.zeros(4, bool)), np.arange(4)),
-        (scored(labels, p_fake), np.array([0, 1, 2, 2])),  # all fakes in one group
     ):
         assert all(map(math.isnan, auc_interval(item, groups)))
+
+
+def test_one_group_of_a_class_says_nothing() -> None:
+    item = scored(np.array([0, 0, 1, 1]), np.array([0.1, 0.5, 0.2, 0.6]))
+    assert auc_interval(item, np.array([0, 1, 2, 2])) == (0, 1)
 
 
 @pytest.mark.parametrize("freedom", [1, 1.7, 2, 3, 9, 29.5, 1000, 1e6])

@@ -87,9 +87,14 @@ def test_no_interval_is_without_width(name: str, groups: IntArray, wrong: int) -
 def test_undefined_is_nan() -> None:
     fakes = of_counts(7, 0, 3, 0)
     assert all(map(math.isnan, label_interval(fakes, np.arange(10), "macro_f1")))
-    assert all(map(math.isnan, label_interval(fakes, np.zeros(10, np.int64), "recall")))
     low, high = label_interval(fakes, np.arange(10), "recall")
     assert low < 0.7 < high
+
+
+def test_one_group_says_nothing() -> None:
+    low, high = label_interval(of_counts(9, 0, 0, 9), np.zeros(18, np.int64))
+    assert low < 0.1
+    assert high == 1
 
 
 def test_a_difference_is_that_of_the_joint_cells() -> None:

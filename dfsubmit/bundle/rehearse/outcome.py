@@ -116,7 +116,8 @@ def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledF
     """Macro F1 with its interval, over the files that have a label."""
     import numpy as np
 
-    from dfsubmit.evaluation.statistics.bootstrap import bootstrap, group_numbers, interval
+    from dfsubmit.intervals.groups import few_groups, group_numbers
+    from dfsubmit.intervals.labels import label_interval
     from dfsubmit.metrics import Predictions, point
 
     rows = [known[name] for name in predicted if name in known]
@@ -131,7 +132,9 @@ def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledF
         report.add("macro F1", ["undefined: the labels have one class"], "", bad=WARN)
         return
     groups = group_numbers([row.group for row in rows])
-    low, high = interval(bootstrap([predictions], groups, ["macro_f1"])["macro_f1"][0])
+    low, high = label_interval(predictions, groups)
     report.figures |= {"macro_f1": value, "macro_f1_ci": [low, high], "labelled": len(rows)}
     text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(rows)} labelled files"
+    few = few_groups(len(np.unique(groups)))
+    text += f"; {few}: do not believe the interval" if few else ""
     report.add("macro F1", [], text)

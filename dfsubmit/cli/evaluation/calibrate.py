@@ -56,9 +56,9 @@ def command(
     from dfsubmit.evaluation.calibrate import calibrate
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports.tables import jsonable
-    from dfsubmit.evaluation.statistics.bootstrap import group_numbers
     from dfsubmit.files import check_output
     from dfsubmit.hooks.loading import load_plugins
+    from dfsubmit.intervals.groups import group_numbers
     from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
     from dfsubmit.scoring.decision import DECISION_FILE, write_decision
 

@@ -47,7 +47,7 @@ def _frame_counts(
     help="p_fake above it is fake. Default: the run's own.",
 )
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Of the random draws.")
 @json_option
 @click.option("--csv", type=output_file, metavar="FILE", help="Write the table as CSV.")
 @click.option(
@@ -73,15 +73,16 @@ def command(
 ) -> None:
     """Compare aggregators on the cached frame scores of one or several runs.
 
-    SCORES are the .scores.jsonl files that `dfsubmit run` writes. Intervals are 95 %, from a
-    bootstrap over files (over groups, where the labels name them).
+    SCORES are the .scores.jsonl files that `dfsubmit run` writes. A rule is called
+    better or worse by a test that counts how many were compared; groups named in the labels stand
+    together.
     """
     from dfsubmit.evaluation.cached import read_cached_run
     from dfsubmit.evaluation.compare import compare
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import compare as report
-    from dfsubmit.evaluation.statistics.bootstrap import group_numbers
     from dfsubmit.hooks.loading import load_plugins
+    from dfsubmit.intervals.groups import group_numbers
     from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
 
     plugins = load_plugins(plugins_dir, strict)

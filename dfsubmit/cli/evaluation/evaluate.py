@@ -19,7 +19,7 @@ from dfsubmit.cli.values import output_file
 @click.argument("result", metavar="SUBMISSION_OR_SCORES")
 @labels_option
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Of the random draws.")
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the report as Markdown.")
 @click.option(
@@ -45,5 +45,5 @@ def command(
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import evaluate as report
 
-    evaluation = evaluate(result, read_labels(labels), samples, seed, progress)
+    evaluation = evaluate(result, read_labels(labels), samples, seed)
     give_report(evaluation, report, as_json, markdown=markdown, plot=plot)

@@ -49,7 +49,7 @@ from dfsubmit.cli.values import output_file
 @fake_label_option
 @click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the noise and the bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Of the noise and the random draws.")
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the table as Markdown.")
 @click.option("--plot", type=output_file, metavar="FILE", help="Write a plot as PNG.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from dfsubmit.console import printable, table
@@ -13,7 +14,14 @@ from dfsubmit.evaluation.reports.plots import (
     new_figure,
     png,
 )
-from dfsubmit.evaluation.reports.tables import csv_text, jsonable, number, span
+from dfsubmit.evaluation.reports.tables import (
+    csv_text,
+    in_groups,
+    jsonable,
+    number,
+    p_value,
+    span,
+)
 
 # Curves of more rules than this cannot be told apart.
 _MOST_CURVES = 6
@@ -30,6 +38,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             for run in comparison.runs
         ],
         "reference": comparison.reference.aggregator,
+        "choice": None if comparison.choice is None else asdict(comparison.choice),
         "aggregators": [
             {
                 "aggregator": row.aggregator,
@@ -42,7 +51,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "intervals": row.intervals,
                 "difference": row.difference,
                 "difference_ci": row.difference_interval,
-                "mcnemar_p": row.mcnemar_p,
+                "adjusted_p": row.p,
                 "changed_labels": row.changed,
                 "verdict": comparison.verdict(row),
                 "best_threshold": row.best_threshold,
@@ -111,7 +120,7 @@ def as_text(comparison: Comparison) -> str:
 
 
 _HEADLINE_TITLES = ["macro F1", "95 %", "F1 fake", "95 %", "AUC", "95 %"]
-_HEADLINE_TITLES += ["minus mean", "95 %", "McNemar p"]
+_HEADLINE_TITLES += ["minus mean", "95 %, all rows", "adjusted p"]
 
 
 def _headline_cells(row: Row) -> list[str]:
@@ -122,14 +131,14 @@ def _headline_cells(row: Row) -> list[str]:
         *cells,
         number(row.difference, sign=True),
         span(*row.difference_interval, sign=True),
-        number(row.mcnemar_p),
+        p_value(row.p),
     ]
 
 
 def _head(comparison: Comparison) -> str:
     labels = comparison.runs[0].labels
     fakes = int(labels.sum())
-    grouped = f" in {comparison.groups} groups" if comparison.groups < len(labels) else ""
+    grouped = in_groups(len(labels), comparison.groups)
     lines = [f"{len(labels)} labelled files ({fakes} fake, {len(labels) - fakes} real){grouped}"]
     for run in comparison.runs:
         name = printable(run.name)
@@ -151,19 +160,33 @@ def conclusion(comparison: Comparison) -> str:
     worse = [row for row in others if row.direction < 0]
     lines = []
     if others:
+        lines.append(_best(comparison))
         lines.append(
             f"Of {len(others)} against {comparison.reference.aggregator}: {len(better)} better, "
             f"{len(worse)} worse, {len(others) - len(better) - len(worse)} not distinguishable on "
-            f"{comparison.files} files."
-        )
-    if len(better) > 1 or (better and len(others) > 5):
-        lines.append(
-            f"Of {len(others)} comparisons at 95 %, one in twenty looks different by chance alone."
+            f"{comparison.files} files (p is adjusted for all {len(others)})."
         )
     fallen = sum(row.fallbacks > 0 for row in comparison.rows)
     if fallen:
         lines.append(f"* {fallen} failed on some files, where the mean stood in.")
     return "\n".join(lines)
+
+
+def _best(comparison: Comparison) -> str:
+    """The best row's figure, and what choosing it is worth."""
+    best, choice = comparison.rows[0], comparison.choice
+    text = (
+        f"The best, {best.aggregator} with {number(best.metrics['macro_f1'])}, was chosen among "
+        f"{len(comparison.rows)} on these files"
+    )
+    if choice is None:
+        return f"{text}; there are too few groups to say what that choice is worth."
+    return (
+        f"{text}. Chosen on four fifths of the groups and judged on the others, macro F1 is "
+        f"{number(choice.macro_f1)} {span(*choice.interval)}, "
+        f"{number(choice.difference, sign=True)} {span(*choice.difference_interval, sign=True)} "
+        f"against {comparison.reference.aggregator}."
+    )
 
 
 def as_png(comparison: Comparison) -> bytes:

@@ -15,7 +15,16 @@ from dfsubmit.evaluation.reports.plots import (
     new_figure,
     png,
 )
-from dfsubmit.evaluation.reports.tables import jsonable, markdown, markdown_table, number, span
+from dfsubmit.evaluation.reports.tables import (
+    in_groups,
+    jsonable,
+    markdown,
+    markdown_table,
+    number,
+    span,
+)
+from dfsubmit.intervals.groups import few_groups
+from dfsubmit.intervals.quantiles import UNKNOWN
 from dfsubmit.metrics import TITLES
 
 Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
@@ -39,13 +48,13 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         return {
             "files": part.files,
             "fakes": part.fakes,
+            "groups": part.groups,
             **part.metrics,
             "intervals": part.intervals,
         }
 
     result = {
         "source": evaluation.source,
-        "groups": evaluation.groups,
         "failed": evaluation.failed,
         "confusion": evaluation.confusion,
         **measured(evaluation.overall),
@@ -87,10 +96,10 @@ def _document(
     evaluation: Evaluation, table: Table, title: Callable[[str], str], show: Callable[[str], str]
 ) -> str:
     overall = evaluation.overall
-    grouped = f" in {evaluation.groups} groups" if evaluation.groups < overall.files else ""
     head = (
         f"{show(evaluation.source)}: {overall.files} files "
-        f"({overall.fakes} fake, {overall.files - overall.fakes} real){grouped}."
+        f"({overall.fakes} fake, {overall.files - overall.fakes} real)"
+        f"{in_groups(overall.files, overall.groups)}."
     )
     if evaluation.failed:
         counts = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.failed.items()))
@@ -101,7 +110,7 @@ def _document(
     if evaluation.predictions.p_fake is None:
         head += " There are labels alone, so whatever needs probabilities is undefined."
     cells = [
-        [TITLES[name], number(value), span(*overall.intervals[name])]
+        [TITLES[name], number(value), span(*overall.intervals.get(name, UNKNOWN))]
         for name, value in overall.metrics.items()
     ]
     real, fake = evaluation.confusion
@@ -122,13 +131,13 @@ def _document(
     return "\n\n".join(blocks)
 
 
-_PART_HEADER = ["value", "files", "fake"]
+_PART_HEADER = ["value", "files", "fake", "groups"]
 _PART_HEADER += [cell for name in PART_METRICS for cell in (TITLES[name], "95 %")]
 
 
 def _part_rows(parts: Iterable[Measured]) -> list[list[str]]:
     return [
-        [part.name, str(part.files), str(part.fakes)]
+        [part.name, str(part.files), str(part.fakes), few_groups(part.groups) or str(part.groups)]
         + [
             cell
             for name in PART_METRICS

@@ -8,7 +8,15 @@ import numpy as np
 
 from dfsubmit.console import table
 from dfsubmit.evaluation.reports.plots import draw_forest, new_figure, png
-from dfsubmit.evaluation.reports.tables import jsonable, markdown_table, number, span
+from dfsubmit.evaluation.reports.tables import (
+    in_groups,
+    jsonable,
+    markdown_table,
+    number,
+    p_value,
+    span,
+)
+from dfsubmit.evaluation.statistics.swaps import LEVEL
 from dfsubmit.evaluation.stress.stress import Stressed, StressReport
 
 
@@ -23,6 +31,7 @@ def as_json(report: StressReport) -> dict[str, Any]:
             "intervals": row.intervals,
             "fall": row.fall,
             "fall_ci": row.fall_interval,
+            "adjusted_p": row.p,
             "face_rate": row.face_rate,
             "frame_face_rate": row.frame_face_rate,
             "failed": row.failed,
@@ -40,8 +49,8 @@ def as_json(report: StressReport) -> dict[str, Any]:
     return dict(jsonable(result))
 
 
-_HEADER = ["variant", "macro F1", "95 %", "fall", "95 %", "AUC", "95 %", "recall"]
-_HEADER += ["files with a face", "frames with a face", "failed"]
+_HEADER = ["variant", "macro F1", "95 %", "fall", "95 %, all rows", "adjusted p"]
+_HEADER += ["AUC", "95 %", "recall", "files with a face", "frames with a face", "failed"]
 
 
 def _rows(report: StressReport) -> list[list[str]]:
@@ -52,6 +61,7 @@ def _rows(report: StressReport) -> list[list[str]]:
             span(*row.intervals["macro_f1"]),
             number(row.fall, sign=True),
             span(*row.fall_interval, sign=True),
+            p_value(row.p),
             number(row.metrics["auc"]),
             span(*row.intervals["auc"]),
             number(row.metrics["recall"]),
@@ -75,19 +85,27 @@ def as_markdown(report: StressReport) -> str:
 
 
 def _head(report: StressReport) -> str:
-    grouped = f" in {report.groups} groups" if report.groups < report.files else ""
-    head = f"{report.files} labelled files ({report.fakes} fake){grouped}, worst variant first."
+    grouped = in_groups(report.files, report.groups)
+    head = f"{report.files} labelled files ({report.fakes} fake){grouped}. Worst variant first."
     if report.unlabelled:
         head += f" {report.unlabelled} files have no label and were left out."
     return head
 
 
 def _conclusion(report: StressReport) -> str:
-    worst = report.variants[0]
+    worst, clean = report.variants[0], number(report.clean.metrics["macro_f1"])
+    lowest = number(worst.metrics["macro_f1"])
+    if report.fall <= 0:
+        return f"No variant has a lower macro F1 than the clean files: {clean}, lowest {lowest}."
+    text = (
+        f"From clean to {worst.variant}, the worst of {len(report.variants)}, macro F1 falls by "
+        f"{number(report.fall)} {span(*worst.fall_interval)}: {clean} to {lowest}"
+    )
+    if worst.p <= LEVEL:
+        return f"{text} (p {p_value(worst.p)}, adjusted for having looked at all)."
     return (
-        f"From clean to worst ({worst.variant}) macro F1 falls by {number(report.fall)} "
-        f"{span(*worst.fall_interval)}: {number(report.clean.metrics['macro_f1'])} to "
-        f"{number(worst.metrics['macro_f1'])}."
+        f"{text}. The worst of as many draws of chance alone would fall as far (adjusted p "
+        f"{p_value(worst.p)}): not distinguishable on {report.files} files."
     )
 
 

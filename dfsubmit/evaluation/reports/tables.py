@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dfsubmit.console import printable
+from dfsubmit.intervals.groups import few_groups
 
 
 def number(value: float, digits: int = 3, sign: bool = False) -> str:
@@ -16,11 +17,26 @@ def number(value: float, digits: int = 3, sign: bool = False) -> str:
     return "undefined" if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
+def p_value(value: float) -> str:
+    """A p for people: "0.012", "<0.001", or "" for NaN."""
+    if math.isnan(value):
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
 def span(low: float, high: float, sign: bool = False) -> str:
     """An interval for people: "[0.701, 0.893]", or "" where it is undefined."""
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"
+
+
+def in_groups(files: int, groups: int) -> str:
+    """What stands behind a number of files: " in 20 groups", "" where each file is its own group,
+    and that the groups are too few for the intervals."""
+    grouped = f" in {groups} groups" if groups < files else ""
+    few = few_groups(groups)
+    return grouped + (f"; {few}: believe no interval here" if few else "")
 
 
 def jsonable(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Confidence intervals by resampling files, and tests of paired predictions.
+"""Intervals of what is fitted on labelled files, by resampling them.
 
-In: predictions of the same files by one or several rules. Out: percentile intervals of each
-metric, and of differences between rules on the same samples.
+In: predictions of the same files. Out: percentile intervals. Metrics themselves have better ones:
+`dfsubmit.intervals`.
 
 Files of one group (a person, a source video) are drawn together: they are not independent, and
 intervals that take them as such are too narrow.
@@ -23,13 +23,6 @@ SAMPLES = 1000
 CONFIDENCE = 0.95
 # Weights of one block of samples: 8 MB of float32, which keeps the passes over them in cache.
 _BLOCK = 2_000_000
-
-
-def group_numbers(groups: Sequence[str]) -> IntArray:
-    """int64 (n,): a number for each group; a file without one ("") is a group of its own."""
-    numbers: dict[object, int] = {}
-    keys: list[object] = [group or row for row, group in enumerate(groups)]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def sample_weights(
@@ -82,22 +75,3 @@ def interval(values: FloatArray) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> float:
-    """The exact two-sided p of McNemar's test on paired right and wrong answers.
-
-    The chance, were both rules equally good, of a split at least as uneven among the files on
-    which exactly one of them is right (binomial with 1/2). 1.0 where they never differ.
-    """
-    first = int((first_right & ~second_right).sum())
-    second = int((second_right & ~first_right).sum())
-    total = first + second
-    log_half = -total * math.log(2)
-    tail = sum(
-        math.exp(
-            math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) + log_half
-        )
-        for k in range(min(first, second) + 1)
-    )
-    return min(1.0, 2 * tail)

@@ -11,13 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import read_predictions
 from dfsubmit.evaluation.labels import LabelledFile
-from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, group_numbers, interval
+from dfsubmit.evaluation.statistics.swaps import adjusted_p
 from dfsubmit.evaluation.stress.bench import CLEAN, StressBench
 from dfsubmit.evaluation.stress.degrade import VARIANTS, load_av
+from dfsubmit.intervals.groups import group_numbers
+from dfsubmit.intervals.labels import difference_interval
+from dfsubmit.intervals.metrics import intervals
+from dfsubmit.intervals.quantiles import SAMPLES, UNKNOWN, Interval
 from dfsubmit.media.listing import list_media
 from dfsubmit.metrics import Predictions, point
 from dfsubmit.options import RunOptions
@@ -36,7 +42,10 @@ class Stressed:
         metrics: of `MEASURED`; NaN where undefined.
         intervals: 95 % intervals of macro F1 and AUC.
         fall: clean macro F1 minus this one's; 0 for the clean files.
-        fall_interval: of it, on the same bootstrap samples.
+        fall_interval: of it, so wide that those of all variants together hold with 95 %; NaN ends
+            for the clean files.
+        p: how often chance alone gives so large a difference from the clean files, adjusted for
+            the number of variants (`adjusted_p`); 1 for the clean files.
         face_rate: the share of files in which a face was found.
         frame_face_rate: the share of decoded frames in which one was found.
         failed: files that failed.
@@ -44,9 +53,10 @@ class Stressed:
 
     variant: str
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, Interval]
     fall: float
-    fall_interval: tuple[float, float]
+    fall_interval: Interval
+    p: float
     face_rate: float
     frame_face_rate: float
     failed: int
@@ -72,7 +82,7 @@ class StressReport:
 
     @property
     def fall(self) -> float:
-        """Macro F1 lost from clean to worst: the one number."""
+        """Macro F1 lost from clean to worst; negative where no variant is worse."""
         return self.variants[0].fall
 
 
@@ -93,7 +103,7 @@ def stress(
         labels: of files in `data`, both classes.
         folder: where variants and results are kept.
         variants: names of `VARIANTS`.
-        samples, seed: of the bootstrap; the seed is also the noise's.
+        samples, seed: of the intervals' and the test's random draws; the seed is also the noise's.
         keep_media: keep the degraded files, for another model with the same number of frames.
         say: receives what the user should know, a line at a time.
 
@@ -120,18 +130,24 @@ def stress(
     names = [CLEAN, *variants]
     groups = group_numbers([row.group for row in labels.values()])
     predictions = [read_predictions(bench.scores(name), labels)[0] for name in names]
-    values = bootstrap(predictions, groups, ("macro_f1", "auc"), samples, seed)
+    clean = predictions[0]
+    p = adjusted_p(clean, predictions, groups, samples, seed)
     rows = []
-    for number, name in enumerate(names):
-        f1 = values["macro_f1"]
+    for number, (name, own) in enumerate(zip(names, predictions, strict=True)):
+        fall_interval = UNKNOWN
+        if own is not clean:
+            fall_interval = difference_interval(
+                clean, own, groups, "macro_f1", len(variants), samples, seed
+            )
         rows.append(
             _stressed(
                 name,
                 bench.scores(name),
-                predictions[number],
-                clean_f1=point(predictions[0], ["macro_f1"])["macro_f1"],
-                intervals={metric: interval(values[metric][number]) for metric in values},
-                fall_interval=interval(f1[0] - f1[number]),
+                own,
+                clean_f1=point(clean, ["macro_f1"])["macro_f1"],
+                intervals=intervals(own, groups, ("macro_f1", "auc"), samples, seed),
+                fall_interval=fall_interval,
+                p=float(p[number]),
             )
         )
     return StressReport(
@@ -139,7 +155,7 @@ def stress(
         variants=sorted(rows[1:], key=lambda row: row.metrics["macro_f1"]),
         files=len(files),
         fakes=sum(row.label for row in labels.values()),
-        groups=int(groups.max()) + 1,
+        groups=len(np.unique(groups)),
         unlabelled=len(media) - len(files),
     )
 
@@ -149,8 +165,9 @@ def _stressed(
     scores: Path,
     predictions: Predictions,
     clean_f1: float,
-    intervals: dict[str, tuple[float, float]],
-    fall_interval: tuple[float, float],
+    intervals: dict[str, Interval],
+    fall_interval: Interval,
+    p: float,
 ) -> Stressed:
     results = read_scores(scores)
     metrics = point(predictions, MEASURED)
@@ -161,6 +178,7 @@ def _stressed(
         intervals=intervals,
         fall=clean_f1 - metrics["macro_f1"],
         fall_interval=fall_interval,
+        p=p,
         face_rate=sum(result.frames_with_face > 0 for result in results) / len(results),
         frame_face_rate=sum(result.frames_with_face for result in results) / max(frames, 1),
         failed=sum(result.status is not Status.OK for result in results),
