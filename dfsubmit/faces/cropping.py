@@ -12,6 +12,9 @@ from dfsubmit.faces.preprocess import RESAMPLING
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Box, Pixels
 
+_ENDLESS = 10**7
+"""The side of a frame that no crop reaches the end of."""
+
 
 def crop_face(frame: Pixels, box: Box, recipe: Recipe) -> Pixels | None:
     """The face cut out of a frame with the recipe's margin and shape.
@@ -30,14 +33,8 @@ def crop_face(frame: Pixels, box: Box, recipe: Recipe) -> Pixels | None:
     height, width = frame.shape[:2]
     if recipe.detector == "none":
         left, top, right, bottom = 0, 0, width, height
-    elif recipe.crop_shape == "square":
-        left, top, right, bottom = square_edges(box, width, height, 1 + recipe.margin)
     else:
-        box_width, box_height = box[2] - box[0], box[3] - box[1]
-        left = max(0, int(box[0] - recipe.margin * box_width))
-        top = max(0, int(box[1] - recipe.margin * box_height))
-        right = min(width, int(box[2] + recipe.margin * box_width))
-        bottom = min(height, int(box[3] + recipe.margin * box_height))
+        left, top, right, bottom = _edges(box, width, height, recipe)
     if right <= left or bottom <= top:
         return None
     crop = frame[top:bottom, left:right]
@@ -48,6 +45,49 @@ def crop_face(frame: Pixels, box: Box, recipe: Recipe) -> Pixels | None:
         picture = Image.fromarray(np.ascontiguousarray(crop))
         return np.asarray(picture.resize((recipe.output_size, recipe.output_size), resample))
     return crop
+
+
+def box_in_crop(box: Box, crop_size: tuple[int, int], recipe: Recipe) -> Box:
+    """Where the detector's box lies in the crop that `crop_face` made of it, in crop pixels.
+
+    A frame's right and bottom border need not be known: the crop begins at the same pixel in a
+    frame without them. Only a crop that was cut short there *and* then resized to
+    `recipe.output_size` is taken for whole, which moves the box by the part that is missing.
+
+    Args:
+        box: in frame pixels. A box that is the whole crop says that the file was a crop already:
+            then the face is where the recipe's margin puts it, in the middle.
+        crop_size: (height, width) of the crop.
+        recipe: that it was cut with.
+    """
+    height, width = crop_size
+    if box == (0, 0, width, height):
+        grown = 1 + (recipe.margin if recipe.crop_shape == "square" else 2 * recipe.margin)
+        across, down = width / grown, height / grown
+        x, y = (width - across) / 2, (height - down) / 2
+        return round(x), round(y), round(x + across), round(y + down)
+    left, top, right, bottom = _edges(box, _ENDLESS, _ENDLESS, recipe)
+    resized = recipe.output_size is not None
+    across, down = (width / (right - left), height / (bottom - top)) if resized else (1.0, 1.0)
+    return (
+        round((box[0] - left) * across),
+        round((box[1] - top) * down),
+        round((box[2] - left) * across),
+        round((box[3] - top) * down),
+    )
+
+
+def _edges(box: Box, width: int, height: int, recipe: Recipe) -> Box:
+    """The crop's edges in a frame of that size; empty where nothing of the face lies in it."""
+    if recipe.crop_shape == "square":
+        return square_edges(box, width, height, 1 + recipe.margin)
+    across, down = box[2] - box[0], box[3] - box[1]
+    return (
+        max(0, int(box[0] - recipe.margin * across)),
+        max(0, int(box[1] - recipe.margin * down)),
+        min(width, int(box[2] + recipe.margin * across)),
+        min(height, int(box[3] + recipe.margin * down)),
+    )
 
 
 def square_edges(box: Box, width: int, height: int, factor: float) -> Box:

@@ -208,7 +208,12 @@ def _trainer(
         smoothing=options.label_smoothing,
         average=average,
         teacher=teacher,
-        train_dataset=LearningFaces(learn, STRENGTHS[options.augment]),
+        train_dataset=LearningFaces(
+            learn,
+            STRENGTHS[options.augment],
+            [plan.rows[i].box for i in plan.split.learn],
+            plan.recipe,
+        ),
         eval_dataset=validate,
         data_collator=Collator(backbone.preprocessor),
         compute_metrics=FaceScorer([plan.rows[i] for i in plan.split.validate], backbone.classes),

@@ -1,4 +1,4 @@
-"""Augmentation and self-blending: shapes, ranges, and what each must and must not change."""
+"""Augmentation: shapes, ranges, and what each must and must not change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from dfsubmit.finetuning.data.augment import STRENGTHS, Strength, degrade, jpeg, reframe
-from dfsubmit.finetuning.data.selfblend import self_blend
 from dfsubmit.records import Pixels
 
 
@@ -55,26 +54,9 @@ def test_jpeg_keeps_the_order_of_channels_and_loses_by_quality(face: Pixels) -> 
     assert distance(jpeg(face, 30), face) > distance(jpeg(face, 95), face) > 0
 
 
-def test_a_self_blend_changes_a_part_of_the_face_and_leaves_the_rest(face: Pixels) -> None:
-    outer = np.ones(face.shape[:2], bool)
-    outer[6:-6, 6:-6] = False
-    inside_only = 0
-    for seed in range(40):
-        blended = self_blend(face, np.random.default_rng(seed))
-        assert blended.shape == face.shape
-        assert blended.dtype == np.uint8
-        change = np.abs(blended.astype(int) - face).mean(axis=2)
-        assert change.max() > 2
-        # One half of them changes the face, the other half its surroundings.
-        if change[outer].mean() < 0.5:
-            inside_only += 1
-    assert 8 <= inside_only <= 32
-
-
 def test_tiny_crops_survive() -> None:
     for side in (1, 2, 7):
         crop = np.full((side, side + 1, 3), 90, np.uint8)
         chance = np.random.default_rng(0)
         for _ in range(20):
-            assert self_blend(crop, chance).shape == crop.shape
             assert degrade(reframe(crop, STRONG, chance), STRONG, chance).shape == crop.shape

@@ -23,6 +23,7 @@ from dfsubmit.finetuning.data.dataset import (
     unreadable_crops,
 )
 from dfsubmit.finetuning.data.epochs import Draw
+from dfsubmit.recipe import Recipe
 
 SIZE = Preprocessor(32, 32)
 
@@ -49,19 +50,20 @@ def test_validation_sees_what_a_run_sees(crops: list[Path]) -> None:
 
 
 def test_a_draw_decides_everything_about_its_example(crops: list[Path]) -> None:
-    faces = LearningFaces(ValidationFaces(crops, [0, 1], SIZE), STRENGTHS["strong"])
-    first, again, other = (faces[Draw(0, False, (0, 0, n))] for n in (1, 1, 2))
+    plain = ValidationFaces(crops, [0, 1], SIZE)
+    faces = LearningFaces(plain, STRENGTHS["strong"], [(0, 0, 40, 50)] * 2, Recipe())
+    first, again, other = (faces[Draw(0, "plain", (0, 0, n))] for n in (1, 1, 2))
     assert (first["pixels"] == again["pixels"]).all()
     assert (first["pixels"] != other["pixels"]).any()
     assert first["label"] == 0
-    assert faces[Draw(0, True, (0, 0, 1))]["label"] == 1
+    assert [faces[Draw(0, look, (0, 0, 1))]["label"] for look in ("real", "blend")] == [0, 1]
 
 
 def test_without_augmentation_only_a_blend_changes_a_face(crops: list[Path]) -> None:
     plain = ValidationFaces(crops, [0, 1], SIZE)
-    faces = LearningFaces(plain, None)
-    assert (faces[Draw(1, False, (0, 0, 0))]["pixels"] == plain[1]["pixels"]).all()
-    assert (faces[Draw(0, True, (0, 0, 0))]["pixels"] != plain[0]["pixels"]).any()
+    faces = LearningFaces(plain, None, [(0, 0, 40, 50)] * 2, Recipe())
+    assert (faces[Draw(1, "plain", (0, 0, 0))]["pixels"] == plain[1]["pixels"]).all()
+    assert (faces[Draw(0, "blend", (0, 0, 0))]["pixels"] != plain[0]["pixels"]).any()
 
 
 def test_unreadable_crops_are_found(crops: list[Path], tmp_path: Path) -> None:

@@ -55,20 +55,28 @@ def test_balanced_pairs_share_their_group_where_it_has_both(more: int) -> None:
         assert len(pair) == 1 or "g10" in pair
 
 
-def test_self_blending_takes_real_faces() -> None:
-    labels = [REAL, FAKE] * 200
-    draws = list(sampler(labels, ["g"] * 400, blend=0.5))
-    blended = [draw for draw in draws if draw.blend]
-    assert 60 < len(blended) < 140
-    assert all(labels[draw.face] == REAL for draw in blended)
+def test_without_pairs_real_faces_become_blends_and_others_are_altered_as_often() -> None:
+    labels = [REAL] * 2000 + [FAKE] * 1000
+    draws = list(sampler(labels, ["g"] * 3000, blend=0.25))
+    blends, reals, plain = (
+        [draw for draw in draws if draw.look == look] for look in ("blend", "real", "plain")
+    )
+    assert len(blends) == pytest.approx(500, abs=60)
+    # 500 of 1,500 fakes are blends: so are a third of the other 1,500 real faces altered.
+    assert len(reals) == pytest.approx(500, abs=60)
+    assert all(labels[draw.face] == REAL for draw in blends + reals)
+    assert sorted(draw.face for draw in draws) == list(range(3000))
+    assert sum(labels[draw.face] == FAKE for draw in plain) == 1000
 
 
-def test_in_pairs_a_blend_replaces_the_fake_of_its_real_face() -> None:
+def test_in_pairs_a_blend_replaces_the_fake_of_its_real_face_and_shares_its_seed() -> None:
     labels = [REAL, FAKE] * 200
     draws = list(sampler(labels, [str(n // 2) for n in range(400)], balance=True, blend=0.5))
     pairs = list(zip(draws[::2], draws[1::2], strict=True))
-    assert not any(real.blend for real, _ in pairs)
-    blended = [(real, fake) for real, fake in pairs if fake.blend]
+    blended = [(real, fake) for real, fake in pairs if fake.look == "blend"]
     assert 60 < len(blended) < 140
-    assert all(real.face == fake.face and labels[real.face] == REAL for real, fake in blended)
-    assert all(labels[fake.face] == FAKE for _, fake in pairs if not fake.blend)
+    assert all(real.look == "real" and labels[real.face] == REAL for real, _ in blended)
+    assert all((real.face, real.seed) == (fake.face, fake.seed) for real, fake in blended)
+    others = [pair for pair in pairs if pair not in blended]
+    assert all((real.look, fake.look) == ("plain", "plain") for real, fake in others)
+    assert all(labels[fake.face] == FAKE and real.seed != fake.seed for real, fake in others)

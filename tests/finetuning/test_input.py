@@ -123,6 +123,12 @@ def test_a_class_that_is_not_there_and_a_single_group_are_refused(
     assert "one identity group" in output
 
 
+def test_blends_of_more_than_every_other_real_face_need_pairs(faces: Path, tmp_path: Path) -> None:
+    options = [faces, "--output", tmp_path / "m", *DRY, "--self-blend", 0.6]
+    assert "--balance" in dfsubmit("finetune", *options, code=2)
+    assert "time: about" in dfsubmit("finetune", *options, "--balance")
+
+
 def test_a_folder_that_holds_a_model_is_not_overwritten(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")

@@ -16,11 +16,13 @@ import torch
 
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError
+from dfsubmit.faces.cropping import box_in_crop
 from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.finetuning.data.augment import Strength, degrade, reframe
 from dfsubmit.finetuning.data.epochs import Draw
 from dfsubmit.finetuning.data.selfblend import self_blend
-from dfsubmit.records import FAKE, Pixels
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import FAKE, Box, Pixels
 
 
 def read_crop(path: Path) -> Pixels:
@@ -93,10 +95,24 @@ class ValidationFaces:
 
 
 class LearningFaces:
-    """Faces as `FaceSampler` draws them, augmented; items as in `ValidationFaces`."""
+    """Faces as `FaceSampler` draws them, augmented; items as in `ValidationFaces`.
 
-    def __init__(self, faces: ValidationFaces, strength: Strength | None) -> None:
+    Args:
+        faces: as they are.
+        strength: of the augmentation; None for none.
+        boxes: the detector's box of each, for self-blending.
+        recipe: that all were cut with.
+    """
+
+    def __init__(
+        self,
+        faces: ValidationFaces,
+        strength: Strength | None,
+        boxes: Sequence[Box],
+        recipe: Recipe,
+    ) -> None:
         self.faces, self.strength = faces, strength
+        self.boxes, self.recipe = list(boxes), recipe
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -105,14 +121,17 @@ class LearningFaces:
         chance = np.random.default_rng(draw.seed)
         faces, strength = self.faces, self.strength
         pixels = read_crop(faces.paths[draw.face])
-        if draw.blend:
-            pixels = self_blend(pixels, chance)
+        if draw.look != "plain":
+            box = box_in_crop(self.boxes[draw.face], pixels.shape[:2], self.recipe)
+            real, blend = self_blend(pixels, box, chance)
+            pixels = blend if draw.look == "blend" else real
+        # What is drawn from here on is the same for a blend and its real one.
         if strength:
             pixels = reframe(pixels, strength, chance)
         pixels = faces.preprocessor.resize(pixels)
         if strength:
             pixels = degrade(pixels, strength, chance)
-        label = FAKE if draw.blend else faces.labels[draw.face]
+        label = FAKE if draw.look == "blend" else faces.labels[draw.face]
         return {"pixels": pixels, "label": faces.classes[label]}
 
 

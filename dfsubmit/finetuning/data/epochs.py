@@ -8,19 +8,27 @@ was killed and resumed sees what the uninterrupted one sees.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.records import FAKE, REAL
 
+Look = Literal["plain", "real", "blend"]
+
 
 class Draw(NamedTuple):
-    """One example to be made: the face's position, whether to blend it, and a random seed."""
+    """One example to be made.
+
+    Attributes:
+        face: the position of the face.
+        look: "plain", or which of the two pictures of `self_blend`.
+        seed: of all that happens to it; in a pair a blend and its real picture share it.
+    """
 
     face: int
-    blend: bool
+    look: Look
     seed: tuple[int, int, int]
 
 
@@ -34,9 +42,12 @@ class FaceSampler:
             group has one: what differs within a pair is then the manipulation, not the person.
             (Real and fake frames of one source in one batch: Cozzolino et al., Shiohara and
             Yamasaki, CVPR 2022, and others train so.)
-        self_blend: the share of examples of a class that are self-blended images. Without
-            `balance` a real face becomes a fake with this probability; with it, the fake of a
-            pair gives way to a blend of the real face beside it, so the classes stay equal.
+        self_blend: the share of examples of a class that are self-blended images (see
+            `self_blend`, which also makes the real picture that belongs to a blend). With
+            `balance` the fake of a pair gives way to a blend of the real face beside it, which
+            becomes that blend's real picture. Without, a real face becomes a blend with this
+            probability, and of the other real faces as large a share is altered as of the fakes:
+            whether a picture was altered says nothing about its class.
         seed: of every random choice.
 
     Attributes:
@@ -65,14 +76,20 @@ class FaceSampler:
 
     def __iter__(self) -> Iterator[Draw]:
         chance = np.random.default_rng((self.seed, self.epoch))
-        order = self._pairs(chance) if self.balance else chance.permutation(len(self.labels))
-        blends = chance.random(len(order)) < self.self_blend
-        for place, face in enumerate(order):
-            fake = self.labels[face] == FAKE
-            blend = bool(blends[place]) and fake == self.balance
-            if blend and self.balance:
-                face = order[place - 1]  # the real face of this fake's pair
-            yield Draw(int(face), blend, (self.seed, self.epoch, place))
+        order = np.array(
+            self._pairs(chance) if self.balance else chance.permutation(len(self.labels)), int
+        )
+        fake = self.labels[order] == FAKE
+        blends = (chance.random(len(order)) < self.self_blend) & (fake == self.balance)
+        if self.balance:
+            reals = np.roll(blends, -1)
+        else:
+            share = blends.sum() / max(1, (fake | blends).sum())
+            reals = ~fake & ~blends & (chance.random(len(order)) < share)
+        for place in range(len(order)):
+            look: Look = "blend" if blends[place] else "real" if reals[place] else "plain"
+            source = place - 1 if self.balance and blends[place] else place
+            yield Draw(int(order[source]), look, (self.seed, self.epoch, source))
 
     def _pairs(self, chance: np.random.Generator) -> list[int]:
         """A real face, then its fake, then the next real one. Every face of the larger class

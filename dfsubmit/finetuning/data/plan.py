@@ -103,6 +103,12 @@ def make_plan(options: TuneOptions) -> Plan:
     Raises:
         UsageError: the folders do not fit together, or cannot be split.
     """
+    if options.self_blend > 0.5 and not options.balance:
+        raise UsageError(
+            f"--self-blend {options.self_blend}: without --balance every blend takes one real face "
+            "and needs another beside it: 0.5 is the most",
+            "add --balance, where a blend takes the place of a fake",
+        )
     rows, paths, recipe = _read(options.faces)
     broken = unreadable_crops(paths, options.progress and world()[0] == 0)
     kept = [i for i, path in enumerate(paths) if path not in broken]

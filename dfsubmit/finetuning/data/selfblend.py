@@ -4,8 +4,8 @@ Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images" (CVPR 2022
 blended with a slightly transformed copy of itself through a soft, warped mask of the face. What
 remains is what every face swap leaves behind, a seam between two statistics of colour, sharpness
 and geometry, and nothing that belongs to one method only. The paper takes its masks from facial
-landmarks; here the mask is an ellipse where a face crop has its face, which needs no landmark
-model and no licence.
+landmarks; here the mask is an ellipse in the detector's box, which needs no landmark model and no
+licence.
 """
 
 from __future__ import annotations
@@ -13,28 +13,39 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.records import Pixels
+from dfsubmit.records import Box, Pixels
 
 Floats = npt.NDArray[np.float32]
 
 
-def self_blend(crop: Pixels, chance: np.random.Generator) -> Pixels:
-    """A face crop blended with a transformed copy of itself.
+def self_blend(crop: Pixels, face: Box, chance: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """A face crop, and its blend with a transformed copy of itself.
+
+    Where the part around the face is the one that is altered, the real picture of the pair is
+    altered in the same way, as in the authors' code: outside the mask both are equal, bit for bit,
+    and only the seam and what it encloses can tell them apart.
 
     Args:
-        crop: RGB uint8 (h, w, 3), a face that fills most of it.
+        crop: RGB uint8 (h, w, 3).
+        face: where the detector's box lies in it (see `cropping.box_in_crop`); the masks lie in it.
         chance: the source of every random choice.
 
     Returns:
-        RGB uint8 (h, w, 3).
+        (the real one, the blend), RGB uint8 (h, w, 3) each.
     """
-    original = crop.astype(np.float32)
-    copy = _shifted_a_little(_other_statistics(original, chance), chance)
-    mask = _face_mask(crop.shape[0], crop.shape[1], chance)[:, :, None]
-    # Either the face or its surroundings is the part that was changed, as in real swaps.
-    inside, outside = (copy, original) if chance.random() < 0.5 else (original, copy)
-    blended = inside * mask + outside * (1 - mask)
-    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    inside = outside = crop.astype(np.float32)
+    # Either the face or its surroundings is the part with other statistics, as in real swaps.
+    if chance.random() < 0.5:
+        inside = _other_statistics(inside, chance)
+    else:
+        outside = _other_statistics(outside, chance)
+    inside = _shifted_a_little(inside, face, chance)
+    mask = _face_mask(crop.shape[:2], face, chance)[:, :, None]
+    return _pixels(outside), _pixels(inside * mask + outside * (1 - mask))
+
+
+def _pixels(image: Floats) -> Pixels:
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def _other_statistics(image: Floats, chance: np.random.Generator) -> Floats:
@@ -61,51 +72,49 @@ def _other_statistics(image: Floats, chance: np.random.Generator) -> Floats:
     return np.asarray(image, np.float32)
 
 
-def _shifted_a_little(image: Floats, chance: np.random.Generator) -> Floats:
-    """The image turned, scaled and moved by a few per cent."""
+def _shifted_a_little(image: Floats, face: Box, chance: np.random.Generator) -> Floats:
+    """The image turned and scaled about the face, and moved, by a few per cent of the face."""
     import cv2
 
     rows, columns = image.shape[:2]
+    left, top, right, bottom = face
     turn, scale = chance.uniform(-4, 4), chance.uniform(0.95, 1.05)
-    matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), turn, scale)
-    matrix[:, 2] += chance.uniform(-0.03, 0.03, 2) * (columns, rows)
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    matrix = cv2.getRotationMatrix2D(middle, turn, scale)
+    matrix[:, 2] += chance.uniform(-0.03, 0.03, 2) * (right - left, bottom - top)
     moved = cv2.warpAffine(image, matrix, (columns, rows), borderMode=cv2.BORDER_REFLECT)
     return np.asarray(moved, np.float32)
 
 
-def _face_mask(rows: int, columns: int, chance: np.random.Generator) -> Floats:
+def _face_mask(shape: tuple[int, ...], face: Box, chance: np.random.Generator) -> Floats:
     """float32 (rows, columns) in [0, 1]: a soft, warped ellipse over the inner face, sometimes
     only its lower half (mouth swaps), sometimes only partly opaque."""
     import cv2
 
-    mask = np.zeros((rows, columns), np.float32)
-    centre = (columns * chance.uniform(0.46, 0.54), rows * chance.uniform(0.48, 0.60))
-    axes = (columns * chance.uniform(0.25, 0.40), rows * chance.uniform(0.28, 0.45))
-    cv2.ellipse(
-        mask,
-        (int(centre[0]), int(centre[1])),
-        (int(axes[0]), int(axes[1])),
-        chance.uniform(-10, 10),
-        0,
-        360,
-        1.0,
-        -1,
-    )
+    mask = np.zeros(shape, np.float32)
+    left, top, right, bottom = face
+    width, height = max(1, right - left), max(1, bottom - top)
+    x, y = left + width * chance.uniform(0.46, 0.54), top + height * chance.uniform(0.48, 0.60)
+    axes = (int(width * chance.uniform(0.25, 0.40)), int(height * chance.uniform(0.28, 0.45)))
+    tilt = chance.uniform(-10, 10)
+    cv2.ellipse(mask, (int(x), int(y)), axes, tilt, 0, 360, 1.0, -1)
     if chance.random() < 0.25:
-        mask[: int(rows * chance.uniform(0.35, 0.6))] = 0
-    mask = _warped(mask, chance)
-    side = 2 * int(min(rows, columns) * chance.uniform(0.01, 0.07)) + 1
+        mask[: max(0, top + int(height * chance.uniform(0.35, 0.6)))] = 0
+    mask = _warped(mask, width, height, chance)
+    side = 2 * int(min(width, height) * chance.uniform(0.01, 0.07)) + 1
     soft = cv2.GaussianBlur(mask, (side, side), 0)
     return np.asarray(soft * np.float32(chance.choice([1.0, 1.0, 1.0, 0.75, 0.5])), np.float32)
 
 
-def _warped(mask: Floats, chance: np.random.Generator) -> Floats:
-    """The mask bent by a smooth random field of shifts, about 3 % of its size."""
+def _warped(mask: Floats, width: int, height: int, chance: np.random.Generator) -> Floats:
+    """The mask bent by a smooth random field of shifts, about 3 % of the face's size, with four
+    independent values across the face."""
     import cv2
 
     rows, columns = mask.shape
-    coarse = chance.normal(0, 0.03, (2, 4, 4)).astype(np.float32)
+    cells = (2, 1 + 3 * rows // height, 1 + 3 * columns // width)
+    coarse = chance.normal(0, 0.03, cells).astype(np.float32)
     shifts = [cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC) for field in coarse]
     down, right = np.mgrid[:rows, :columns].astype(np.float32)
-    bent = cv2.remap(mask, right + shifts[0] * columns, down + shifts[1] * rows, cv2.INTER_LINEAR)
+    bent = cv2.remap(mask, right + shifts[0] * width, down + shifts[1] * height, cv2.INTER_LINEAR)
     return np.asarray(bent, np.float32)
