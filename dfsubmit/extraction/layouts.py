@@ -14,6 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.extraction.faceforensics import faceforensics, is_faceforensics
+from dfsubmit.extraction.names import shared_names
 from dfsubmit.extraction.sources import (
     SPLITS,
     Source,
@@ -23,8 +25,6 @@ from dfsubmit.extraction.sources import (
     read_json,
 )
 from dfsubmit.records import FAKE, LABELS, REAL, read_label
-
-COMPRESSIONS = ("raw", "c0", "c23", "c40")
 
 
 def find_sources(
@@ -41,17 +41,7 @@ def find_sources(
     Raises:
         UsageError: there is no such data set, or nothing of it is wanted.
     """
-    if not root.exists():
-        raise UsageError(f"{root}: there is no such folder or file")
-    if dataset is None:
-        dataset = next((name for name, (fits, _) in LAYOUTS.items() if fits(root)), None)
-        if dataset is None:
-            raise UsageError(
-                f"{root}: no known layout of a data set",
-                "say which with --dataset, or list the files in a CSV: path,label[,group,…]",
-            )
-    elif dataset not in LAYOUTS:
-        raise UsageError(f"there is no layout {dataset!r}", did_you_mean(dataset, LAYOUTS))
+    dataset = layout_of(root, dataset)
     wanted = wanted or Wanted()
     sources = sorted(LAYOUTS[dataset][1](root, wanted), key=lambda source: source.name)
     known = {source.method for source in sources if source.label == FAKE}
@@ -70,6 +60,26 @@ def find_sources(
     return sources
 
 
+def layout_of(root: Path, dataset: str | None = None) -> str:
+    """The name of a data set's layout; `dataset` where that is given.
+
+    Raises:
+        UsageError: there is no such data set or layout, or none can be recognised.
+    """
+    if not root.exists():
+        raise UsageError(f"{root}: there is no such folder or file")
+    if dataset is None:
+        dataset = next((name for name, (fits, _) in LAYOUTS.items() if fits(root)), None)
+        if dataset is None:
+            raise UsageError(
+                f"{root}: no known layout of a data set",
+                "say which with --dataset, or list the files in a CSV: path,label[,group,…]",
+            )
+    elif dataset not in LAYOUTS:
+        raise UsageError(f"there is no layout {dataset!r}", did_you_mean(dataset, LAYOUTS))
+    return dataset
+
+
 def _in_turn(sources: list[Source], label: int) -> list[Source]:
     """The sources of a label, one of each method at a time."""
     by_method: dict[str, list[Source]] = {}
@@ -78,62 +88,6 @@ def _in_turn(sources: list[Source], label: int) -> list[Source]:
             by_method.setdefault(source.method, []).append(source)
     turns = zip_longest(*by_method.values())
     return [source for turn in turns for source in turn if source is not None]
-
-
-# --- FaceForensics++ (Rössler et al., ICCV 2019) --------------------------------------------------
-
-
-def _is_faceforensics(root: Path) -> bool:
-    return (root / "original_sequences").is_dir() or (root / "manipulated_sequences").is_dir()
-
-
-def _faceforensics(root: Path, wanted: Wanted) -> Iterator[Source]:
-    folders = sorted(root.glob("*_sequences/*/*/videos"))
-    present = sorted({folder.parent.name for folder in folders} & set(COMPRESSIONS))
-    compression = wanted.compression or (present[0] if len(present) == 1 else None)
-    if compression not in present:
-        asked = f"no compression {compression!r}" if compression else "several compressions"
-        raise UsageError(f"{root}: {asked}", f"--compression {' or '.join(present) or 'NAME'}")
-    official = _faceforensics_splits(root)
-    for folder in folders:
-        kind, method = folder.parts[-4], folder.parts[-3]
-        # The actors are the originals of DeepFakeDetection and of no other method.
-        unasked = wanted.methods and "DeepFakeDetection" not in wanted.methods
-        if folder.parent.name != compression or (method == "actors" and unasked):
-            continue
-        actors = method in ("actors", "DeepFakeDetection")
-        for path in media_files(folder):
-            people = _faceforensics_people(path.stem, actors, fake=kind[0] == "m")
-            splits = {official.get(person, "") for person in people} if not actors else {""}
-            yield Source(
-                path,
-                path.relative_to(root).as_posix(),
-                FAKE if kind == "manipulated_sequences" else REAL,
-                "faceforensics",
-                method,
-                tuple(f"faceforensics:{'actor-' if actors else ''}{name}" for name in people),
-                compression,
-                splits.pop() if len(splits) == 1 else "",
-            )
-
-
-def _faceforensics_people(stem: str, actors: bool, fake: bool) -> tuple[str, ...]:
-    """Who is to be seen: ``000_003`` shows the scene of 000 with the face of 003; among the
-    actors, ``01_02__exit_phone_room__YVGY8LOK`` is 01's scene with the face of 02."""
-    people = stem.split("__")[0] if actors else stem
-    found = people.split("_")
-    return (found[0], found[1]) if fake and len(found) == 2 else (found[0],)
-
-
-def _faceforensics_splits(root: Path) -> dict[str, str]:
-    """The official split by sequence: ``train.json`` and so on hold lists of pairs of names."""
-    official: dict[str, str] = {}
-    for split in SPLITS:
-        for path in (root / f"{split}.json", root / "splits" / f"{split}.json"):
-            if path.is_file():
-                pairs = read_json(path)
-                official.update({str(name): split for pair in pairs for name in pair})
-    return official
 
 
 # --- Celeb-DF (Li et al., CVPR 2020) --------------------------------------------------------------
@@ -204,19 +158,18 @@ def _is_real_fake(root: Path) -> bool:
 
 def _real_fake(root: Path, wanted: Wanted) -> Iterator[Source]:
     dataset = root.resolve().name
-    for folder, label in LABELS.items():
-        for path in media_files(root / folder):
-            inner = path.relative_to(root / folder)
-            # A folder of its own holds the frames of one video; a fake that is named like a real
-            # file is taken for its manipulation.
-            identity = inner.parts[0] if len(inner.parts) > 1 else inner.stem
+    paths = {name: list(media_files(root / name)) for name in LABELS}
+    inner = {name: [path.relative_to(root / name) for path in paths[name]] for name in LABELS}
+    people = shared_names(inner["real"], inner["fake"])
+    for name, label in LABELS.items():
+        for path, shown in zip(paths[name], people[label], strict=True):
             yield Source(
                 path,
                 path.relative_to(root).as_posix(),
                 label,
                 dataset,
                 "original" if label == REAL else "fake",
-                (identity_name(dataset, identity),),
+                tuple(identity_name(dataset, person) for person in shown),
             )
 
 
@@ -253,7 +206,7 @@ def _csv(listing: Path, wanted: Wanted) -> Iterator[Source]:
 Layout = tuple[Callable[[Path], bool], Callable[[Path, Wanted], Iterator[Source]]]
 
 LAYOUTS: dict[str, Layout] = {
-    "faceforensics": (_is_faceforensics, _faceforensics),
+    "faceforensics": (is_faceforensics, faceforensics),
     "celeb-df-v1": (lambda root: _is_celeb_df(root, "v1"), lambda root, _: _celeb_df(root, "v1")),
     "celeb-df-v2": (lambda root: _is_celeb_df(root, "v2"), lambda root, _: _celeb_df(root, "v2")),
     "dfdc": (lambda root: bool(_dfdc_parts(root)), _dfdc),

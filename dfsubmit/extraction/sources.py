@@ -47,10 +47,13 @@ class Wanted:
     Attributes:
         compression: of FaceForensics++; None where only one is there.
         methods: of manipulation; empty for all.
+        video_ids: FaceForensics++'s ``conversion_dict.json``, where it does not lie beside the
+            data.
     """
 
     compression: str | None = None
     methods: tuple[str, ...] = ()
+    video_ids: Path | None = None
 
 
 def media_files(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,8 @@ class TuneOptions:
         teacher: a fine-tuned model to learn from beside the labels; None learns from labels alone.
         image_size: side of the input of a ``scratch:`` network; None takes its usual one.
         hold_out: data sets that only test.
+        allow_shared: go on where people that are learned from are also held out, or validated on
+            by the data's own split.
         split: "group", or "frame" (EXP-004's own, which leaks).
         val: share of the faces that validates.
         epochs: times that every face is shown.
@@ -50,6 +52,7 @@ class TuneOptions:
     teacher: str | None = None
     image_size: int | None = None
     hold_out: tuple[str, ...] = ()
+    allow_shared: bool = False
     split: str = "group"
     val: float = 0.2
     epochs: int = 3

@@ -10,7 +10,7 @@ import pytest
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.layouts import find_sources
-from dfsubmit.extraction.sources import Source, Wanted
+from dfsubmit.extraction.sources import Source
 from dfsubmit.records import FAKE, REAL
 
 
@@ -22,68 +22,6 @@ def touch(root: Path, *names: str) -> None:
 
 def by_name(sources: list[Source]) -> dict[str, Source]:
     return {source.name.split("/")[-1]: source for source in sources}
-
-
-@pytest.fixture
-def faceforensics(tmp_path: Path) -> Path:
-    for compression in ("c23", "c40"):
-        youtube = f"original_sequences/youtube/{compression}/videos"
-        touch(tmp_path, *(f"{youtube}/{name}.mp4" for name in ("000", "003", "071", "054")))
-        touch(tmp_path, f"original_sequences/actors/{compression}/videos/01__kitchen_pan.mp4")
-        for method in ("Deepfakes", "FaceSwap", "FaceShifter"):
-            folder = f"manipulated_sequences/{method}/{compression}/videos"
-            touch(tmp_path, *(f"{folder}/{name}.mp4" for name in ("000_003", "003_000", "071_054")))
-        touch(
-            tmp_path,
-            f"manipulated_sequences/DeepFakeDetection/{compression}/videos/"
-            "01_02__kitchen_pan__YVGY8LOK.mp4",
-        )
-    return tmp_path
-
-
-def test_faceforensics_videos_of_one_name_stay_apart(faceforensics: Path) -> None:
-    sources = find_sources(faceforensics, wanted=Wanted(compression="c40"))
-    assert len({source.name for source in sources}) == len(sources) == 4 + 1 + 9 + 1
-    assert {source.compression for source in sources} == {"c40"}
-    pair = [source for source in sources if source.name.endswith("/000_003.mp4")]
-    assert {source.method for source in pair} == {"Deepfakes", "FaceSwap", "FaceShifter"}
-    for source in pair:
-        assert (source.label, source.dataset) == (FAKE, "faceforensics")
-        assert source.identities == ("faceforensics:000", "faceforensics:003")
-    dfd = by_name(sources)["01_02__kitchen_pan__YVGY8LOK.mp4"]
-    assert dfd.identities == ("faceforensics:actor-01", "faceforensics:actor-02")
-    assert by_name(sources)["01__kitchen_pan.mp4"].identities == ("faceforensics:actor-01",)
-    groups = identity_groups([source.identities for source in sources])
-    assert len(set(groups)) == 3
-
-
-def test_faceforensics_wants_one_compression_and_known_methods(faceforensics: Path) -> None:
-    with pytest.raises(UsageError, match="several compressions"):
-        find_sources(faceforensics)
-    with pytest.raises(UsageError, match="no compression 'raw'"):
-        find_sources(faceforensics, wanted=Wanted(compression="raw"))
-    with pytest.raises(UsageError, match="no method 'FaceSwop'") as error:
-        find_sources(faceforensics, wanted=Wanted("c23", ("FaceSwop",)))
-    assert "FaceSwap" in error.value.hint
-    chosen = find_sources(faceforensics, wanted=Wanted("c23", ("Deepfakes",)))
-    assert {source.method for source in chosen} == {"youtube", "Deepfakes"}
-
-
-def test_limit_counts_each_class_and_takes_the_methods_in_turn(faceforensics: Path) -> None:
-    chosen = find_sources(faceforensics, wanted=Wanted("c40"), limit=4)
-    fakes = [source for source in chosen if source.label == FAKE]
-    assert len(fakes) == 4
-    assert len({source.method for source in fakes}) == 4
-    assert sum(source.label == REAL for source in chosen) == 4
-
-
-def test_faceforensics_official_split_is_found(faceforensics: Path) -> None:
-    for split, pairs in {"train": [["000", "003"]], "val": [["071", "054"]], "test": []}.items():
-        (faceforensics / f"{split}.json").write_text(json.dumps(pairs))
-    found = by_name(find_sources(faceforensics, wanted=Wanted("c40")))
-    assert found["003_000.mp4"].split == found["000.mp4"].split == "train"
-    assert found["071_054.mp4"].split == found["054.mp4"].split == "val"
-    assert found["01__kitchen_pan.mp4"].split == ""
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -132,6 +70,7 @@ def test_real_and_fake_folders(tmp_path: Path) -> None:
     assert groups["real/a.mp4"] == groups["fake/a.mp4"] != groups["real/b/0.png"]
     assert groups["real/b/0.png"] == groups["real/b/1.png"]
     assert len(sources) == 4
+    assert {source.label for source in sources if source.name.startswith("fake/")} == {FAKE}
 
 
 def test_csv(tmp_path: Path) -> None:

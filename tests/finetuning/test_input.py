@@ -87,6 +87,13 @@ def test_dry_run_counts_exp_004s_steps(faces: Path, tmp_path: Path, split: str) 
     assert ("identity groups stand on both sides" in output) == (split == "frame")
 
 
+def test_few_groups_to_validate_on_are_warned_of(faces: Path, tmp_path: Path) -> None:
+    warning = "identity groups to validate on"
+    assert f"only 2 {warning}" in dfsubmit("finetune", faces, "--output", tmp_path / "m", *DRY)
+    write_index(faces, rows(50, frames=1), Recipe())
+    assert warning not in dfsubmit("finetune", faces, "--output", tmp_path / "m", *DRY)
+
+
 def test_few_steps_are_evaluated_four_times(faces: Path, tmp_path: Path) -> None:
     output = dfsubmit("finetune", faces, "--output", tmp_path / "m", *DRY)
     assert "steps: 6 (2 an epoch), warm-up 1, an evaluation every 2" in output

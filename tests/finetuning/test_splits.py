@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.errors import UsageError
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.data.splits import split_faces, write_split
 from dfsubmit.records import FAKE, REAL
@@ -67,6 +68,48 @@ def test_the_seed_decides_and_nothing_else() -> None:
     assert split_faces(rows, seed=1).validate != split_faces(rows, seed=2).validate
 
 
+def test_groups_are_dealt_at_random_and_not_from_the_largest_on() -> None:
+    """120 groups with a heavy tail: the largest ones alone would be a fifth of the faces."""
+    rows = [
+        row
+        for n in range(120)
+        for frame in range(1 + 400 // (n + 2))
+        for row in (face(REAL, f"{n}", frame=frame), face(FAKE, f"{n}", frame=frame))
+    ]
+    counts, largest = [], set()
+    for seed in range(10):
+        split = split_faces(rows, seed=seed)
+        assert len(split.validate) == pytest.approx(0.2 * len(rows), rel=0.2)
+        groups = [split.groups[i] for i in split.validate]
+        counts.append(len(set(groups)))
+        largest.add(max(set(groups), key=groups.count))
+    assert sum(counts) / len(counts) > 10
+    assert len(largest) > 3
+
+
+def test_data_sets_that_share_people_are_split_together() -> None:
+    """Celeb-DF's two releases: half of the people of one are in the other."""
+    for seed in range(20):
+        first = pairs(20)
+        second = [dataclasses.replace(row, dataset="e") for row in pairs(30)[90:]]
+        split = split_faces(first + second, seed=seed)
+        assert not split.shared_groups()
+        for dataset in ("d", "e"):
+            found = [(first + second)[i].dataset for i in split.validate].count(dataset)
+            assert found == pytest.approx(36, abs=9)
+
+
+def test_a_data_sets_own_split_holds_for_what_others_have_of_its_people() -> None:
+    official = [
+        face(label, name, split=split)
+        for name, split in (("a", "train"), ("b", "val"))
+        for label in (REAL, FAKE)
+    ]
+    other = [dataclasses.replace(row, dataset="e", split="") for row in official]
+    split = split_faces(official + other)
+    assert split.validate == [2, 3, 6, 7]
+
+
 def test_every_data_set_and_class_gets_its_share() -> None:
     rows = pairs(20, dataset="x") + pairs(10, dataset="y")
     split = split_faces(rows, share=0.2)
@@ -102,8 +145,10 @@ def test_a_given_split_that_tears_a_group_apart_is_refused() -> None:
         for label in (REAL, FAKE)
     ]
     torn = face(FAKE, "a", "b", split="train")
-    with pytest.raises(DfsubmitError, match="d:a"):
+    with pytest.raises(UsageError, match="d:a") as error:
         split_faces([*rows, torn])
+    assert "--allow-shared" in error.value.hint
+    assert split_faces([*rows, torn], allow_shared=True).shared_groups() == {"d:a"}
 
 
 def test_extractions_of_one_data_set_are_tied_together() -> None:
@@ -129,6 +174,15 @@ def test_a_data_set_held_out_only_tests() -> None:
     assert {rows[i].dataset for i in split.learn + split.validate} == {"x"}
     with pytest.raises(UsageError, match="--hold-out z"):
         split_faces(rows, hold_out=["z"])
+
+
+def test_a_data_set_held_out_shares_nobody_unless_that_is_allowed() -> None:
+    rows = pairs(10) + [dataclasses.replace(row, dataset="y") for row in pairs(4)]
+    with pytest.raises(UsageError, match=r"--hold-out y shares \d identity groups") as error:
+        split_faces(rows, hold_out=["y"])
+    assert "--allow-shared" in error.value.hint
+    split = split_faces(rows, hold_out=["y"], allow_shared=True)
+    assert split.test_groups_learned()
 
 
 def test_what_cannot_be_split_is_refused_with_the_reason() -> None:

@@ -16,6 +16,11 @@ from dfsubmit.console import first_few
 @click.option("--dataset", metavar="LAYOUT", help="Its layout; found by itself where it can be.")
 @click.option("--compression", metavar="NAME", help="Of FaceForensics++: raw, c23 or c40.")
 @click.option("--methods", metavar="A,B", default="", help="Only these manipulations.")
+@click.option(
+    "--video-ids",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="FaceForensics++'s conversion_dict.json, where it does not lie beside the data.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many files of each class.")
 @click.option(
     "--frames",
@@ -47,6 +52,7 @@ def command(
     dataset: str | None,
     compression: str | None,
     methods: str,
+    video_ids: Path | None,
     limit: int | None,
     frames: int,
     recipe: str,
@@ -65,12 +71,16 @@ def command(
     import json
 
     from dfsubmit.extraction.extraction import ExtractOptions, extract
-    from dfsubmit.extraction.layouts import find_sources
+    from dfsubmit.extraction.layouts import find_sources, layout_of
+    from dfsubmit.extraction.remarks import remarks
     from dfsubmit.extraction.sources import Wanted
     from dfsubmit.recipe import load_recipe
 
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
-    sources = find_sources(root, dataset, Wanted(compression, chosen), limit)
+    layout = layout_of(root, dataset)
+    sources = find_sources(root, layout, Wanted(compression, chosen, video_ids), limit)
+    for remark in remarks(sources, layout):
+        click.echo(f"note: {remark}", err=True)
     options = ExtractOptions(
         load_recipe(recipe), frames, already_cropped, workers, per_file_timeout, progress
     )

@@ -31,6 +31,11 @@ _PROBABILITY = click.FloatRange(0, 1)
 @click.option("--image-size", type=int, help="Input side of a scratch network.")
 @click.option("--hold-out", multiple=True, metavar="DATASET", help="Only test on it. Repeatable.")
 @click.option(
+    "--allow-shared",
+    is_flag=True,
+    help="Hold out, or keep a given split, although people learned from are in it.",
+)
+@click.option(
     "--split",
     type=click.Choice(["group", "frame"]),
     default="group",

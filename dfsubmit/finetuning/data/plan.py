@@ -11,7 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
+from dfsubmit.extraction.faceforensics import NOT_JOINED, not_joined
 from dfsubmit.extraction.index import FaceRow, read_index
 from dfsubmit.finetuning.data.dataset import unreadable_crops
 from dfsubmit.finetuning.data.epochs import FaceSampler
@@ -22,6 +24,8 @@ from dfsubmit.records import LABELS
 
 EVAL_STEPS = 200
 """EXP-004's; fewer where the whole fine-tuning would have less than four evaluations."""
+FEW_GROUPS = 10
+"""Fewer identity groups than that to validate on are warned of."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,28 @@ class Plan:
     def warnings(self) -> list[str]:
         """What the user must know before believing any figure."""
         lines = []
-        shared = self.split.shared_groups()
-        if self.split.by == "frame":
+        split = self.split
+        shared = split.shared_groups()
+        if shared or split.by == "frame":
             lines.append(
-                f"--split frame: {len(shared)} identity groups stand on both sides; the "
-                "validation figures will promise what other videos do not hold"
+                f"{'--split frame: ' if split.by == 'frame' else ''}{len(shared)} identity groups "
+                "stand on both sides; the validation figures will promise what other videos do "
+                "not hold"
             )
-        learned = self.split.test_groups_learned()
+        validated = len({split.groups[i] for i in split.validate})
+        if split.by == "group" and validated < FEW_GROUPS:
+            lines.append(
+                f"only {validated} identity groups to validate on, {FEW_GROUPS} are few: these "
+                "people decide every figure, and which weights are kept"
+            )
+        learned = split.test_groups_learned()
         if learned:
             lines.append(
-                f"{len(learned)} identity groups of the test faces are also learned from (an "
-                "official list that does not keep people apart): its figures are too good"
+                f"{len(learned)} identity groups of the test faces are also learned from "
+                f"({first_few(sorted(learned))}): the test figures are too good"
             )
+        if split.by == "group" and not_joined(row.identities for row in self.rows):
+            lines.append(f"{NOT_JOINED}: run extract again with --video-ids, which keeps the crops")
         if self.unreadable:
             lines.append(f"{self.unreadable} unreadable crops are left out")
         return lines
@@ -114,7 +128,9 @@ def make_plan(options: TuneOptions) -> Plan:
     kept = [i for i, path in enumerate(paths) if path not in broken]
     rows, unreadable = [rows[i] for i in kept], len(rows) - len(kept)
     paths = [paths[i] for i in kept]
-    split = split_faces(rows, options.split, options.val, options.seed, options.hold_out)
+    split = split_faces(
+        rows, options.split, options.val, options.seed, options.hold_out, options.allow_shared
+    )
     sampler = FaceSampler(
         [rows[i] for i in split.learn],
         [split.groups[i] for i in split.learn],

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from dfsubmit.console import first_few
-from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.errors import UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.files import write_atomically
-from dfsubmit.records import FAKE, LABEL_NAMES, LABELS, REAL
+from dfsubmit.records import LABEL_NAMES, LABELS
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,24 @@ def split_faces(
     share: float = 0.2,
     seed: int = 0,
     hold_out: Sequence[str] = (),
+    allow_shared: bool = False,
 ) -> Split:
     """Split the faces of one or several data sets.
 
-    A data set that names validation faces in its ``split`` column keeps them. All others are
-    split here, class by class and data set by data set.
+    A data set that names validation faces in its ``split`` column keeps them. The groups of all
+    others are split here, over all data sets at once, since data sets may share people.
 
     Args:
         by: "group", or "frame" for single frames at random, whatever they show.
         share: of the faces that goes to validation, in (0, 1).
         seed: of the random choice.
         hold_out: data sets that only test.
+        allow_shared: whether a data set held out, or a split that comes with the data, may share
+            groups with the faces learned from.
 
     Raises:
         UsageError: a side would lack a class, the data's own split tears a group apart, or a data
-            set to hold out is not there.
+            set to hold out is not there or shares groups.
     """
     if not 0 < share < 1:
         raise UsageError(f"--val {share}: a share between 0 and 1 is possible")
@@ -90,32 +93,36 @@ def split_faces(
     groups = identity_groups([row.identities for row in rows])
     test = [i for i, row in enumerate(rows) if row.dataset in hold_out or row.split == "test"]
     tested = set(test)
-    learn: list[int] = []
-    validate: list[int] = []
-    chance = np.random.default_rng(seed)
-    for dataset in sorted(known - set(hold_out)):
-        own = [i for i, row in enumerate(rows) if row.dataset == dataset and i not in tested]
-        if by == "frame":
-            chosen = _by_frame(rows, own, share, chance)
-        elif any(rows[i].split == "val" for i in own):
-            chosen = {i for i in own if rows[i].split == "val"}
-        else:
-            chosen = _by_group(rows, own, groups, share, chance)
-        validate += [i for i in own if i in chosen]
-        learn += [i for i in own if i not in chosen]
+    own = [i for i in range(len(rows)) if i not in tested]
+    choose = _by_frame if by == "frame" else _by_group
+    chosen = choose(rows, own, groups, share, np.random.default_rng(seed))
+    validate = [i for i in own if i in chosen]
+    learn = [i for i in own if i not in chosen]
     split = Split(learn, validate, test, groups, by)
     _check(rows, split)
+    if by == "group" and not allow_shared:
+        _check_shared(rows, split, hold_out)
     return split
 
 
+Stratum = tuple[str, int]
+"""A data set and a class: what each side has its share of."""
+
+
 def _by_frame(
-    rows: Sequence[FaceRow], own: Sequence[int], share: float, chance: np.random.Generator
+    rows: Sequence[FaceRow],
+    own: Sequence[int],
+    groups: Sequence[str],
+    share: float,
+    chance: np.random.Generator,
 ) -> set[int]:
+    members: dict[Stratum, list[int]] = {}
+    for i in own:
+        members.setdefault((rows[i].dataset, rows[i].label), []).append(i)
     chosen: set[int] = set()
-    for label in (REAL, FAKE):
-        members = [i for i in own if rows[i].label == label]
-        picked = chance.permutation(len(members))[: round(share * len(members))]
-        chosen |= {members[position] for position in picked}
+    for _, faces in sorted(members.items()):
+        picked = chance.permutation(len(faces))[: round(share * len(faces))]
+        chosen |= {faces[position] for position in picked}
     return chosen
 
 
@@ -126,42 +133,53 @@ def _by_group(
     share: float,
     chance: np.random.Generator,
 ) -> set[int]:
-    """Whole groups, until each class has its share as nearly as may be.
+    """Whole groups, until each class of each data set has its share as nearly as may be.
 
-    Groups are visited from the largest to the smallest, at random among equals, and taken
-    whenever that brings the counts of both classes nearer to the share. A class of which even
-    the smallest group would be too much gets that one all the same, as long as another is left.
+    Groups are visited at random and taken whenever that brings the counts nearer to the share. A
+    class of a data set of which even the smallest group would be too much gets that one all the
+    same, as long as another is left. Groups of a data set that brings its own split stay where
+    that has them, with all that other data sets hold of them.
     """
+    given = {rows[i].dataset for i in own if rows[i].split == "val"}
+    official = {i for i in own if rows[i].dataset in given}
+    chosen = {i for i in official if rows[i].split == "val"}
+    sides = {groups[i]: i in chosen for i in official}  # of a group that it tears apart: either
     members: dict[str, list[int]] = {}
     for i in own:
-        members.setdefault(groups[i], []).append(i)
+        if i in official:
+            continue
+        if groups[i] not in sides:
+            members.setdefault(groups[i], []).append(i)
+        elif sides[groups[i]]:
+            chosen.add(i)
+    strata: dict[Stratum, int] = {}
+    for faces in members.values():
+        for i in faces:
+            strata.setdefault((rows[i].dataset, rows[i].label), len(strata))
     counts = {
-        name: np.bincount([rows[i].label for i in faces], minlength=2).astype(float)
+        name: np.bincount(
+            [strata[rows[i].dataset, rows[i].label] for i in faces], minlength=len(strata)
+        )
         for name, faces in members.items()
     }
-    missing = share * sum(counts.values(), np.zeros(2))
+    missing = share * sum(counts.values(), np.zeros(len(strata)))
     names = sorted(members)
     names = [names[position] for position in chance.permutation(len(names))]
-    chosen: set[str] = set()
-    for name in sorted(names, key=lambda name: -len(members[name])):
+    taken: set[str] = set()
+    for name in names:
         after = missing - counts[name]
         if np.abs(after).sum() < np.abs(missing).sum():
             missing = after
-            chosen.add(name)
-    for label in (REAL, FAKE):
-        having = [name for name in names if counts[name][label]]
-        if len(having) > 1 and not chosen.intersection(having):
-            chosen.add(min(having, key=lambda name: len(members[name])))
-    return {i for name in chosen for i in members[name]}
+            taken.add(name)
+    for stratum in range(len(strata)):
+        having = [name for name in names if counts[name][stratum]]
+        if len(having) > 1 and not taken.intersection(having):
+            taken.add(min(having, key=lambda name: len(members[name])))
+    return chosen | {i for name in taken for i in members[name]}
 
 
 def _check(rows: Sequence[FaceRow], split: Split) -> None:
-    """Neither side may lack a class, nor may a group stand on both.
-
-    Raises:
-        UsageError: the data cannot be split so.
-        DfsubmitError: a group stands on both sides.
-    """
+    """Neither side may lack a class."""
     for side, name in ((split.learn, "learn from"), (split.validate, "validate on")):
         for word, label in LABELS.items():
             if not any(rows[i].label == label for i in side):
@@ -173,13 +191,26 @@ def _check(rows: Sequence[FaceRow], split: Split) -> None:
                         "--split frame, knowing that its figures will not hold"
                     )
                 raise UsageError(f"there is no {word} face to {name}", hint)
-    shared = split.shared_groups()
-    if split.by == "group" and shared:
-        names = first_few(sorted(shared))
-        raise DfsubmitError(
-            f"{len(shared)} identity groups stand on both sides of the split: {names}",
-            "the split given with the data tears them apart: correct it, or remove it",
+
+
+def _check_shared(rows: Sequence[FaceRow], split: Split, hold_out: Sequence[str]) -> None:
+    """No group may stand on both sides, nor be learned from and held out."""
+    remedy = "--allow-shared goes on all the same, and says so with every figure"
+    if shared := split.shared_groups():
+        raise UsageError(
+            f"{len(shared)} identity groups stand on both sides of the split: "
+            f"{first_few(sorted(shared), 20)}",
+            f"the split given with the data tears them apart: correct it, or remove it; {remedy}",
         )
+    learned = {split.groups[i] for i in split.learn}
+    for name in hold_out:
+        shared = {split.groups[i] for i in split.test if rows[i].dataset == name} & learned
+        if shared:
+            raise UsageError(
+                f"--hold-out {name} shares {len(shared)} identity groups with the faces learned "
+                f"from: {first_few(sorted(shared))}",
+                f"its figures would promise too much for people never seen; {remedy}",
+            )
 
 
 def write_split(path: Path, rows: Sequence[FaceRow], split: Split) -> None:
