@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import ModelError
+from dfsubmit.faces.processors import read_sizes, with_defaults
 from dfsubmit.records import Pixels
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -27,11 +28,6 @@ where both are smaller). Raw pixel values over ImageNet's std are 1,140 at most.
 
 # Pillow's own numbering (PIL.Image.Resampling), which preprocessor_config.json uses.
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
-
-# Processors that take a lone number as the shorter edge, and those with arithmetic of their own
-# (EfficientNet divides by std twice, LeViT enlarges the edge), which no key of theirs betrays.
-_SHORTER_EDGE = ("ConvNext", "MobileViT", "MobileNet", "Bit")
-_PECULIAR = ("EfficientNet", "Levit")
 
 
 @dataclass(frozen=True)
@@ -152,32 +148,13 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
     Raises:
         ValueError: something in it is not supported, or makes no sense; named in the message.
     """
-    kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
-    if kind.startswith(_PECULIAR):
-        raise ValueError(f"{kind} is not supported")
+    config = with_defaults(config)
     if not config.get("do_resize", True):
         raise ValueError("do_resize is false: crops of different sizes cannot form a batch")
     if config.get("do_pad"):
         raise ValueError("do_pad is not supported")
-    size = config.get("size", {"height": 224, "width": 224})
-    if isinstance(size, int) and kind.startswith(_SHORTER_EDGE):
-        size = {"shortest_edge": size}
-    resize_to = _size(size)
-    crop_pct = config.get("crop_pct")
-    if crop_pct and isinstance(resize_to, int):
-        # ConvNeXt: below 384 a shorter edge of size/crop_pct, then the centre; above, a plain warp.
-        edge = resize_to
-        height = width = edge
-        resize_to = int(edge / crop_pct) if edge < 384 else (edge, edge)
-    elif config.get("do_center_crop"):
-        cropped = _size(config.get("crop_size", resize_to))
-        height, width = cropped if isinstance(cropped, tuple) else (cropped, cropped)
-    elif isinstance(resize_to, int):
-        raise ValueError("size has only shortest_edge and there is no centre crop")
-    else:
-        height, width = resize_to
-    # MobileViT's processor knows no normalisation, so its files do not mention one.
-    normalise = config.get("do_normalize", not kind.startswith("MobileViT"))
+    (height, width), resize_to = read_sizes(config)
+    normalise = config.get("do_normalize", True)
     rescale = float(config.get("rescale_factor", 1 / 255))
     return Preprocessor(
         height=height,
@@ -189,17 +166,6 @@ def parse_preprocessor(config: dict[str, Any]) -> Preprocessor:
         std=_triple(config.get("image_std", 0.5)) if normalise else (1.0, 1.0, 1.0),
         flip_channels=bool(config.get("do_flip_channel_order", False)),
     )
-
-
-def _size(value: Any) -> tuple[int, int] | int:
-    """(height, width), or the shorter edge, from any of the ways in which configs write it."""
-    if isinstance(value, int):
-        return (value, value)
-    if "height" in value and "width" in value:
-        return int(value["height"]), int(value["width"])
-    if "shortest_edge" in value and "longest_edge" not in value:
-        return int(value["shortest_edge"])
-    raise ValueError(f"size {value!r} is not supported")
 
 
 def _triple(value: Any) -> tuple[float, float, float]:

@@ -53,6 +53,14 @@ CASES = [
     ("convnext", "ConvNextImageProcessor", {"size": {"shortest_edge": 224}, **IMAGENET}),
     ("convnext", "ConvNextImageProcessor", {"size": {"shortest_edge": 384}, **IMAGENET}),
     ("convnext", "ConvNextImageProcessor", {"size": 224, "crop_pct": 0.875, **IMAGENET}),
+    ("clip", "CLIPImageProcessor", {}),
+    ("clip", "CLIPImageProcessor", {"size": {"shortest_edge": 336}, "crop_size": 336}),
+    ("clip", "CLIPImageProcessor", {"size": {"height": 224, "width": 224}}),
+    ("poolformer", "PoolFormerImageProcessor", {}),
+    ("poolformer", "PoolFormerImageProcessor", {"size": {"height": 448, "width": 448}}),
+    ("pvt", "PvtImageProcessor", {}),
+    ("segformer", "SegformerImageProcessor", {}),
+    ("mobilenet_v2", "MobileNetV2ImageProcessor", {}),
     ("mobilevit", "MobileViTImageProcessor", {}),
     ("mobilevit", "MobileViTImageProcessor", {"size": 288, "crop_size": 256, "resample": 2}),
 ]
@@ -80,63 +88,64 @@ def test_equals_transformers(
 
 
 # As the hub holds them: written by early releases of transformers, before some keys existed.
+OLD: dict[str, Any] = {"do_normalize": True, "do_resize": True}
 OLD_CONFIGS = [
-    (
-        "convnext",
-        "ConvNextImageProcessor",
-        {
-            "crop_pct": 0.875,
-            "do_normalize": True,
-            "do_resize": True,
-            "feature_extractor_type": "ConvNextFeatureExtractor",
-            "resample": 3,
-            "size": 224,
-            **IMAGENET,
-        },
-    ),
+    ("clip", "CLIP", {"crop_size": 224, "do_center_crop": True, "resample": 3, "size": 224}),
+    ("clip", "CLIP", {"size": 240}),
+    ("convnext", "ConvNext", {"crop_pct": 0.875, "resample": 3, "size": 224, **IMAGENET}),
+    ("convnext", "ConvNext", {"resample": 3, "size": 224}),
+    ("deit", "DeiT", {"crop_size": 224, "do_center_crop": True, "size": 256, **IMAGENET}),
+    ("beit", "Beit", {"crop_size": 224, "do_center_crop": False, "size": 224}),
+    ("poolformer", "PoolFormer", {"crop_pct": 0.95, "size": 224}),
     (
         "mobilevit",
-        "MobileViTImageProcessor",
+        "MobileViT",
         {
             "crop_size": 256,
             "do_center_crop": True,
             "do_flip_channel_order": True,
-            "do_resize": True,
-            "feature_extractor_type": "MobileViTFeatureExtractor",
+            "do_normalize": None,
             "resample": 2,
             "size": 288,
         },
     ),
-    (
-        "vit",
-        "ViTImageProcessor",
-        {
-            "do_normalize": True,
-            "do_resize": True,
-            "feature_extractor_type": "ViTFeatureExtractor",
-            "image_mean": [0.5, 0.5, 0.5],
-            "image_std": [0.5, 0.5, 0.5],
-            "resample": 2,
-            "size": 224,
-        },
-    ),
+    ("vit", "ViT", {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2, "size": 224}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "config"), OLD_CONFIGS, ids=[case[0] for case in OLD_CONFIGS]
+    ("family", "name", "config"),
+    OLD_CONFIGS,
+    ids=[f"{case[0]}-{i}" for i, case in enumerate(OLD_CONFIGS)],
 )
 def test_old_configurations_mean_what_transformers_takes_them_for(
     family: str, name: str, config: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / PREPROCESSOR_FILE).write_text(json.dumps(config))
-    processor = reference(family, name).from_pretrained(tmp_path)
+    named = {key: value for key, value in (OLD | config).items() if value is not None}
+    named["feature_extractor_type"] = name + "FeatureExtractor"
+    (tmp_path / PREPROCESSOR_FILE).write_text(json.dumps(named))
+    processor = reference(family, name + "ImageProcessor").from_pretrained(tmp_path)
     ours = load_preprocessor(tmp_path)
     for shape in SHAPES:
         face = crop(*shape)
         expected = processor(face, return_tensors="np")["pixel_values"]
         result = ours.normalise(ours.resize(face)[None])
         np.testing.assert_allclose(result, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_siglip2s_patches_are_those_of_a_square_face(tmp_path: Path) -> None:
+    """Its processor gives patches, and keeps proportions; a face becomes their square here."""
+    processor = reference("siglip2", "Siglip2ImageProcessor")(max_num_patches=64)
+    processor.save_pretrained(tmp_path)
+    ours = load_preprocessor(tmp_path)
+    assert (ours.height, ours.width) == (128, 128)
+    for side in (40, 128, 333):
+        face = crop(side, side)
+        expected = processor(face, return_tensors="np")
+        assert expected["spatial_shapes"].tolist() == [[8, 8]]
+        pixels = ours.normalise(ours.resize(face)[None])
+        patches = pixels.reshape(1, 3, 8, 16, 8, 16).transpose(0, 2, 4, 3, 5, 1).reshape(1, 64, 768)
+        np.testing.assert_allclose(patches, expected["pixel_values"], atol=1e-5, rtol=1e-5)
 
 
 def test_a_face_of_the_right_size_is_left_alone() -> None:
@@ -169,6 +178,8 @@ def test_a_batch_is_normalised_row_by_row() -> None:
         '{"image_mean": [0.5, 0.5]}',
         '{"image_processor_type": "EfficientNetImageProcessor"}',
         '{"feature_extractor_type": "LevitFeatureExtractor"}',
+        '{"image_processor_type": "PerceiverImageProcessorFast"}',
+        '{"image_processor_type": "SiglipImageProcessor", "size": 224}',
         pytest.param("[" * 100_000, id="deep"),
         '{"size": 1025}',
         '{"size": 0}',
