@@ -20,7 +20,7 @@ from dfsubmit.finetuning.data.dataset import Collator, LearningFaces, Validation
 from dfsubmit.finetuning.data.plan import Plan, world
 from dfsubmit.finetuning.figures import face_metrics, method_metrics
 from dfsubmit.finetuning.networks.averaging import WeightAverage
-from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, tune_only
+from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, locate, tune_only
 from dfsubmit.finetuning.networks.checkpoints import AVERAGE, Checkpoints
 from dfsubmit.finetuning.networks.teacher import Teacher, load_teacher
 from dfsubmit.finetuning.options import TuneOptions
@@ -61,18 +61,33 @@ class Outcome:
     precision: str
 
 
-def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
-    """Fine-tune as planned; resumes by itself. Saves nothing but checkpoints.
+def prepare(options: TuneOptions) -> Backbone:
+    """The base, and whatever can be refused before the first face is read.
 
     Raises:
-        ModelError, UsageError: the base cannot be used.
+        ModelError, UsageError: base, teacher, output or device cannot be used.
+    """
+    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    disable_progress_bar()  # transformers' own, one for every file that it reads and writes
+    if (options.output / "config.json").exists():
+        raise UsageError(
+            f"{options.output} holds a model already", "name another --output, or remove it"
+        )
+    _precision(options, choose_device(options.device))
+    if options.teacher and not options.teacher.startswith("scratch:"):
+        locate(options.teacher)
+    set_seed(options.seed)
+    return load_backbone(options.base, options.image_size, options.new_head)
+
+
+def finetune(plan: Plan, options: TuneOptions, backbone: Backbone) -> Outcome:
+    """Fine-tune what `prepare` gave as planned; resumes by itself. Saves nothing but checkpoints.
+
+    Raises:
+        ModelError, UsageError: the teacher cannot be used, or the output is of something else.
         DfsubmitError: the loss is no number.
     """
     rank = world()[0]
-    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
-    disable_progress_bar()  # transformers' own, one for every file that it writes
-    set_seed(options.seed)
-    backbone = load_backbone(options.base, options.image_size, options.new_head)
     teacher = load_teacher(options.teacher, backbone, plan.recipe) if options.teacher else None
     parameters = tune_only(backbone.model, options.tune)
     # The convolutions of a network in this layout run about twice as fast on CPUs.
@@ -95,14 +110,11 @@ def finetune(plan: Plan, options: TuneOptions) -> tuple[Backbone, Outcome]:
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.average = None  # from here on, the best weights
     best_step = _restore_best(backbone.model, checkpoints, options.save_precision)
-    return backbone, _outcome(
-        trainer, plan, backbone, options, best_step, conductor.seconds, parameters
-    )
+    return _outcome(trainer, plan, backbone, options, best_step, conductor.seconds, parameters)
 
 
-def estimate(plan: Plan, options: TuneOptions) -> tuple[Backbone, float]:
-    """The base model, and the seconds that learning would take here, from two timed steps."""
-    backbone = load_backbone(options.base, options.image_size, options.new_head)
+def estimate(plan: Plan, options: TuneOptions, backbone: Backbone) -> float:
+    """The seconds that learning would take here, from two timed steps."""
     teacher = load_teacher(options.teacher, backbone, plan.recipe) if options.teacher else None
     tune_only(backbone.model, options.tune)
     device = choose_device(options.device)
@@ -123,15 +135,11 @@ def estimate(plan: Plan, options: TuneOptions) -> tuple[Backbone, float]:
     evaluations = plan.steps // plan.eval_steps + 1
     # A face that is only scored costs about a third of one that is learned from.
     scored = evaluations * len(plan.split.validate) / 3 / options.batch_size / plan.processes
-    return backbone, seconds * (plan.steps + scored)
+    return seconds * (plan.steps + scored)
 
 
 def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int) -> Path | None:
     """The checkpoint to resume from. The first process prepares the folder for all."""
-    if (options.output / "config.json").exists():
-        raise UsageError(
-            f"{options.output} holds a model already", "name another --output, or remove it"
-        )
     # What may differ between the runs that together make one model is left out.
     neutral = {"output", "workers", "zip", "progress", "device", "faces"}
     settings = {

@@ -28,6 +28,7 @@ from dfsubmit.finetuning.data.dataset import single_threaded
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.figures import face_metrics
 from dfsubmit.finetuning.networks.averaging import WeightAverage
+from dfsubmit.finetuning.networks.backbones import frozen_statistics
 from dfsubmit.finetuning.networks.checkpoints import AVERAGE, Checkpoints
 from dfsubmit.finetuning.networks.teacher import SHARE, Teacher
 from dfsubmit.records import FloatArray
@@ -65,6 +66,7 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         self.smoothing = smoothing
         self.average = average
         self.teacher = teacher
+        self.still = frozen_statistics(self.model)
 
     def get_train_dataloader(self) -> Any:
         """Batches of the sampler's draws."""
@@ -90,6 +92,9 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Any = None,
     ) -> Any:
         """Cross entropy, the batch's mean; while learning, mostly the teacher's if there is one."""
+        if model.training:
+            for module in self.still:  # the Trainer puts the whole model into learning mode
+                module.eval()
         pixel_values = inputs["pixel_values"]
         outputs = model(pixel_values=pixel_values)
         logits = outputs.logits.float()

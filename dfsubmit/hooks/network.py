@@ -52,4 +52,31 @@ def load_network(folder: Path) -> Any:
         # A finite sum has finite terms; it takes a fraction of the time of looking at each.
         if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
             raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
-    return network.float().eval()
+    return take_images(network.float().eval())
+
+
+def take_images(network: Any) -> Any:
+    """The network, which now takes ``pixel_values`` (n, 3, height, width) like any other.
+
+    Only SigLIP2's (Tschannen et al., 2025; the variant with native proportions, "NaFlex") takes an
+    image's patches, and how many stand in a column and in a row. Models of it for one size are
+    SigLIPs.
+    """
+    if network.config.model_type == "siglip2":
+        network.register_forward_pre_hook(_images_to_patches, with_kwargs=True)
+    return network
+
+
+def _images_to_patches(
+    network: Any, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    images = named.get("pixel_values")
+    if images is None or images.ndim != 4:
+        return None
+    side = network.config.vision_config.patch_size
+    n, channels, height, width = images.shape
+    rows, columns = height // side, width // side
+    patches = images.reshape(n, channels, rows, side, columns, side).permute(0, 2, 4, 3, 5, 1)
+    shapes = images.new_tensor([[rows, columns]]).long().expand(n, 2)
+    patches = patches.reshape(n, rows * columns, -1)
+    return arguments, named | {"pixel_values": patches, "spatial_shapes": shapes}

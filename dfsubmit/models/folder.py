@@ -168,6 +168,8 @@ def _asks_for_code(data: Any) -> str:
 def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
     labels = config.get("id2label")
     try:
+        if labels is None and "label_names" in config:  # timm's way
+            labels = dict(enumerate(config["label_names"]))
         if labels is None:  # transformers' own default when a config names no classes
             count = int(config.get("num_labels", 2))
             if count > MAX_CLASSES:

@@ -102,25 +102,25 @@ def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
     for package in ("accelerate", "matplotlib", "jinja2"):
         _require(package)
     from dfsubmit.console import duration
+    from dfsubmit.finetuning import finetune as tuning
     from dfsubmit.finetuning.data.plan import make_plan, world
     from dfsubmit.finetuning.options import TuneOptions
 
     options = TuneOptions(faces=faces, **values)
     first = world()[0] == 0
+    backbone = tuning.prepare(options)
     plan = make_plan(options)
     if first:
         for line in plan.describe():
             click.echo(line)
         for warning in plan.warnings():
             click.echo(f"warning: {warning}", err=True)
-    from dfsubmit.finetuning import finetune as tuning
-
     if dry_run:
-        backbone, seconds = tuning.estimate(plan, options)
+        seconds = tuning.estimate(plan, options, backbone)
         click.echo(f"base: {backbone.origin}, classes {backbone.model.config.id2label}")
         click.echo(f"time: about {duration(seconds)} on this machine")
         return
-    backbone, outcome = tuning.finetune(plan, options)
+    outcome = tuning.finetune(plan, options, backbone)
     if not first:
         return
     from dfsubmit.finetuning.model_writer import write_model

@@ -6,8 +6,6 @@ refuses, it refuses before the first step.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,13 @@ from typing import Any
 from dfsubmit.console import first_few
 from dfsubmit.errors import ModelError, UsageError, did_you_mean
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, parse_preprocessor
+from dfsubmit.finetuning.networks.pretrained import (
+    has_no_head,
+    head_modules,
+    load_classifier,
+    read_preprocessor,
+)
+from dfsubmit.finetuning.networks.scratch import NAMES, new_config
 from dfsubmit.models.fakeclass import resolve_fake_class
 from dfsubmit.options import BASELINE_MODEL
 from dfsubmit.recipe import Recipe
@@ -22,10 +27,6 @@ from dfsubmit.recipe import Recipe
 HUB_BASE = "google/vit-base-patch16-224-in21k"
 NEW_HEAD = {0: "Real", 1: "Fake"}
 _NEW_HEAD_HINT = "--new-head replaces them by Real and Fake"
-
-# A plain vision transformer by width, depth and heads (Dosovitskiy et al., ICLR 2021; the widths
-# of DeiT, Touvron et al., ICML 2021). The tiny one has half of DeiT-Ti's twelve layers.
-_VITS = {"tiny": (192, 6, 3), "small": (384, 12, 6), "base": (768, 12, 12)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Backbone:
 
 def scratch_names() -> list[str]:
     """The names that ``--base scratch:NAME`` knows."""
-    return [*_VITS, *_CONVOLUTIONAL]
+    return list(NAMES)
 
 
 def load_backbone(
@@ -73,24 +74,36 @@ def load_backbone(
         return _scratch(base.removeprefix("scratch:"), image_size)
     if image_size is not None:
         raise UsageError("--image-size is for --base scratch:NAME", "others have a size already")
+    folder, origin = locate(base)
+    return _pretrained(folder, origin, new_head)
+
+
+def locate(base: str | None) -> tuple[Path, str]:
+    """Where on this machine a base lies, and its name; see `load_backbone`. Nothing is read.
+
+    Raises:
+        ModelError: it is not here; the hint says how to get it.
+    """
     if base is None:
-        folder = BASELINE_MODEL if _has_weights(BASELINE_MODEL) else _cached(HUB_BASE)
+        if _has_weights(BASELINE_MODEL):
+            return BASELINE_MODEL, str(BASELINE_MODEL)
+        folder = _cached(HUB_BASE)
         if folder is None:
             raise ModelError(
                 f"there is no base model: neither weights in {BASELINE_MODEL} nor {HUB_BASE} in "
                 "the local hub cache",
                 "fetch it with 'dfsubmit models fetch baseline', or begin with --base scratch:tiny",
             )
-        return _pretrained(folder, HUB_BASE if folder != BASELINE_MODEL else str(folder), new_head)
+        return folder, HUB_BASE
     if Path(base).exists():
-        return _pretrained(Path(base), base, new_head)
+        return Path(base), base
     folder = _cached(base)
     if folder is None:
         raise ModelError(
             f"--base {base}: no such folder or zip, and nothing of that name in the hub cache",
-            f"huggingface-cli download {base}" if base.count("/") == 1 else "",
+            f"hf download {base}" if base.count("/") == 1 else "",
         )
-    return _pretrained(folder, base, new_head)
+    return folder, base
 
 
 def _has_weights(folder: Path) -> bool:
@@ -108,17 +121,11 @@ def _cached(name: str) -> Path | None:
 
 
 def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
-    from transformers import AutoConfig, AutoModelForImageClassification
-
     from dfsubmit.models.folder import open_model
 
     opened = open_model(path)
     folder = opened.path
-    # The folder says itself whether it has a head: "ViTModel" has none, and its id2label would
-    # be transformers' own placeholder.
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    architectures = config.architectures or []
-    headless = not any("ForImageClassification" in name for name in architectures)
+    headless = has_no_head(folder, origin)
     if headless or new_head:
         names = NEW_HEAD
     else:
@@ -130,27 +137,13 @@ def _pretrained(path: Path, origin: str, new_head: bool) -> Backbone:
         fake = resolve_fake_class(names)
     except UsageError as error:
         raise ModelError(f"{origin}: {error.message}", _NEW_HEAD_HINT) from error
-    model, info = AutoModelForImageClassification.from_pretrained(
-        folder,
-        id2label=names,
-        label2id={name: index for index, name in names.items()},
-        ignore_mismatched_sizes=headless or new_head,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    # transformers fills what is missing with random values and goes on; a new head may be so.
-    inner = f"{model.base_model_prefix}." if headless or new_head else ""
-    missing = sorted(name for name in info["missing_keys"] if name.startswith(inner))
-    if missing:
-        raise ModelError(f"{origin}: {len(missing)} weights are missing: {missing[0]}, …")
-    config_file = folder / PREPROCESSOR_FILE
+    preprocessor_config = read_preprocessor(folder)
     try:
-        preprocessor_config = json.loads(config_file.read_text(encoding="utf-8"))
         preprocessor = parse_preprocessor(preprocessor_config)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{config_file}: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise ModelError(f"{folder / PREPROCESSOR_FILE}: {error}") from error
     return Backbone(
-        model.float(),
+        load_classifier(folder, origin, names, headless or new_head),
         preprocessor,
         preprocessor_config,
         (1 - fake, fake),
@@ -165,7 +158,7 @@ def _scratch(name: str, image_size: int | None) -> Backbone:
 
     if name not in scratch_names():
         raise UsageError(f"--base scratch:{name}", did_you_mean(name, scratch_names()))
-    config, usual_size = _new_vit(name) if name in _VITS else (_CONVOLUTIONAL[name](), 160)
+    config, usual_size, resample = new_config(name)
     size = image_size or usual_size
     if size < 32 or size % 32:
         raise UsageError(f"--image-size {size}: a multiple of 32 is needed")
@@ -176,7 +169,7 @@ def _scratch(name: str, image_size: int | None) -> Backbone:
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"height": size, "width": size},
-        "resample": 3 if name in _CONVOLUTIONAL else 2,  # bicubic keeps more of what is fine
+        "resample": resample,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
@@ -192,49 +185,6 @@ def _scratch(name: str, image_size: int | None) -> Backbone:
     )
 
 
-def _new_vit(name: str) -> tuple[Any, int]:
-    from transformers import ViTConfig
-
-    width, layers, heads = _VITS[name]
-    config = ViTConfig(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-    )
-    return config, 224
-
-
-def _new_swiftformer() -> Any:
-    """A SwiftFormer (Shaker et al., ICCV 2023: convolutions with additive attention) reduced to
-    about 1.4 million parameters; see docs/small-model.md for what it was chosen over."""
-    from transformers import SwiftFormerConfig
-
-    return SwiftFormerConfig(
-        depths=[2, 2, 4, 2], embed_dims=[32, 64, 112, 192], mlp_ratio=3, drop_path_rate=0.0
-    )
-
-
-def _new_resnet() -> Any:
-    """A ResNet-18 (He et al., CVPR 2016) of half its width, 2.8 million parameters: no vision
-    transformer, but from few crops it learns soonest, and makes a teacher for ``--teacher``."""
-    from transformers import ResNetConfig
-
-    return ResNetConfig(
-        embedding_size=32,
-        hidden_sizes=[32, 64, 128, 256],
-        depths=[2, 2, 2, 2],
-        layer_type="basic",
-    )
-
-
-# Convolutional networks, and vision transformers with convolutions in them.
-_CONVOLUTIONAL: dict[str, Callable[[], Any]] = {
-    "swiftformer-xs": _new_swiftformer,
-    "resnet-xs": _new_resnet,
-}
-
-
 def tune_only(model: Any, what: str) -> tuple[int, int]:
     """Freeze all but a part of the model.
 
@@ -244,20 +194,42 @@ def tune_only(model: Any, what: str) -> tuple[int, int]:
             "head".
 
     Returns:
-        the number of parameters that learn, and of all.
+        the number of parameters that learn, and of all. Some networks have layers that their
+        logits do not depend on, such as the last normalisation of CLIP, whose classifier takes the
+        mean of the patches before it; they count, and do not change.
     """
-    backbone = getattr(model, model.base_model_prefix, None)
-    inside = {id(parameter) for parameter in backbone.parameters()} if backbone else set()
+    inside_head = {
+        id(parameter)
+        for name in head_modules(model)
+        for parameter in model.get_submodule(name).parameters()
+    }
     normal = {
         id(parameter)
         for module in model.modules()
-        if "norm" in type(module).__name__.lower()
+        if is_normalisation(module)
         for parameter in module.parameters(recurse=False)
     }
     for parameter in model.parameters():
-        head = id(parameter) not in inside
+        head = id(parameter) in inside_head
         parameter.requires_grad_(
             what == "all" or head or (what == "norm" and id(parameter) in normal)
         )
     sizes = [(p.numel() if p.requires_grad else 0, p.numel()) for p in model.parameters()]
     return sum(size[0] for size in sizes), sum(size[1] for size in sizes)
+
+
+def is_normalisation(module: Any) -> bool:
+    """LayerNorm, BatchNorm, GroupNorm, RMSNorm, and what networks call so by the same name."""
+    return "norm" in type(module).__name__.lower()
+
+
+def frozen_statistics(model: Any) -> list[Any]:
+    """The modules with running statistics (batch normalisation) whose parameters do not learn: what
+    is frozen answers as it did before, and keeps its statistics."""
+    still = []
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        learns = any(parameter.requires_grad for parameter in own)
+        if own and not learns and getattr(module, "running_mean", None) is not None:
+            still.append(module)
+    return still
