@@ -42,7 +42,7 @@ def _of_class(paths: Sequence[Path], pairs: bool | None) -> list[tuple[str, ...]
     flat = [path for path in paths if len(path.parts) == 1]
     shown = {path: _people(_without_frame(path, pairs), pairs) for path in flat}
     names = {name for people in shown.values() for name in people}
-    if len(names) == 1 and not re.search(r"\d", *names):
+    if len(names) == 1 and not re.search(r"\d", names.pop()):
         shown = {path: (path.stem,) for path in flat}
     return [shown.get(path) or _people(path.parts[0], pairs) for path in paths]
 

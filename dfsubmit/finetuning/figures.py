@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from dfsubmit.extraction.index import FaceRow
-from dfsubmit.metrics import Predictions, point
+from dfsubmit.intervals.groups import few_groups, group_numbers
+from dfsubmit.intervals.metrics import intervals
+from dfsubmit.metrics import TITLES, Predictions, point
 from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
 
 
@@ -25,22 +28,79 @@ def face_metrics(rows: Sequence[FaceRow], p_fake: FloatArray) -> dict[str, float
         only one class is there, is left out (see `dfsubmit.metrics`).
     """
     labels = np.array([row.label for row in rows], dtype=np.int64)
-    videos: dict[tuple[str, str, str], list[int]] = {}
-    for i, row in enumerate(rows):
-        videos.setdefault((row.dataset, row.compression, row.video), []).append(i)
-    members = list(videos.values())
-    video_labels = labels[[faces[0] for faces in members]]
-    video_p = np.array([p_fake[faces].mean() for faces in members])
+    _, video_labels, video_p = _videos(rows, p_fake)
     figures = _figures(labels, p_fake, ("macro_f1", "f1_fake", "auc"))
     for name, value in _figures(video_labels, video_p, ("macro_f1", "auc")).items():
         figures[f"video_{name}"] = value
     return figures
 
 
+@dataclass(frozen=True)
+class VideoFigures:
+    """What some faces say over videos, and how far it holds.
+
+    Attributes:
+        videos: how many.
+        groups: their identity groups.
+        figures: for "macro_f1" and "auc", unless undefined: (value, low, high), with the ends of
+            the 95 % interval over groups.
+    """
+
+    videos: int
+    groups: int
+    figures: dict[str, tuple[float, float, float]]
+
+    def __str__(self) -> str:
+        parts = [
+            f"{TITLES[name]} {value:.3f} [{low:.3f}, {high:.3f}]"
+            for name, (value, low, high) in self.figures.items()
+        ]
+        few = few_groups(self.groups)
+        return (
+            f"{', '.join(parts) or 'one class alone'} over {self.videos:,} videos in "
+            f"{self.groups:,} groups{f', {few}' if few else ''}"
+        )
+
+
+def video_figures(
+    rows: Sequence[FaceRow], p_fake: FloatArray, groups: Sequence[str]
+) -> VideoFigures:
+    """The figures over videos with their intervals.
+
+    Args:
+        rows: the faces.
+        p_fake: float64 (n,), the probability of fake of each.
+        groups: the identity group of each; a video lies in one.
+    """
+    firsts, labels, p = _videos(rows, p_fake)
+    numbers = group_numbers([groups[first] for first in firsts])
+    ends = intervals(_predictions(labels, p), numbers, ("macro_f1", "auc"))
+    values = _figures(labels, p, ("macro_f1", "auc"))
+    return VideoFigures(
+        len(firsts),
+        len(set(numbers.tolist())),
+        {name: (value, *ends[name]) for name, value in values.items()},
+    )
+
+
+def _videos(rows: Sequence[FaceRow], p_fake: FloatArray) -> tuple[list[int], IntArray, FloatArray]:
+    """Of each video: its first face, its label, and the mean of its faces."""
+    videos: dict[tuple[str, str, str], list[int]] = {}
+    for i, row in enumerate(rows):
+        videos.setdefault((row.dataset, row.compression, row.video), []).append(i)
+    firsts = [faces[0] for faces in videos.values()]
+    labels = np.array([rows[first].label for first in firsts], dtype=np.int64)
+    return firsts, labels, np.array([p_fake[faces].mean() for faces in videos.values()])
+
+
 def _figures(labels: IntArray, p_fake: FloatArray, names: Sequence[str]) -> dict[str, float]:
+    values = point(_predictions(labels, p_fake), names)
+    return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def _predictions(labels: IntArray, p_fake: FloatArray) -> Predictions:
     predicted = (p_fake > 0.5).astype(np.int64)
-    faces = Predictions(labels, predicted, p_fake, np.ones(len(labels), dtype=bool))
-    return {name: value for name, value in point(faces, names).items() if not math.isnan(value)}
+    return Predictions(labels, predicted, p_fake, np.ones(len(labels), dtype=bool))
 
 
 def method_metrics(

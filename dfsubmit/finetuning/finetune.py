@@ -18,7 +18,12 @@ from dfsubmit.errors import UsageError
 from dfsubmit.finetuning.data.augment import STRENGTHS
 from dfsubmit.finetuning.data.dataset import Collator, LearningFaces, ValidationFaces
 from dfsubmit.finetuning.data.plan import Plan, world
-from dfsubmit.finetuning.figures import face_metrics, method_metrics
+from dfsubmit.finetuning.figures import (
+    VideoFigures,
+    face_metrics,
+    method_metrics,
+    video_figures,
+)
 from dfsubmit.finetuning.networks.averaging import WeightAverage
 from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, locate, tune_only
 from dfsubmit.finetuning.networks.checkpoints import AVERAGE, Checkpoints
@@ -41,6 +46,8 @@ class Outcome:
         validation: their figures on the validation faces, as saved (rounded to
             `save_precision`).
         test: the same for each data set that only tests.
+        chosen_on: the validation figures over videos. These faces also chose the weights.
+        tested_on: the same for each data set that only tests, which chose nothing.
         methods: for "validation" and "test" `faces`, the entries of `method_metrics`.
         seconds: spent learning and evaluating.
         parameters: (that learned, of all).
@@ -53,6 +60,8 @@ class Outcome:
     best_step: int
     validation: dict[str, float]
     test: dict[str, dict[str, float]]
+    chosen_on: VideoFigures
+    tested_on: dict[str, VideoFigures]
     methods: list[dict[str, str | int | float]]
     seconds: float
     parameters: tuple[int, int]
@@ -263,11 +272,14 @@ def _outcome(
     trainer.compute_metrics = None
     logits = trainer.predict(dataset).predictions
     p_fake = probability_of_fake(logits, backbone.classes)
+    groups = [plan.split.groups[i] for i in faces]
     middle = len(plan.split.validate)
-    test = {}
+    test, tested_on = {}, {}
     for name in sorted({row.dataset for row in rows[middle:]}):
         own = [i for i in range(middle, len(rows)) if rows[i].dataset == name]
-        test[name] = face_metrics([rows[i] for i in own], p_fake[own])
+        own_rows = [rows[i] for i in own]
+        test[name] = face_metrics(own_rows, p_fake[own])
+        tested_on[name] = video_figures(own_rows, p_fake[own], [groups[i] for i in own])
     log = trainer.state.log_history
     device = trainer.args.device
     return Outcome(
@@ -280,6 +292,8 @@ def _outcome(
         best_step=best_step,
         validation=face_metrics(rows[:middle], p_fake[:middle]),
         test=test,
+        chosen_on=video_figures(rows[:middle], p_fake[:middle], groups[:middle]),
+        tested_on=tested_on,
         methods=[
             {"faces": name, **entry}
             for name, part in (("validation", slice(middle)), ("test", slice(middle, None)))

@@ -133,7 +133,7 @@ def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
         autoescape=False,  # Markdown, not HTML: the `cell` filter guards it
     )
     environment.filters["cell"] = _cell
-    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.4f}"
+    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
     template = importlib.resources.files(__package__) / "model_card.md"
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         name=options.output.name,

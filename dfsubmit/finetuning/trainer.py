@@ -253,7 +253,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
         if self.bar is not None and not self.bar.disable:
             line = {
-                text: f"{figures[f'eval_{key}']:.4f}"
+                text: f"{figures[f'eval_{key}']:.3f}"
                 for key, text in PROGRESS.items()
                 if f"eval_{key}" in figures
             }

@@ -93,6 +93,12 @@ def _load(
         warnings.insert(
             0, "this model is UNTRAINED, its weights are random numbers: its labels mean nothing"
         )
+    if len(folder.id2label) > 2:
+        warnings.append(
+            f"{folder.name} has {len(folder.id2label)} classes: a face's share of "
+            f"{folder.id2label[fake_index]!r} alone decides, against the threshold, even where "
+            "another class has more"
+        )
     request = LoadRequest(
         folder=folder.path,
         id2label=folder.id2label,

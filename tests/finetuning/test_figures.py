@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 from dfsubmit.extraction.index import FaceRow
-from dfsubmit.finetuning.figures import face_metrics, method_metrics
+from dfsubmit.finetuning.figures import face_metrics, method_metrics, video_figures
 
 
 def row(video: str, label: int, method: str = "m", dataset: str = "d") -> FaceRow:
@@ -57,3 +57,31 @@ def test_each_method_stands_against_the_real_faces_of_its_data_set() -> None:
     swap, trick = method_metrics(rows, np.array([0.3, 0.9, 0.2, 0.99]))
     assert (swap["method"], swap["fakes"], swap["reals"], swap["auc"]) == ("swap", 1, 1, 1.0)
     assert (trick["method"], trick["auc"]) == ("trick", 0.0)
+
+
+def test_an_interval_over_groups_goes_with_the_figures_over_videos() -> None:
+    """Five people, each of whom the model takes for more or less fake than the others."""
+    random = np.random.default_rng(0)
+    labels = [n % 2 for n in range(240)]
+    rows = [row(str(n // 3 * 2 + label), label) for n, label in enumerate(labels)]
+    people = [int(row.video) % 5 for row in rows]
+    p_fake = 0.5 + 0.2 * (np.array(labels) - 0.5) + 0.1 * (np.array(people) - 2)
+    p_fake = np.clip(p_fake + random.normal(0, 0.1, len(rows)), 0, 1)
+    plain = face_metrics(rows, p_fake)
+    many = video_figures(rows, p_fake, [row.video for row in rows])
+    few = video_figures(rows, p_fake, [str(person) for person in people])
+    assert many.videos == few.videos == len({row.video for row in rows}) == many.groups
+    assert few.groups == 5
+    for name in ("macro_f1", "auc"):
+        value, low, high = many.figures[name]
+        assert value == plain[f"video_{name}"]
+        assert low < value < high
+        assert few.figures[name][2] - few.figures[name][1] > 1.2 * (high - low)
+    assert str(few).endswith(f"over {few.videos} videos in 5 groups, too few groups (5)")
+    assert str(many).startswith(f"macro F1 {plain['video_macro_f1']:.3f} [")
+
+
+def test_figures_of_one_class_alone_are_none() -> None:
+    alone = video_figures([row("a", 1)], np.array([0.9]), ["g"])
+    assert alone.figures == {}
+    assert str(alone).startswith("one class alone over 1 videos")

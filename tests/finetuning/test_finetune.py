@@ -50,7 +50,10 @@ def figures(model: Path) -> dict[str, object]:
     for entry in data["history"]:
         for key in ("runtime", "samples_per_second", "steps_per_second"):
             entry.pop(key, None)
-    return {key: data[key] for key in ("history", "losses", "best_step", "validation", "methods")}
+    return {
+        key: data[key]
+        for key in ("history", "losses", "best_step", "validation", "chosen_on", "methods")
+    }
 
 
 def test_extract_keeps_videos_of_one_name_apart_and_counts_failures(faces: Path) -> None:
@@ -102,6 +105,9 @@ def test_finetune_makes_a_model_folder_that_can_be_run(
         "--balance",
     )
     assert "kept: step" in text
+    figures_line = next(line for line in text.splitlines() if line.startswith("validation: "))
+    assert "AUC 1.000 [" in figures_line
+    assert "too few groups (1); chosen on these 1 groups" in figures_line
     model = open_model(output)
     assert model.recipe_known
     assert model.recipe == load_recipe(faces / "dfsubmit_recipe.json")
@@ -130,6 +136,7 @@ def test_finetune_makes_a_model_folder_that_can_be_run(
     assert not sides[0] & sides[1]
     card = (output / "README.md").read_text()
     assert "no identity group stands on both sides" in card
+    assert figures_line.removeprefix("validation: ").split(";")[0] in card
     assert "FaceSwap" in card
     _run_obeys_the_recipe(output, tree, tmp_path)
 

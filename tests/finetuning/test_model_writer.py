@@ -8,6 +8,7 @@ from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.plan import Plan
 from dfsubmit.finetuning.data.splits import Split
+from dfsubmit.finetuning.figures import VideoFigures
 from dfsubmit.finetuning.finetune import Outcome
 from dfsubmit.finetuning.model_writer import model_card
 from dfsubmit.finetuning.options import TuneOptions
@@ -40,6 +41,8 @@ def test_the_card_counts_faces_and_leaves_undefined_figures_open() -> None:
         best_step=1,
         validation={"macro_f1": 0.75, "auc": 1.0},
         test={"a|b": {"f1_fake": 1.0}},  # one class alone
+        chosen_on=VideoFigures(2, 2, {"macro_f1": (0.75, 0.4, 0.9)}),
+        tested_on={"a|b": VideoFigures(1, 1, {})},
         methods=[],
         seconds=60.0,
         parameters=(1, 2),
@@ -51,5 +54,8 @@ def test_the_card_counts_faces_and_leaves_undefined_figures_open() -> None:
     assert card.startswith("# mine\n")
     assert "| learn | a\\|b | fake | swap | 1 | 1 |" in card
     assert "| test | a\\|b | fake | swap | 1 | 1 |" in card
-    assert "| validation | 0.7500 | – | 1.0000 | – | – |" in card
-    assert "| test: a\\|b | – | 1.0000 | – | – | – |" in card
+    assert "| validation | 0.750 | – | 1.000 | – | – |" in card
+    assert "| test: a\\|b | – | 1.000 | – | – | – |" in card
+    assert "macro F1 0.750 [0.400, 0.900] over 2 videos in 2 groups, too few groups (2). " in card
+    assert "**chosen on these 2 groups**" in card
+    assert "- test: a\\|b: one class alone over 1 videos in 1 groups" in card

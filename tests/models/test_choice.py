@@ -59,7 +59,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
         name: str,
         recipe: Recipe | None = None,
         weights: str = "fine",
-        labels: tuple[str, str] = ("Real", "Fake"),
+        labels: tuple[str, ...] = ("Real", "Fake"),
         **config: Any,
     ) -> Path:
         folder = tmp_path / name
@@ -127,6 +127,15 @@ def test_an_override_that_changes_nothing_is_no_matter(
     folder = make_folder("first", MINE)
     assert choose(plugins, folder, recipe=MINE, frames=12).warnings == []
     assert choose(plugins, folder, recipe=folder / RECIPE_FILE).recipe == MINE
+
+
+def test_what_a_third_class_means_is_said(
+    make_folder: Callable[..., Path], plugins: Plugins
+) -> None:
+    chosen = choose(plugins, make_folder("first", MINE, labels=("Real", "Fake", "Cartoon")))
+    (warning,) = chosen.warnings
+    assert "3 classes" in warning
+    assert "share of 'Fake' alone decides" in warning
 
 
 def test_untrained_weights_are_the_first_thing_said(

@@ -127,11 +127,13 @@ def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
 
     write_model(backbone, plan, options, outcome)
     tuning.forget_checkpoints(options)
-    figures = outcome.validation
+    click.echo(f"kept: step {outcome.best_step}, the best of {len(outcome.history)} evaluations")
     click.echo(
-        f"kept: step {outcome.best_step}, macro F1 {figures['macro_f1']:.4f} by frame, "
-        f"{figures['video_macro_f1']:.4f} by video"
+        f"validation: {outcome.chosen_on}; chosen on these {outcome.chosen_on.groups:,} groups, "
+        "which makes it too good rather than too bad"
     )
+    for name, figures in outcome.tested_on.items():
+        click.echo(f"test on {name}: {figures}")
     click.echo(f"model: {options.output}")
 
 

@@ -19,13 +19,12 @@ from dfsubmit.finetuning.data.dataset import unreadable_crops
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.splits import Split, split_faces
 from dfsubmit.finetuning.options import TuneOptions
+from dfsubmit.intervals.groups import FEW_GROUPS
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import LABELS
 
 EVAL_STEPS = 200
 """EXP-004's; fewer where the whole fine-tuning would have less than four evaluations."""
-FEW_GROUPS = 10
-"""Fewer identity groups than that to validate on are warned of."""
 
 
 @dataclass(frozen=True)
