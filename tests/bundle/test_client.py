@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -239,6 +240,52 @@ def test_a_rehearsed_bundle_goes_with_what_is_expected_of_it(
     result = submit(bundle, server, "--yes")
     assert result.exit_code == 1
     assert "was changed since its rehearsal" in result.output
+
+
+def test_a_report_that_was_not_written_here_is_not_believed(
+    predict_bundle: Path, tmp_path: Path, server: Server
+) -> None:
+    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
+    passed_report(bundle, bundle_hash(bundle))
+    report = kept(bundle) / "report.json"
+    whole = report.read_text()
+    report.write_text(whole.replace("0.61", "0.99"))
+    result = submit(bundle, server, "--yes")
+    assert result.exit_code == 1
+    assert "was not rehearsed here" in result.output
+    forced = submit(bundle, server, "--force")
+    assert "macro F1 on labelled data: not measured" in forced.output
+    report.write_text(whole)
+    manifest = bundle / "bundle.json"
+    manifest.write_text(manifest.read_text().replace('"mean"', '"max"'))
+    assert "was not rehearsed here" in submit(bundle, server, "--yes").output
+    assert server.stored == {}
+
+
+@pytest.mark.usefixtures("client_3")
+def test_the_client_runs_nothing_of_the_bundle_and_gets_no_other_key(
+    predict_bundle: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
+    marker = tmp_path / "this was run"
+    for name in ("requests", "json", "aifactory", "sitecustomize"):
+        code = f"open({str(marker)!r}, 'w').close()\n"
+        (bundle / f"{name}.py").write_text(code)
+        (bundle / "assets" / f"{name}.py").write_text(code)
+    monkeypatch.chdir(bundle)
+    given: list[dict[str, str]] = []
+    start = subprocess.Popen
+
+    def note(*arguments: Any, **options: Any) -> Any:
+        given.append(options["env"])
+        return start(*arguments, **options)
+
+    monkeypatch.setenv("HF_TOKEN", "another-key")
+    monkeypatch.setattr(client.subprocess, "Popen", note)
+    assert client.send(bundle, "predict", "m", KEY, server=server.url).accepted
+    assert not marker.exists()
+    assert [KEY in env.values() for env in given] == [True]
+    assert "another-key" not in given[0].values()
 
 
 def from_model_to_ledger(

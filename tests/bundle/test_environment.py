@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, PYTHON, SERVER, project
-from dfsubmit.bundle.rehearse.environment import find_python, install, make_environment, versions
+from dfsubmit.bundle.rehearse.environment import find_python, make_environment, versions
 from dfsubmit.errors import DfsubmitError
 
 
@@ -46,11 +46,6 @@ def test_a_python_of_pyenv_is_found_beside_a_dead_shim(
     home.mkdir(parents=True)
     (home / "python").symlink_to(sys.executable)
     assert find_python(version) == home / "python"
-
-
-def test_a_failing_installation_says_why(tmp_path: Path) -> None:
-    error = install(Path(sys.executable), ["--no-index", "no-such-package-here"], tmp_path)
-    assert "no-such-package-here" in error
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dfsubmit.bundle.rehearse.network import namespace_works, write_blocker
+from dfsubmit.bundle.rehearse.confinement import NETWORK, probe
+from dfsubmit.bundle.rehearse.network import write_blocker
 
 # Documentation addresses (RFC 5737): nothing answers there, and nothing is disturbed.
 OUTSIDE = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=30)"
@@ -50,9 +51,9 @@ def test_the_blocker_reaches_grandchildren_and_leaves_loopback_open(tmp_path: Pa
 
 
 def test_the_namespace_has_loopback_and_nothing_else() -> None:
-    if not namespace_works():
+    if NETWORK not in probe():
         pytest.skip("this system allows no network namespaces")
-    enter = "from dfsubmit.bundle.rehearse.network import enter_namespace; enter_namespace(); "
+    enter = "from dfsubmit.bundle.rehearse.confinement import enter; enter(['network']); "
     done = run(enter + LOOPBACK)
     assert done.returncode == 0, done.stderr
     done = run(enter + OUTSIDE)

@@ -93,19 +93,9 @@ def versions(python: Path) -> dict[str, str]:
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
 
-def install(python: Path, arguments: list[str], folder: Path) -> str:
-    """``pip install`` in a folder: an empty string, or pip's last line of complaint."""
-    try:
-        _call([str(python), "-I", "-m", "pip", "install", "--quiet", *arguments], folder)
-    except DfsubmitError as error:
-        return error.message
-    return ""
-
-
-def _call(command: list[str], folder: Path | None = None) -> None:
+def _call(command: list[str]) -> None:
     done = subprocess.run(
         command,
-        cwd=folder,
         env=child_environment(network=True),
         capture_output=True,
         text=True,

@@ -1,11 +1,11 @@
 """Run a notebook in a fresh kernel.
 
-The child process of a rehearsal. It enters the closed network and gives up CPUs before it starts
-the kernel, so that both, and every process of the notebook, live under the same rules.
+The child process of a rehearsal. It enters its confinement and gives up CPUs before it starts the
+kernel, so that both, and every process of the notebook, live under the same rules.
 
 The job is a JSON object: notebook (as JSON), executed (where the run notebook goes), result
-(where a JSON object with "error" and "seconds" goes), folder (the working folder), cpus, namespace
-(whether to close the network here).
+(where a JSON object with "error" and "seconds" goes), folder (the working folder), cpus, confined
+and hidden (as `confinement.enter` takes them).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.bundle.rehearse.network import enter_namespace
+from dfsubmit.bundle.rehearse.confinement import enter
 
 KERNEL = "rehearsal"
 """The name of the kernel specification that the job runs in."""
@@ -25,8 +25,8 @@ KERNEL = "rehearsal"
 def main(job_file: str) -> None:
     """Run one job; a failing notebook is a result, not an error of this process."""
     job: dict[str, Any] = json.loads(Path(job_file).read_text(encoding="utf-8"))
-    if job["namespace"]:
-        enter_namespace()
+    if job["confined"]:
+        enter(job["confined"], job["hidden"])
     # Where the system cannot restrict a process (macOS), the report's CPU count is the machine's.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["cpus"]])

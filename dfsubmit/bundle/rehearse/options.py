@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dfsubmit.bundle.rehearse.sandbox import Limits
+from dfsubmit.bundle.rehearse.watching import Limits
 from dfsubmit.bundle.upload import MAX_SIZE
 
 

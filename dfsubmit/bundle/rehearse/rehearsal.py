@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.bundle import checks
+from dfsubmit.bundle import checks, state
 from dfsubmit.bundle.manifest import MANIFEST_FILE, NOTEBOOKS, bundle_hash, changes, read_manifest
 from dfsubmit.bundle.package.notebooks import read_notebook, role
 from dfsubmit.bundle.pins import CPUS
-from dfsubmit.bundle.rehearse import network, outcome
-from dfsubmit.bundle.rehearse.environment import PRESENT, install, make_environment, versions
+from dfsubmit.bundle.rehearse import confinement, outcome
+from dfsubmit.bundle.rehearse.environment import PRESENT, make_environment, versions
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
 from dfsubmit.bundle.rehearse.report import WARN, Report, kept, write
 from dfsubmit.bundle.rehearse.sandbox import Run, Sandbox
@@ -29,6 +29,22 @@ from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.files import relative_files
 from dfsubmit.machine import available_cpus
+
+_REQUIREMENTS = """\
+import subprocess, sys
+
+pip = [sys.executable, "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
+done = subprocess.run(pip, capture_output=True, text=True)
+if done.returncode:
+    raise RuntimeError("pip: " + "".join(done.stderr.strip().splitlines()[-1:]))
+"""
+_NOT_HELD = {
+    confinement.PROCESSES: "no namespace for processes here: what the notebook leaves running is"
+    " looked for and ended, what hides from that is not found",
+    confinement.PROC: "the notebook can see this machine's processes, and read keys in the"
+    " environment of those that are the user's",
+    confinement.FILES: "the notebook can reach this machine's Unix sockets, and files with keys",
+}
 
 
 def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line: None) -> Report:
@@ -147,27 +163,43 @@ class _Rehearsal:
         report.add("environment", stand_ins, good, bad=WARN)
         first, rest = split(notebook, report.target)
         python = environment.python
-        sandbox = Sandbox(python, self.work, self.scratch, options.limits, not options.fresh)
+        hidden = confinement.private_paths(Path.home(), state.home())
+        held = confinement.probe(hidden)
+        keep_path = not options.fresh
+        sandbox = Sandbox(
+            python, self.work, self.scratch, options.limits, keep_path, held, tuple(hidden)
+        )
+        self._add_confinement(held)
         if options.fresh:
             self.say("installing")
             if not self._install(sandbox, first):
                 return
         report.figures["versions"] = versions(python)
-        closed = "namespace" if network.namespace_works() else "blocker"
-        ways = {"namespace": "a namespace with only loopback", "blocker": "Python's sockets fail"}
-        report.add("network", [], f"closed while the notebook ran: {ways[closed]}")
         self.say("running the notebook")
-        self._add_run(sandbox.run(rest, self.folder / "executed.ipynb", closed=closed))
+        self._add_run(sandbox.run(rest, self.folder / "executed.ipynb", closed=True))
+
+    def _add_confinement(self, held: frozenset[str]) -> None:
+        """What is held while a notebook runs, and what cannot be on this machine."""
+        open_ways = "not closed by the system: only Python's own sockets fail"
+        self.report.add(
+            "network",
+            [open_ways if confinement.NETWORK not in held else ""],
+            "closed while the notebook ran: a namespace with only loopback",
+            bad=WARN,
+        )
+        missing = [text for part, text in _NOT_HELD.items() if part not in held]
+        good = "its own processes, which ended with it; keys and sockets of this machine covered"
+        self.report.add("confinement", missing, good, bad=WARN)
 
     def _install(self, sandbox: Sandbox, cells: Mapping[str, Any]) -> bool:
-        error = ""
         # The server of 3.x installs requirements.txt itself; the 2025 notebook does it in a cell.
         if self.report.target == "predict" and (self.work / "requirements.txt").is_file():
-            error = install(sandbox.python, ["-r", "requirements.txt"], self.work)
-        if not error:
-            run = sandbox.run(cells, self.folder / "installation.ipynb")
-            error = run.error
-            self.report.figures["install_seconds"] = round(run.seconds, 1)
+            cell = {"cell_type": "code", "id": "requirements", "metadata": {}, "outputs": []}
+            cell |= {"execution_count": None, "source": _REQUIREMENTS}
+            cells = {**cells, "cells": [cell, *cells["cells"]]}
+        run = sandbox.run(cells, self.folder / "installation.ipynb", closed=False)
+        error = run.error
+        self.report.figures["install_seconds"] = round(run.seconds, 1)
         if not error and (self.work / outcome.SUBMISSION).exists():
             error = f"{outcome.SUBMISSION} was written by an installing cell, with the network open"
         return self.report.add("installation", [error], "the installing cells ran")

@@ -6,7 +6,6 @@ from outside; what goes over a limit is killed with everything that it started.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -17,24 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.bundle.pins import CPUS, MEMORY, TIME_LIMIT
 from dfsubmit.bundle.rehearse import network
+from dfsubmit.bundle.rehearse.confinement import NETWORK, PROCESSES
 from dfsubmit.bundle.rehearse.kernelrun import KERNEL
+from dfsubmit.bundle.rehearse.watching import Limits, guardian, watch
 from dfsubmit.bundle.variables import child_environment
 from dfsubmit.errors import NotInstalled
 from dfsubmit.processes import python_command
 
-_WATCH_INTERVAL = 0.5
 _JOB = "from dfsubmit.bundle.rehearse.kernelrun import main; main(sys.argv[1])"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Attributes: seconds; bytes of memory summed over all processes; CPUs."""
-
-    seconds: float = TIME_LIMIT
-    memory: int = MEMORY
-    cpus: int = CPUS
 
 
 @dataclass(frozen=True)
@@ -65,6 +55,8 @@ class Sandbox:
         scratch: a folder for this sandbox's own files, outside of `folder`.
         limits: of every run.
         keep_path: hand this process's PYTHONPATH on, for the present environment.
+        held: what `confinement` can hold on this machine.
+        hidden: files and folders that no notebook may see.
     """
 
     python: Path
@@ -72,14 +64,16 @@ class Sandbox:
     scratch: Path
     limits: Limits
     keep_path: bool
+    held: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
 
-    def run(self, notebook: Mapping[str, Any], executed: Path, *, closed: str = "") -> Run:
+    def run(self, notebook: Mapping[str, Any], executed: Path, *, closed: bool) -> Run:
         """Run a notebook in a fresh kernel.
 
         Args:
             notebook: as JSON.
             executed: where the notebook with its outputs goes.
-            closed: "namespace" or "blocker" closes the network in that way; "" leaves it open.
+            closed: whether to close the network.
 
         Raises:
             NotInstalled: nbclient, ipykernel or psutil is missing.
@@ -94,13 +88,14 @@ class Sandbox:
             "result": str(result_file),
             "folder": str(self.folder),
             "cpus": self.limits.cpus,
-            "namespace": closed == "namespace",
+            "confined": sorted(self.held if closed else self.held - {NETWORK}),
+            "hidden": self.hidden,
         }
         job_file = self.scratch / "job.json"
         job_file.write_text(json.dumps(job), encoding="utf-8")
         log = self.scratch / "kernel.log"
         started = time.monotonic()
-        with log.open("wb") as stream:
+        with log.open("wb") as stream, guardian() as others:
             process = subprocess.Popen(
                 python_command(_JOB, str(job_file)),
                 cwd=self.scratch,
@@ -112,7 +107,7 @@ class Sandbox:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
-            peak, over = _watch(process, self.limits)
+            peak, over = watch(process, self.limits, others, PROCESSES in self.held)
         seconds = time.monotonic() - started
         if over:
             limits = {"time": f"{self.limits.seconds:g} s", "memory": f"{self.limits.memory:,} B"}
@@ -125,10 +120,10 @@ class Sandbox:
             return Run(f"the kernel could not be run: {' '.join(tail)}", seconds, peak)
         return Run(result["error"], result["seconds"], peak)
 
-    def _write_kernel(self, closed: str) -> None:
+    def _write_kernel(self, closed: bool) -> None:
         paths = [os.environ["PYTHONPATH"]] if self.keep_path and "PYTHONPATH" in os.environ else []
         environment = {}
-        if closed == "blocker":
+        if closed and NETWORK not in self.held:
             network.write_blocker(self.scratch / "blocker")
             paths.insert(0, str(self.scratch / "blocker"))
         if closed:
@@ -151,53 +146,3 @@ def _require_packages() -> None:
     for package in ("nbformat", "nbclient", "ipykernel", "psutil"):
         if importlib.util.find_spec(package) is None:
             raise NotInstalled.extra("rehearse", "bundle", package)
-
-
-def _watch(process: subprocess.Popen[bytes], limits: Limits) -> tuple[int, str]:
-    """Wait for a process within the limits: (peak memory, "time", "memory" or "")."""
-    import psutil
-
-    deadline = time.monotonic() + limits.seconds
-    peak = 0
-    try:
-        while process.poll() is None:
-            used = _memory(psutil.Process(process.pid))
-            peak = max(peak, used)
-            if time.monotonic() > deadline:
-                return peak, "time"
-            if used > limits.memory:
-                return peak, "memory"
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_WATCH_INTERVAL)
-        return peak, ""
-    finally:
-        _kill_tree(process)
-
-
-def _memory(root: Any) -> int:
-    """Bytes that a process and all its descendants use together."""
-    import psutil
-
-    total = 0
-    # Processes end while they are looked at.
-    with contextlib.suppress(psutil.Error):
-        # The root is the notebook's driver, which the server does not have.
-        for process in root.children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                memory = process.memory_full_info()
-                total += int(getattr(memory, "pss", 0) or memory.rss)
-    return total
-
-
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    import psutil
-
-    family: list[Any] = []
-    with contextlib.suppress(psutil.Error):
-        family = psutil.Process(process.pid).children(recursive=True)
-    if process.poll() is None:
-        process.kill()
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    process.wait()

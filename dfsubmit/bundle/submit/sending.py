@@ -150,6 +150,8 @@ def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -
         DfsubmitError: refused, with the client's words.
     """
     manifest = plan.manifest
+    if bundle_hash(plan.bundle) != plan.bundle_hash:
+        raise DfsubmitError(f"{plan.bundle} was changed since this submission was planned")
     sent = datetime.now(ledger.KOREA)
     answer = client.send(
         plan.bundle,

@@ -59,7 +59,7 @@ def command(
     from dfsubmit.bundle.rehearse.options import RehearsalOptions
     from dfsubmit.bundle.rehearse.rehearsal import rehearse
     from dfsubmit.bundle.rehearse.report import kept, table
-    from dfsubmit.bundle.rehearse.sandbox import Limits
+    from dfsubmit.bundle.rehearse.watching import Limits
 
     options = RehearsalOptions(
         bundle=bundle,
