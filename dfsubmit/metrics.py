@@ -172,7 +172,8 @@ def cumulative_counts(
     counts = []
     for of_class in (fake, ~fake):
         running = np.cumsum(sorted_weights * of_class, axis=1, dtype=np.float64)[:, last_of_ties]
-        counts.append(np.pad(running, ((0, 0), (1, 0))))
+        # (np.pad takes longer than all the rest where there are few files)
+        counts.append(np.concatenate([np.zeros((len(running), 1)), running], axis=1))
     return counts[0], counts[1]
 
 

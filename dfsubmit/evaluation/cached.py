@@ -34,6 +34,7 @@ class CachedRun:
 
     Attributes:
         name: the scores file's stem.
+        files: the names of the n files.
         labels: int64 (n,), the true labels.
         frames: the scored frames of each file; None for a file that failed.
         failure: float64 (n,), 0.0 or 1.0: the failure label that the run gave, or would give.
@@ -43,6 +44,7 @@ class CachedRun:
     """
 
     name: str
+    files: tuple[str, ...]
     labels: IntArray
     frames: list[FrameScores | None]
     failure: FloatArray
@@ -93,6 +95,7 @@ def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> Cac
     failures = [result for result in chosen if result.status is not Status.OK]
     return CachedRun(
         name=path.name.removesuffix(".scores.jsonl"),
+        files=tuple(labels),
         labels=np.array([row.label for row in labels.values()], dtype=np.int64),
         frames=[_frames(result) for result in chosen],
         failure=np.array([float(result.label) for result in chosen]),

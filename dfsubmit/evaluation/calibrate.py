@@ -2,6 +2,8 @@
 
 In: a `CachedRun`. Out: a `Calibration`: the `Decision` fitted on all files, and what the same
 procedure achieves on files that it has not seen (cross-validation), beside the plain decision.
+The gain's interval comes from fitting again on every bootstrap sample: what was fitted is as much a
+matter of which files were labelled as the figure is.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ import numpy.typing as npt
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
-from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, bootstrap, interval
-from dfsubmit.evaluation.statistics.folds import fold_count, out_of_fold
+from dfsubmit.evaluation.statistics.bootstrap import SAMPLES, interval, sample_weights
+from dfsubmit.evaluation.statistics.folds import fold_count, folds, out_of_fold
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.metrics import Predictions, point
+from dfsubmit.metrics import Predictions, measure, point
 from dfsubmit.records import FloatArray, IntArray
-from dfsubmit.scoring.decision import Decision
+from dfsubmit.scoring.decision import Decision, hash_names
 
 JUDGED_BY = ("macro_f1", "f1_fake", "accuracy", "log_loss", "brier", "ece")
 TEMPERATURES = 2.0 ** np.linspace(-4, 4, 65)
@@ -36,7 +38,7 @@ class Calibration:
         before: metrics of `JUDGED_BY` at temperature 1 and threshold 0.5.
         after: the same out of fold: each file judged by values fitted without its fold.
         gain: macro F1 after minus before.
-        gain_interval: its 95 % interval, over files.
+        gain_interval: its 95 % interval, from the same procedure on every bootstrap sample.
         files, folds: counts.
     """
 
@@ -47,6 +49,11 @@ class Calibration:
     gain_interval: tuple[float, float]
     files: int
     folds: int
+
+    @property
+    def gains(self) -> bool:
+        """Whether the gain is larger than chance explains."""
+        return self.gain_interval[0] > 0
 
 
 def calibrate(
@@ -92,9 +99,12 @@ def calibrate(
     tuned_p, tuned = p_fake[_unit()].copy(), plain.predicted.copy()
     tuned_p[scored], tuned[scored] = out_of_fold(labels, numbers, judge, seed)
     after = Predictions(run.labels, tuned, tuned_p, scored)
-    best, threshold = _fit(labels, p_scored, surprise, np.ones(len(labels), dtype=bool))
+    everything = np.ones(len(labels), dtype=bool)
+    best, threshold = _fit(labels, p_scored, surprise, everything)
     count = fold_count(labels, numbers)
-    values = bootstrap([plain, after], groups, ["macro_f1"], SAMPLES, seed)["macro_f1"]
+    fold = np.full(len(run.labels), -1)
+    fold[scored] = folds(labels, numbers, count, seed)
+    gains = _refitted_gains(plain, p_fake, fold, groups, seed, progress)
     before_metrics, after_metrics = point(plain, JUDGED_BY), point(after, JUDGED_BY)
     return Calibration(
         decision=Decision(
@@ -104,6 +114,7 @@ def calibrate(
             fitted_on={
                 "files": int(scored.sum()),
                 "folds": count,
+                "names": hash_names(np.array(run.files, dtype=object)[scored]),
                 "macro_f1_before": before_metrics["macro_f1"],
                 "macro_f1_after_out_of_fold": after_metrics["macro_f1"],
             },
@@ -111,10 +122,58 @@ def calibrate(
         before=before_metrics,
         after=after_metrics,
         gain=after_metrics["macro_f1"] - before_metrics["macro_f1"],
-        gain_interval=interval(values[1] - values[0]),
+        gain_interval=interval(gains),
         files=int(scored.sum()),
         folds=count,
     )
+
+
+def _refitted_gains(
+    plain: Predictions,
+    p_fake: FloatArray,
+    fold: IntArray,
+    groups: IntArray,
+    seed: int,
+    progress: bool,
+) -> FloatArray:
+    """The gain in macro F1 of each bootstrap sample, fitted anew on it and judged out of fold.
+
+    A group that a sample holds twice is in one fold both times, so nothing that was fitted on it
+    judges it.
+
+    Args:
+        plain: at temperature 1 and threshold 0.5.
+        p_fake: float64 (temperatures, n).
+        fold: int64 (n,); -1 for files that failed, which keep their failure label.
+        groups: int64 (n,): what is drawn.
+
+    Returns:
+        float64 (`SAMPLES`,); NaN where a sample lacks a class.
+    """
+    surprise = _surprise(plain.labels, p_fake)
+    everyone = np.arange(len(fold))
+    gains: list[FloatArray] = []
+    bar = progress_bar(SAMPLES, "refitted samples", progress)
+    for block in sample_weights(groups, SAMPLES, seed):
+        tuned = np.tile(plain.predicted, (len(block), 1))
+        for held_out in range(int(fold.max()) + 1):
+            inside = fold == held_out
+            learning = block * ((fold >= 0) & ~inside)
+            places = _best_temperatures(learning @ surprise.T)
+            for sample, place in enumerate(places):
+                rows = np.repeat(everyone, learning[sample].astype(np.int64))
+                if 0 < plain.labels[rows].sum() < len(rows):
+                    threshold = best_threshold(plain.labels[rows], p_fake[place][rows])
+                    tuned[sample, inside] = p_fake[place][inside] > threshold
+        before = measure(plain, block, ["macro_f1"])["macro_f1"]
+        after = [
+            measure(Predictions(plain.labels, said, None, fold >= 0), weights[None], ["macro_f1"])
+            for said, weights in zip(tuned, block, strict=True)
+        ]
+        gains.append(np.concatenate([value["macro_f1"] for value in after]) - before)
+        bar.update(len(block))
+    bar.close()
+    return np.concatenate(gains)
 
 
 def _unit() -> int:
@@ -133,8 +192,13 @@ def _fit(
     labels: IntArray, p_fake: FloatArray, surprise: FloatArray, rows: npt.NDArray[np.bool_]
 ) -> tuple[int, float]:
     """The best temperature's place, and the best threshold at it, on the given rows."""
-    losses = surprise[:, rows].mean(axis=1)
-    # Of equal losses (an aggregate that no temperature moves) the one nearest to 1.
-    equal = np.flatnonzero(losses <= losses.min() + 1e-12)
-    best = int(equal[np.argmin(np.abs(equal - _unit()))])
+    best = int(_best_temperatures(surprise[:, rows].mean(axis=1)[None])[0])
     return best, best_threshold(labels[rows], p_fake[best][rows])
+
+
+def _best_temperatures(losses: FloatArray) -> IntArray:
+    """The place of the lowest loss in each row of (b, temperatures); of equal losses (an aggregate
+    that no temperature moves) the one nearest to temperature 1."""
+    equal = losses <= losses.min(axis=1, keepdims=True) * (1 + 1e-12)
+    distance = np.abs(np.arange(losses.shape[1]) - _unit())
+    return np.argmin(np.where(equal, distance, len(TEMPERATURES)), axis=1).astype(np.int64)

@@ -51,6 +51,7 @@ class Row:
         cross_validated_f1: macro F1 with each fold's labels at the best threshold of the others;
             NaN where the files allow no two folds.
         fallbacks: files on which the aggregator failed and the mean stood in.
+        in_sample: files that threshold and temperature were fitted on.
         predictions: what the figures were computed from.
     """
 
@@ -68,6 +69,7 @@ class Row:
     best_threshold: float
     cross_validated_f1: float
     fallbacks: int
+    in_sample: int
     predictions: Predictions = field(repr=False)
 
     @property
@@ -204,6 +206,7 @@ def compare(
                 best_threshold=best_threshold(prediction.labels, prediction.p_fake),
                 cross_validated_f1=_cross_validated_f1(prediction, groups),
                 fallbacks=fallbacks[number],
+                in_sample=decision.fitted_among(run.files),
                 predictions=prediction,
             )
         )

@@ -7,7 +7,7 @@ with intervals, the confusion matrix, and the same for every value of every colu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.intervals.metrics import intervals
 from dfsubmit.intervals.quantiles import SAMPLES, Interval
 from dfsubmit.metrics import TITLES, Predictions, point
-from dfsubmit.output.scores import read_scores
+from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import read_submission
 from dfsubmit.records import FAKE, REAL, IntArray, Status
+from dfsubmit.scoring.decision import decision_of_run
 
 PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")
 """What is given, with intervals, for each part of the files; the first one ranks the parts."""
@@ -63,6 +64,7 @@ class Evaluation:
         parts: by column of the labels: its values, the lowest balanced accuracy first.
         left_out: columns with too many values to break down by.
         predictions: what the figures were computed from.
+        in_sample: how many of the files the run's own threshold and temperature were fitted on.
     """
 
     source: str
@@ -72,6 +74,7 @@ class Evaluation:
     parts: dict[str, list[Measured]]
     left_out: list[str]
     predictions: Predictions
+    in_sample: int = 0
 
 
 def evaluate(
@@ -120,7 +123,14 @@ def evaluate(
         parts=parts,
         left_out=left_out,
         predictions=predictions,
+        in_sample=_in_sample(path, labels),
     )
+
+
+def _in_sample(path: Path, names: Iterable[str]) -> int:
+    scores = path if path.suffix == ".jsonl" else scores_path(path)
+    decision = decision_of_run(read_meta(scores))
+    return 0 if decision is None else decision.fitted_among(names)
 
 
 def _measure(

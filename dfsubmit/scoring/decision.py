@@ -7,8 +7,10 @@ same at another temperature. Needs NumPy alone, because every run of the pipelin
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ class Decision:
         temperature: frame probabilities become ``sigmoid(logit(p) / temperature)`` before they are
             aggregated; over 1 softens them.
         threshold: a file is fake when the aggregate is above it; in [0, 1].
-        fitted_on: what they were fitted on, for people (files, figures out of fold).
+        fitted_on: what they were fitted on: figures out of fold, for people, and under "names" the
+            files (`hash_names`).
     """
 
     aggregator: str
@@ -47,10 +50,24 @@ class Decision:
             raise ValueError(f"temperature {self.temperature!r} is not from 0.01 to 100")
         if not (_is_number(self.threshold) and 0 <= self.threshold <= 1):
             raise ValueError(f"threshold {self.threshold!r} is not from 0 to 1")
+        if not isinstance(self.fitted_on, dict):
+            raise ValueError(f"fitted_on {self.fitted_on!r} is no object")
 
     def temper(self, p_fake: FloatArray) -> FloatArray:
         """Frame probabilities, float64 (n,) in [0, 1], at this temperature."""
         return temper(p_fake, self.temperature)
+
+    def fitted_among(self, names: Iterable[str]) -> int:
+        """How many of the named files it was fitted on: figures of these are in-sample."""
+        known = set(str(self.fitted_on.get("names", "")).split())
+        return len(known & set(hash_names(names).split())) if known else 0
+
+
+def hash_names(names: Iterable[str]) -> str:
+    """The files' names as the first 12 hexadecimal digits of their SHA-256, sorted, one space
+    between them: they tell whether a file is among them, and do not tell what it is called."""
+    hashes = (hashlib.sha256(name.encode("utf-8", "surrogatepass")) for name in names)
+    return " ".join(sorted({digest.hexdigest()[:12] for digest in hashes}))
 
 
 def temper(p_fake: FloatArray, temperature: float) -> FloatArray:
@@ -87,6 +104,14 @@ def read_decision(folder: Path) -> Decision | None:
         raise ModelError(
             f"{path}: {error}", "write it anew with 'dfsubmit calibrate', or remove it"
         ) from error
+
+
+def decision_of_run(meta: Mapping[str, Any]) -> Decision | None:
+    """The decision that a run's metadata say it made its labels with; None where they do not."""
+    try:
+        return Decision(**meta["decision"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def decision_for(folder: Path, aggregator: str) -> tuple[Decision, str]:

@@ -37,6 +37,16 @@ def test_everything_measured() -> None:
     ]
 
 
+def test_what_was_judged_on_its_own_files_is_called_in_sample() -> None:
+    rehearsal = Report("b", "0" * 64, "task", "2026-01-01T00:00:00+00:00")
+    rehearsal.figures = {"macro_f1": 0.6, "macro_f1_ci": [0.5, 0.7], "labelled": 8, "in_sample": 5}
+    rows = [{**COMPARISON["aggregators"][0], "in_sample": 5}]
+    lines = expectations(Evidence(rehearsal, {"aggregators": rows}), "mean")
+    assert all(
+        line.endswith("in-sample: the threshold was fitted on 5 of them") for line in lines[:2]
+    )
+
+
 def test_nothing_measured_is_said() -> None:
     lines = expectations(Evidence(), "mean")
     assert len(lines) == 3

@@ -68,7 +68,9 @@ def test_noise_gains_nothing_out_of_fold(tmp_path: Path) -> None:
     write_scores(scores, results)
     rows = [f"{n}.mp4,{random.integers(0, 2)}" for n in range(200)]
     labels.write_text("\n".join(["filename,label", *rows]) + "\n")
-    assert calibrated(scores, labels).gain_interval[0] <= 0
+    calibration = calibrated(scores, labels)
+    assert calibration.gain_interval[0] <= 0
+    assert not calibration.gains
 
 
 def test_failed_files_are_judged_but_not_fitted(tmp_path: Path) -> None:
@@ -119,10 +121,27 @@ def test_the_command_writes_the_decision_beside_the_model(tmp_path: Path, model:
     assert decision is not None
     assert decision == Decision("mean", data["temperature"], data["threshold"], decision.fitted_on)
     assert data["after_out_of_fold"]["macro_f1"] > data["before"]["macro_f1"]
+    assert decision.fitted_among(read_labels(labels)) == 100
+    assert data["written"]
     # The decision is no part of what identifies the model, so it can be fitted again.
     text = invoke(*arguments).output
     assert "larger than chance" in text
-    assert str(model) in text
+    assert f"it replaces temperature {decision.temperature:.3g}" in text
+    assert f"to undo it: rm {model / DECISION_FILE}" in text
+
+
+def test_a_gain_that_may_be_chance_is_written_only_by_force(tmp_path: Path, model: Path) -> None:
+    scores, labels = make_run(tmp_path, n=60)
+    arguments = (scores, "--labels", labels, "--model", model)
+    data = json.loads(invoke(*arguments, "--json").stdout)
+    assert data["gain_ci"][0] <= 0
+    assert not data["written"]
+    assert read_decision(model) is None
+    assert "not written with --dry-run" in invoke(*arguments, "--force", "--dry-run").output
+    assert read_decision(model) is None
+    assert "not written (--force" in invoke(*arguments).output
+    assert "to undo it" in invoke(*arguments, "--force").output
+    assert read_decision(model) is not None
 
 
 def test_scores_of_another_model_are_refused(tmp_path: Path, model: Path) -> None:

@@ -26,6 +26,7 @@ from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAgg
 from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.output.scores import read_scores, write_scores
 from dfsubmit.records import Status
+from dfsubmit.scoring.decision import hash_names
 
 
 def rule(spec: str, function: Aggregator) -> BoundAggregator:
@@ -203,6 +204,16 @@ def test_the_threshold_is_the_runs_own_unless_given(tmp_path: Path) -> None:
     assert (own["threshold"], given["threshold"]) == (0.6, 0.2)
     assert own["recall"] < given["recall"]
     assert own["auc"] == given["auc"]
+
+
+def test_a_calibration_fitted_on_these_files_is_called_in_sample(tmp_path: Path) -> None:
+    names = hash_names(["000.mp4", "001.mp4", "elsewhere.mp4"])
+    calibration = {"aggregator": "mean", "threshold": 0.4, "fitted_on": {"names": names}}
+    scores, labels = make_run(tmp_path, meta={"calibration": calibration})
+    arguments = (scores, "--labels", labels, "--aggregator", "max")
+    rows = json.loads(invoke(*arguments, "--json").stdout)["aggregators"]
+    assert {row["aggregator"]: row["in_sample"] for row in rows} == {"mean": 2, "max": 0}
+    assert "mean: In-sample" in invoke(*arguments).output
 
 
 def test_mistakes_are_errors_of_use(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import evaluate
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.output.scores import read_scores, write_scores
+from dfsubmit.scoring.decision import Decision, hash_names
 
 
 def invoke(*arguments: object, code: int = 0) -> Result:
@@ -95,6 +97,19 @@ def test_early_exit_leaves_labels_exact_and_probabilities_undefined(tmp_path: Pa
     assert metrics["macro_f1"] == 1
     assert np.isnan(metrics["auc"])
     assert np.isnan(metrics["log_loss"])
+
+
+def test_a_decision_that_was_fitted_on_the_files_is_called_in_sample(tmp_path: Path) -> None:
+    names = ["000.mp4", "001.mp4", "elsewhere.mp4"]
+    decision = Decision("mean", threshold=0.4, fitted_on={"names": hash_names(names)})
+    meta: dict[str, object] = {"decision": dataclasses.asdict(decision)}
+    scores, labels = make_run(tmp_path, meta=meta)
+    assert evaluate(scores, read_labels(labels)).in_sample == 2
+    assert "In-sample" in invoke(scores, "--labels", labels).output
+    submission = submission_of(scores, tmp_path)
+    assert json.loads(invoke(submission, "--labels", labels, "--json").stdout)["in_sample"] == 2
+    other, _ = make_run(tmp_path, meta={"decision": {"aggregator": "mean"}})
+    assert evaluate(other, read_labels(labels)).in_sample == 0
 
 
 @pytest.mark.parametrize(

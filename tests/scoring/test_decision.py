@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from dfsubmit.scoring.decision import (
     DECISION_FILE,
     Decision,
     decision_for,
+    decision_of_run,
+    hash_names,
     read_decision,
     temper,
     write_decision,
@@ -55,12 +58,30 @@ def test_holds_for_its_own_aggregator_only(tmp_path: Path) -> None:
         '{"version": 1, "aggregator": "mean", "threshold": "0.5"}',
         '{"version": 1, "aggregator": "", "threshold": 0.5}',
         '{"version": 1, "aggregator": "mean", "thresold": 0.5}',
+        '{"version": 1, "aggregator": "mean", "fitted_on": 7}',
     ],
 )
 def test_a_broken_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / DECISION_FILE).write_text(text)
     with pytest.raises(ModelError, match=DECISION_FILE):
         read_decision(tmp_path)
+
+
+def test_it_knows_its_files_by_hashes_of_their_names() -> None:
+    names = ["a.mp4", "b.mp4", "\udcff.jpg", "\ud800.jpg"]
+    decision = Decision("mean", fitted_on={"names": hash_names(names)})
+    assert decision.fitted_among(names) == 4
+    assert decision.fitted_among(["b.mp4", "c.mp4"]) == 1
+    assert "mp4" not in decision.fitted_on["names"]
+    assert Decision("mean").fitted_among(names) == 0
+    assert Decision("mean", fitted_on={"names": None}).fitted_among(names) == 0
+
+
+def test_a_runs_metadata_tell_its_decision_or_nothing() -> None:
+    decision = Decision("mean", 2.0, 0.3, {"files": 3})
+    assert decision_of_run({"decision": dataclasses.asdict(decision)}) == decision
+    for meta in ({}, {"decision": None}, {"decision": 3}, {"decision": {"threshold": 2}}):
+        assert decision_of_run(meta) is None
 
 
 def test_temperature_is_applied_to_the_log_odds() -> None:

@@ -16,6 +16,7 @@ from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.output.scores import meta_path, read_meta, read_scores, scores_path
 from dfsubmit.records import Status
+from dfsubmit.scoring.decision import Decision, decision_of_run
 
 if TYPE_CHECKING:
     from dfsubmit.evaluation.labels import LabelledFile
@@ -56,7 +57,7 @@ def check_outcome(
     _check_run(report, meta)
     _check_forecast(report, meta, options)
     if known:
-        _score(report, labels, known)
+        _score(report, labels, known, decision_of_run(meta))
 
 
 def keep(work: Path, folder: Path) -> None:
@@ -112,7 +113,12 @@ def _check_forecast(report: Report, meta: dict[str, Any], options: RehearsalOpti
     report.add("forecast", [text if forecast > limit else ""], text, bad=WARN)
 
 
-def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledFile]) -> None:
+def _score(
+    report: Report,
+    predicted: dict[str, int],
+    known: dict[str, LabelledFile],
+    decision: Decision | None,
+) -> None:
     """Macro F1 with its interval, over the files that have a label."""
     import numpy as np
 
@@ -137,4 +143,7 @@ def _score(report: Report, predicted: dict[str, int], known: dict[str, LabelledF
     text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(rows)} labelled files"
     few = few_groups(len(np.unique(groups)))
     text += f"; {few}: do not believe the interval" if few else ""
-    report.add("macro F1", [], text)
+    fitted = decision.fitted_among(row.filename for row in rows) if decision is not None else 0
+    report.figures["in_sample"] = fitted
+    doubt = f"{text}; in-sample: the threshold was fitted on {fitted} of them" if fitted else ""
+    report.add("macro F1", [doubt], text, bad=WARN)

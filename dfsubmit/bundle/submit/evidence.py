@@ -60,7 +60,8 @@ def _rehearsed(rehearsal: Report | None) -> str:
         return "not measured (dfsubmit rehearse … --labels LABELS.csv)"
     low, high = figures["macro_f1_ci"]
     value, count = figures["macro_f1"], figures["labelled"]
-    return f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} labelled files"
+    text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} labelled files"
+    return text + _in_sample(figures)
 
 
 def _compared(comparison: dict[str, Any] | None, aggregator: str) -> str:
@@ -71,12 +72,18 @@ def _compared(comparison: dict[str, Any] | None, aggregator: str) -> str:
         texts = []
         for row in rows:
             low, high = row["ci"]
-            texts.append(f"{row['macro_f1']:.4f}, 95 % interval {low:.4f} to {high:.4f}")
+            text = f"{row['macro_f1']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+            texts.append(text + _in_sample(row))
             if len(rows) > 1:
                 texts[-1] += f" ({row['source']}, {row['frames'] or 'all'} frames)"
         return "; ".join(texts) or f"{aggregator} is not in it"
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"--comparison: not the output of compare --json: {error!r}") from error
+
+
+def _in_sample(figures: dict[str, Any]) -> str:
+    fitted = figures.get("in_sample", 0)
+    return f", in-sample: the threshold was fitted on {fitted} of them" if fitted else ""
 
 
 def _stressed(stress: dict[str, Any] | None) -> str:

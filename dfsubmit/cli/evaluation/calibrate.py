@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from dfsubmit.evaluation.cached import CachedRun
     from dfsubmit.evaluation.calibrate import Calibration
+    from dfsubmit.scoring.decision import Decision
 
 
 @click.command("calibrate")
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     help="Fit for this aggregator. Default: the run's own.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of folds and bootstrap.")
+@click.option("--dry-run", is_flag=True, help="Print the figures and write nothing.")
+@click.option("--force", is_flag=True, help="Write although the gain may be chance.")
 @json_option
 @progress_option
 @plugin_options
@@ -42,6 +46,8 @@ def command(
     model: str,
     aggregator: str | None,
     seed: int,
+    dry_run: bool,
+    force: bool,
     as_json: bool,
     progress: bool,
     plugins_dir: tuple[str, ...],
@@ -50,7 +56,8 @@ def command(
     """Fit temperature and threshold for macro F1 and write dfsubmit_decision.json.
 
     SCORES is the .scores.jsonl of a run with this model on labelled files. What is printed as
-    "after" is out of fold: each file judged by values that were fitted without it.
+    "after" is out of fold: each file judged by values that were fitted without it. The file is
+    written only where the gain's 95 % interval lies above 0.
     """
     from dfsubmit.evaluation.cached import read_cached_run
     from dfsubmit.evaluation.calibrate import calibrate
@@ -60,21 +67,26 @@ def command(
     from dfsubmit.hooks.loading import load_plugins
     from dfsubmit.intervals.groups import group_numbers
     from dfsubmit.scoring.aggregate import DEFAULT_AGGREGATOR
-    from dfsubmit.scoring.decision import DECISION_FILE, write_decision
+    from dfsubmit.scoring.decision import DECISION_FILE, read_decision, write_decision
 
     plugins = load_plugins(plugins_dir, strict)
     labelled = read_labels(labels)
     run = read_cached_run(scores, labelled)
     folder = _model_folder(model, run)
-    check_output(folder / DECISION_FILE)
+    path, replaced = folder / DECISION_FILE, read_decision(folder)
+    if not dry_run:
+        check_output(path)
     chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
     groups = group_numbers([row.group for row in labelled.values()])
     calibration = calibrate(run, chosen, groups, seed, progress)
-    path = write_decision(folder, calibration.decision)
+    written = (calibration.gains or force) and not dry_run
+    if written:
+        write_decision(folder, calibration.decision)
     if as_json:
-        click.echo(json.dumps(jsonable(_as_json(calibration, path)), indent=2))
+        click.echo(json.dumps(jsonable(_as_json(calibration, path, written)), indent=2))
     else:
-        click.echo(_as_text(calibration, path))
+        click.echo(_as_text(calibration))
+        click.echo("\n" + _what_was_done(calibration, path, written, dry_run, replaced))
 
 
 def _model_folder(model: str, run: CachedRun) -> Path:
@@ -104,9 +116,10 @@ def _model_folder(model: str, run: CachedRun) -> Path:
     return folder.path
 
 
-def _as_json(calibration: Calibration, path: Path) -> dict[str, Any]:
+def _as_json(calibration: Calibration, path: Path, written: bool) -> dict[str, Any]:
     return {
         "path": str(path),
+        "written": written,
         "aggregator": calibration.decision.aggregator,
         "temperature": calibration.decision.temperature,
         "threshold": calibration.decision.threshold,
@@ -119,31 +132,52 @@ def _as_json(calibration: Calibration, path: Path) -> dict[str, Any]:
     }
 
 
-def _as_text(calibration: Calibration, path: Path) -> str:
+def _as_text(calibration: Calibration) -> str:
     from dfsubmit.console import table
     from dfsubmit.evaluation.reports.tables import number, span
     from dfsubmit.metrics import TITLES
 
-    decision = calibration.decision
     rows = [
         [TITLES[name], number(calibration.before[name]), number(calibration.after[name])]
         for name in calibration.before
     ]
-    low, _ = calibration.gain_interval
-    if calibration.gain <= 0:
-        verdict = f"It does not help on files that it has not seen: consider removing {path}."
-    elif low > 0:
+    if calibration.gains:
         verdict = "The gain is larger than chance explains."
-    else:
+    elif calibration.gain > 0:
         verdict = f"The gain cannot be told from chance on {calibration.files} files."
+    else:
+        verdict = "It does not help on files that it has not seen."
     interval = span(*calibration.gain_interval, sign=True)
     gain = f"macro F1 {number(calibration.gain, sign=True)} {interval}"
-    written = f"temperature {decision.temperature:.3g}, threshold {decision.threshold:.3g}"
+    head = f"{calibration.decision.aggregator} on {calibration.files} scored files"
     return "\n\n".join(
         [
-            f"{decision.aggregator} on {calibration.files} scored files, {calibration.folds} folds",
+            f"{head}, {calibration.folds} folds",
             table(["", "before", "after, out of fold"], rows),
             f"{gain}. {verdict}",
-            f"{written}, fitted on all files, written to {path}",
         ]
     )
+
+
+def _what_was_done(
+    calibration: Calibration,
+    path: Path,
+    written: bool,
+    dry_run: bool,
+    replaced: Decision | None,
+) -> str:
+    """What the command wrote, and how to undo it; or why it wrote nothing."""
+    decision = calibration.decision
+    fitted = _values(decision) + ", fitted on all files"
+    if not written:
+        why = "with --dry-run" if dry_run else "(--force writes it all the same)"
+        return f"{fitted}: not written {why}"
+    lines = [f"{fitted}, written to {path}"]
+    if replaced is not None:
+        lines.append(f"it replaces {_values(replaced)}, fitted for {replaced.aggregator}")
+    lines.append(f"to undo it: rm {shlex.quote(str(path))}; to ignore it in one run: run --raw")
+    return "\n".join(lines)
+
+
+def _values(decision: Decision) -> str:
+    return f"temperature {decision.temperature:.3g}, threshold {decision.threshold:.3g}"

@@ -17,6 +17,7 @@ from dfsubmit.evaluation.reports.plots import (
 from dfsubmit.evaluation.reports.tables import (
     csv_text,
     in_groups,
+    in_sample,
     jsonable,
     number,
     p_value,
@@ -57,6 +58,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "best_threshold": row.best_threshold,
                 "cross_validated_macro_f1": row.cross_validated_f1,
                 "fallbacks": row.fallbacks,
+                "in_sample": row.in_sample,
             }
             for row in comparison.rows
         ],
@@ -169,6 +171,10 @@ def conclusion(comparison: Comparison) -> str:
     fallen = sum(row.fallbacks > 0 for row in comparison.rows)
     if fallen:
         lines.append(f"* {fallen} failed on some files, where the mean stood in.")
+    fitted = [row for row in comparison.rows if row.in_sample]
+    if fitted:
+        most = max(row.in_sample for row in fitted)
+        lines.append(f"{fitted[0].aggregator}: {in_sample(most, comparison.files)}")
     return "\n".join(lines)
 
 

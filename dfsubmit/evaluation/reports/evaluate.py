@@ -17,6 +17,7 @@ from dfsubmit.evaluation.reports.plots import (
 )
 from dfsubmit.evaluation.reports.tables import (
     in_groups,
+    in_sample,
     jsonable,
     markdown,
     markdown_table,
@@ -56,6 +57,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     result = {
         "source": evaluation.source,
         "failed": evaluation.failed,
+        "in_sample": evaluation.in_sample,
         "confusion": evaluation.confusion,
         **measured(evaluation.overall),
         "parts": {
@@ -109,6 +111,8 @@ def _document(
         )
     if evaluation.predictions.p_fake is None:
         head += " There are labels alone, so whatever needs probabilities is undefined."
+    if evaluation.in_sample:
+        head += " " + in_sample(evaluation.in_sample, overall.files)
     cells = [
         [TITLES[name], number(value), span(*overall.intervals.get(name, UNKNOWN))]
         for name, value in overall.metrics.items()

@@ -39,6 +39,14 @@ def in_groups(files: int, groups: int) -> str:
     return grouped + (f"; {few}: believe no interval here" if few else "")
 
 
+def in_sample(fitted: int, files: int) -> str:
+    """The warning where a decision is judged on files that it was fitted on."""
+    return (
+        f"In-sample: threshold and temperature were fitted on {fitted} of these {files} files "
+        "('dfsubmit calibrate'), so figures by label are better here than on other files."
+    )
+
+
 def jsonable(value: Any) -> Any:
     """The value with NaN as None, through dicts and sequences: JSON has no NaN."""
     if isinstance(value, float):
