@@ -24,6 +24,13 @@ def load_network(folder: Path) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    wanted, held = _parameters(folder), _weight_bytes(folder)
+    # transformers makes room for what is missing before it says that it is.
+    if wanted > held:
+        raise ModelError(
+            f"{folder}: config.json is for {wanted:,} weights, and its files hold {held:,} bytes",
+            "they are torn, or of another model: copy both from where they came from",
+        )
     try:
         network, info = AutoModelForImageClassification.from_pretrained(
             str(folder),
@@ -80,3 +87,24 @@ def _images_to_patches(
     shapes = images.new_tensor([[rows, columns]]).long().expand(n, 2)
     patches = patches.reshape(n, rows * columns, -1)
     return arguments, named | {"pixel_values": patches, "spatial_shapes": shapes}
+
+
+def _parameters(folder: Path) -> int:
+    """How many weights the configuration asks for; 0 where the load will tell what is wrong."""
+    import torch
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        with torch.device("meta"):  # takes no memory
+            network = AutoModelForImageClassification.from_config(config, trust_remote_code=False)
+    except Exception:  # as in `load_network`
+        return 0
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _weight_bytes(folder: Path) -> int:
+    files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    return sum(file.stat().st_size for file in files)

@@ -24,6 +24,7 @@ from dfsubmit.records import Limits, Pixels
 
 # Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
 _IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
+_STRIP_PIXELS = 2**18
 
 
 class Unreadable(Exception):
@@ -61,8 +62,8 @@ def read_image(path: Path, limits: Limits) -> Frame:
         with path.open("rb") as stream, Image.open(stream, formats=_IMAGE_FORMATS) as picture:
             width, height = picture.size
             _check_size(width, height, limits)
-            upright = ImageOps.exif_transpose(picture)
-            return Frame(0, 0.0, np.ascontiguousarray(_to_rgb(upright)))
+            ImageOps.exif_transpose(picture, in_place=True)
+            return Frame(0, 0.0, _to_rgb(picture))
     except UnidentifiedImageError as error:
         raise Unreadable("not an image that can be decoded") from error
     except (SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
@@ -80,16 +81,28 @@ def _check_size(width: float, height: float, limits: Limits) -> None:
 
 
 def _to_rgb(picture: Image.Image) -> Pixels:
-    """RGB uint8 of a Pillow image of any mode."""
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, dtype=np.float64)
-        # 16-bit values occupy 0 to 65535, whatever their maximum: 257 maps them onto 0 to 255.
-        grey = values / 257 if values.size and values.max() > 255 else values
-        channel = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
-        return np.stack([channel] * 3, axis=-1)
-    if picture.mode == "P" and "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    return np.asarray(picture.convert("RGB"))
+    """RGB uint8 of a Pillow image of any mode.
+
+    By strips: whole, what lies between takes up to eight times the result's memory.
+    """
+    width, height = picture.size
+    rows = max(1, _STRIP_PIXELS // max(1, width))
+    strips = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
+    wide = picture.mode.startswith(("I", "F"))
+    # 16-bit values occupy 0 to 65535, whatever their maximum: 257 maps them onto 0 to 255.
+    most = np.max([np.max(picture.crop(strip)) for strip in strips]) if wide else 0
+    pixels = np.empty((height, width, 3), np.uint8)
+    for strip in strips:
+        part, target = picture.crop(strip), pixels[strip[1] : strip[3]]
+        if wide:
+            values = np.asarray(part, dtype=np.float64)
+            grey = np.clip(np.rint(values / 257 if most > 255 else values), 0, 255)
+            target[:] = grey.astype(np.uint8)[..., np.newaxis]
+        else:
+            if part.mode == "P" and "transparency" in part.info:
+                part = part.convert("RGBA")
+            target[:] = np.asarray(part.convert("RGB"))
+    return pixels
 
 
 class Video:

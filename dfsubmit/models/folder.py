@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from dfsubmit.models.archive import unpack
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 
 MAX_CLASSES = 100_000
+MAX_LAYERS = 1000
+MAX_JSON_BYTES = 16 * 2**20
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".onnx", ".onnx_data")
 UNTRAINED_KEY = "dfsubmit_untrained"
 _CHUNK = 2**20
@@ -71,6 +75,7 @@ def open_model(path: str | os.PathLike[str]) -> ModelFolder:
         raise ModelError(f"{path} is neither a model folder nor a zip of one")
     else:
         raise ModelError(f"there is no model at {path}")
+    _check_files(folder)
     config = _read_config(folder)
     recipe_known = (folder / RECIPE_FILE).is_file()
     return ModelFolder(
@@ -123,6 +128,26 @@ def _find(folder: Path, source: Path) -> Path:
     )
 
 
+def _check_files(folder: Path) -> None:
+    """Refuse what would hang whoever opens it, or fill the memory of whoever parses it.
+
+    Raises:
+        ModelError: a pipe, socket or device in the folder, or a JSON file of `MAX_JSON_BYTES`.
+    """
+    for path in (*folder.iterdir(), *(folder / "onnx").glob("*")):
+        try:
+            info = path.stat()
+        except OSError:
+            continue  # a link that leads nowhere; missed by whoever needs it
+        if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
+            raise ModelError(f"{path} is no regular file")
+        # The tokenizers of some image models are large, and nothing here reads them.
+        if path.suffix != ".json" or path.name.startswith(("tokenizer", "vocab")):
+            continue
+        if info.st_size > MAX_JSON_BYTES:
+            raise ModelError(f"{path} is larger than {MAX_JSON_BYTES // 2**20} MiB")
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
@@ -136,33 +161,47 @@ def _read_config(folder: Path) -> dict[str, Any]:
             data = json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue  # the preprocessor's own reader reports it
-        culprit = _asks_for_code(data)
-        if culprit:
-            raise ModelError(
-                f"{folder / name} wants to run code of its own ({culprit}); dfsubmit never does",
-                "use a model whose architecture is part of transformers",
-            )
+        for key, value in _settings(data):
+            if _asks_for_code(key, value):
+                raise ModelError(
+                    f"{folder / name} wants to run code of its own ({key}); dfsubmit never does",
+                    "use a model whose architecture is part of transformers",
+                )
+            if _most_layers(key, value) > MAX_LAYERS:
+                raise ModelError(f"{folder / name}: {key} is over {MAX_LAYERS}")
     return config
 
 
-def _asks_for_code(data: Any) -> str:
-    """The key by which a configuration names code to fetch and run, at any depth; "" for none.
-
-    ``auto_map`` names Python files; an ``attn_implementation`` (or another one's) with a slash
-    names a repository of compiled kernels, which transformers fetches where it can.
-    """
+def _settings(data: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a configuration with its value, at any depth."""
     waiting = [data]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list):
             waiting.extend(item)
-        if not isinstance(item, dict):
-            continue
-        for key, value in item.items():
-            if key == "auto_map" or (key.endswith("_implementation") and "/" in str(value)):
-                return str(key)
-            waiting.append(value)
-    return ""
+        elif isinstance(item, dict):
+            yield from item.items()
+            waiting.extend(item.values())
+
+
+def _asks_for_code(key: str, value: Any) -> bool:
+    """Whether a setting names code to fetch and run.
+
+    ``auto_map`` names Python files; an ``attn_implementation`` (or another one's) with a slash
+    names a repository of compiled kernels, which transformers fetches where it can.
+    """
+    return key == "auto_map" or (key.endswith("_implementation") and "/" in str(value))
+
+
+def _most_layers(key: str, value: Any) -> int:
+    """How many layers a setting such as ``num_hidden_layers`` or ``depths`` asks for, at most.
+
+    transformers builds them all, for minutes and in gigabytes, before it looks at the weights.
+    """
+    if not any(word in key for word in ("layers", "depth", "blocks")):
+        return 0
+    counts = value if isinstance(value, list) else [value]
+    return max((count for count in counts if isinstance(count, int)), default=0)
 
 
 def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:

@@ -59,6 +59,29 @@ def test_the_largest_of_two_faces_wins(photograph: np.ndarray) -> None:
     assert detection.box[0] > 256
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((700, 300), (700, 300)),
+        ((1600, 1600), (640, 640)),
+        ((10_240, 640), (10_240, 640)),
+        ((20_480, 640), (10_240, 320)),
+        ((40_000, 3), (10_240, 1)),
+        ((3, 40_000), (1, 640)),
+    ],
+)
+def test_neither_side_is_searched_without_a_limit(
+    shape: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    image, scale = FaceDetector(Recipe()).detection_image(np.zeros((*shape, 3), np.uint8))
+    assert image.shape == (*expected, 3)
+    assert scale == min(1, 640 / shape[1], 10_240 / shape[0])
+
+
+def test_a_picture_one_pixel_wide_is_searched() -> None:
+    assert FaceDetector(Recipe()).largest(np.zeros((40_000, 3, 3), np.uint8)) is None
+
+
 def test_nothing_is_found_in_noise() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
     assert FaceDetector(Recipe()).largest(noise) is None

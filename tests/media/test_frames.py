@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -157,6 +158,24 @@ def test_pictures_of_every_mode_become_rgb(tmp_path: Path, mode: str, suffix: st
     elif mode in ("P", "RGBA", "CMYK"):
         error = np.abs(frame.pixels.astype(int) - colours().astype(int)).mean()
         assert error < 25
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "I;16", "F"])
+def test_a_picture_takes_little_more_memory_than_its_pixels(tmp_path: Path, mode: str) -> None:
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((3000, 2000), 30_000, np.uint16))
+    else:
+        picture = Image.new(mode, (2000, 3000), 7)
+    path = tmp_path / "p.tiff"
+    picture.save(path)
+    tracemalloc.start()  # of NumPy's arrays and of bytes; not of Pillow's own image
+    try:
+        size = read_image(path, LIMITS).pixels.nbytes
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == 18_000_000
+    assert peak < 2.5 * size
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -122,6 +122,44 @@ def test_code_of_others_is_refused_at_any_depth(
         open_model(folder)
 
 
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "dfsubmit_decision.json", "other.bin", "onnx/model.onnx"]
+)
+def test_a_pipe_in_the_folder_is_refused(folder: Path, name: str) -> None:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match=f"{name} is no regular file"):
+        open_model(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", RECIPE_FILE, "model.safetensors.index.json"])
+def test_a_huge_json_file_is_not_read(folder: Path, name: str) -> None:
+    with (folder / name).open("ab") as stream:
+        stream.truncate(2**30)  # a hole
+    with pytest.raises(ModelError, match=f"{name} is larger than 16 MiB"):
+        open_model(folder)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"num_hidden_layers": 20_000},
+        {"depths": [2, 2, 20_000, 2]},
+        {"vision_config": {"num_hidden_layers": 1001}},
+    ],
+)
+def test_more_layers_than_any_model_has_are_refused(
+    folder: Path, edit_json: Callable[..., None], more: dict[str, Any]
+) -> None:
+    edit_json(folder / "config.json", num_hidden_layers=1000)
+    assert open_model(folder).name == "portrait"
+    edit_json(folder / "config.json", **more)
+    with pytest.raises(ModelError, match=r"config\.json: (num_hidden_layers|depths) is over 1000"):
+        open_model(folder)
+
+
 @pytest.mark.parametrize("text", ["5", "null", pytest.param("[" * 100_000, id="deep")])
 def test_an_odd_preprocessor_file_is_left_to_its_own_reader(folder: Path, text: str) -> None:
     (folder / "preprocessor_config.json").write_text(text)

@@ -124,6 +124,15 @@ def test_a_missing_head_is_not_filled_with_random_numbers(
     assert "head" in caught.value.hint
 
 
+@pytest.mark.parametrize("more", [{"num_hidden_layers": 900}, {"image_size": 100_000}])
+def test_no_room_is_made_for_weights_that_the_files_cannot_hold(
+    model_folder: Path, edit_json: Callable[..., None], more: dict[str, Any]
+) -> None:
+    edit_json(model_folder / "config.json", **more)
+    with pytest.raises(ModelError, match=r"is for [\d,]+ weights, and its files hold"):
+        load(model_folder)
+
+
 def test_a_head_of_another_size_is_refused(model_folder: Path, rewrite: Rewrite) -> None:
     def third_class(state: Tensors) -> Tensors:
         grown = {k: torch.cat([v, v[:1]]) for k, v in state.items() if k.startswith("classifier")}
