@@ -111,8 +111,9 @@ def stderr() -> TextIO:
     """
     if sys.stderr is None:  # closed when Python started; descriptor 2 may be any file by now
         return _nowhere()
-    if sys.stderr is sys.__stderr__:
-        return _standard(sys.stderr.fileno(), sys.stderr.encoding, STDERR_SECONDS)
+    own = sys.__stderr__
+    if own is not None and sys.stderr is own:
+        return _standard(own.fileno(), own.encoding, STDERR_SECONDS)
     return sys.stderr
 
 
@@ -129,8 +130,9 @@ def guard_standard_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
     sys.stderr = stderr()
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        sys.stdout = _standard(sys.stdout.fileno(), sys.stdout.encoding, None)
+    own = sys.__stdout__
+    if own is not None and sys.stdout is own:
+        sys.stdout = _standard(own.fileno(), own.encoding, None)
 
 
 def output_error() -> OSError | None:

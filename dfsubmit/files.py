@@ -63,7 +63,7 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
 
     Raises:
         OSError: the folder is not writable, the disk is full, or the path leads to no regular
-            file; what was there is untouched.
+            file; what was there is untouched. Its `filename` is the file's.
     """
     path = output_target(path)
     payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
@@ -76,9 +76,11 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
         # mkstemp makes the file private; a submission is as readable as any file of the user's.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 from pathlib import Path
+
+from dfsubmit.errors import UsageError
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 """Where Linux shows a container the limits of its control group (version 2, or 1)."""
+
+_FILES_A_WORKER = 2  # its socket, and the pipe by which it sees that this process has gone
+_FILES_OF_A_RUN = 20  # outputs, weights, what starting a process takes for a moment
 
 
 def available_cpus() -> int:
@@ -20,6 +27,27 @@ def available_cpus() -> int:
     if len(limit) == 2 and min(limit) > 0:  # version 1 says -1 where there is none
         cpus = min(cpus, max(1, round(limit[0] / limit[1])))
     return cpus
+
+
+def check_open_files(workers: int) -> None:
+    """Make sure that this process may open enough files for so many worker processes; its own
+    limit is raised where the system lets it be.
+
+    Raises:
+        UsageError: it may not; says how many workers would do.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError):
+        open_now = len(os.listdir("/dev/fd"))
+        needed = open_now + _FILES_A_WORKER * workers + _FILES_OF_A_RUN
+        if resource.RLIM_INFINITY not in (soft, hard) and needed > soft:
+            if needed > hard:
+                fit = max(1, (hard - open_now - _FILES_OF_A_RUN) // _FILES_A_WORKER)
+                raise UsageError(
+                    f"{workers} workers need {needed} open files, and this process may open {hard}",
+                    f"take --workers {fit}, or raise the limit: ulimit -n {needed}",
+                )
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def memory_limit() -> int | None:

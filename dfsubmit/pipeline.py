@@ -20,7 +20,7 @@ from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
-from dfsubmit.machine import available_cpus
+from dfsubmit.machine import available_cpus, check_open_files
 from dfsubmit.media.listing import list_folder
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
@@ -63,11 +63,13 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     files, passed_over = list_folder(options.data)
     end = None if options.time_limit is None else deadline(options.time_limit, started)
     workers = options.workers or available_cpus() + early_exit.spare_workers
+    workers = min(workers, max(len(files), 1))
+    check_open_files(workers)
     output = RunOutput(Path(options.output), files, LABELS[options.failure_label])
     with (
         contextlib.closing(output),
         Interrupt(end) as interrupt,
-        WorkerPool(None, min(workers, max(len(files), 1)), options.per_file_timeout) as pool,
+        WorkerPool(None, workers, options.per_file_timeout) as pool,
     ):
         output.provide(Path(options.data))
         let_threads_sleep()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from dfsubmit import machine
-from dfsubmit.machine import available_cpus, memory_limit
+from dfsubmit.errors import UsageError
+from dfsubmit.machine import available_cpus, check_open_files, memory_limit
 
 
 @pytest.fixture
@@ -61,3 +63,21 @@ def test_memory(group: Path, files: dict[str, str], limit: int | None) -> None:
     whole = memory_limit()
     write(group, files)
     assert memory_limit() == (whole if limit is None else limit)
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = [64, 256]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, both: limits.__setitem__(0, both[0]))
+    monkeypatch.setattr(os, "listdir", lambda folder: ["0", "1", "2"])
+    check_open_files(4)
+    assert limits == [64, 256]
+    check_open_files(40)
+    assert limits == [103, 256]
+    with pytest.raises(UsageError, match="200 workers need 423 open files") as caught:
+        check_open_files(200)
+    assert "--workers 116" in caught.value.hint
+    assert "ulimit -n 423" in caught.value.hint
+    check_open_files(116)

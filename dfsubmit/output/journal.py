@@ -21,7 +21,7 @@ from dfsubmit.files import append_json_line, read_json_lines
 from dfsubmit.records import FileResult, MediaFile, Status
 
 # A crash or a time-out may have been the machine's, not the file's: tried again on resuming.
-_FINAL = frozenset((Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED))
+FINAL = frozenset((Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED))
 
 
 def journal_path(submission: Path) -> Path:
@@ -72,7 +72,7 @@ class Journal:
                 same = file and [file.size, file.mtime_ns] == entry["file"]
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 continue  # an object of another kind: its file is scored again
-            if valid and same and result.status in _FINAL:
+            if valid and same and result.status in FINAL:
                 kept[result.filename] = result
         self._unwritten = conditions
         return kept

@@ -7,6 +7,7 @@ killed run leaves all that was known.
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import time
@@ -17,7 +18,7 @@ from typing import Any
 from dfsubmit.console import stderr
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
-from dfsubmit.output.journal import Journal, journal_path
+from dfsubmit.output.journal import FINAL, Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
 from dfsubmit.output.submission import validate_submission, write_submission
 from dfsubmit.records import FileResult, MediaFile, Status
@@ -58,6 +59,8 @@ class RunOutput:
         self._journal = Journal(journal_path(submission))
         for path in written:
             remove_parts(path)
+        self._noted: set[str] = set()
+        self._resumable = True
         self._refreshed = 0.0
         self._changed = True
         self._complete = False
@@ -76,8 +79,7 @@ class RunOutput:
             self._write()
         except OSError as error:
             raise UsageError(
-                f"{self.submission} cannot be written: {error.strerror or error}",
-                "make room, or choose another place: --output FILE",
+                self._not_written(error), f"{_cure(error)}, or choose another place: --output FILE"
             ) from error
         self._provided = True
 
@@ -111,6 +113,8 @@ class RunOutput:
         else:
             kept = self._journal.resume(self._files, conditions).values()
             taken_over = [result for result in kept if holds(result)]
+        self._resumable = holds is not None
+        self._noted = {result.filename for result in taken_over}
         self._results |= {result.filename: result for result in taken_over}
         self.meta = {**meta, "run": self._run, "resumed": len(taken_over)}
         return taken_over
@@ -125,6 +129,7 @@ class RunOutput:
         self._changed = True
         try:
             self._journal.append(file, result)
+            self._noted.add(result.filename)
         except OSError as error:
             # Only resuming is lost with the journal; the row itself is kept.
             print(f"warning: {self._journal.path}: {error.strerror or error}", file=stderr())
@@ -142,7 +147,7 @@ class RunOutput:
         try:
             self._write()
         except OSError as error:
-            print(f"warning: {self.submission}: {error}; will try again", file=stderr())
+            print(f"warning: {self._not_written(error)}; will try again", file=stderr())
 
     def finish(self, outcome: dict[str, Any], keep_journal: bool = False) -> None:
         """Write everything for the last time.
@@ -159,9 +164,14 @@ class RunOutput:
             self._write()
             write_scores(scores_path(self.submission), self.results, self._run)
         except OSError as error:
+            kept = sum(
+                item.filename in self._noted and item.status in FINAL for item in self.results
+            )
+            again = "the same command" if self._resumable else "the command without --no-resume"
             raise DfsubmitError(
-                f"{self.submission} cannot be written: {error.strerror or error}",
-                "make room and run the same command again: it resumes where it stopped",
+                self._not_written(error),
+                f"{_cure(error)} and give {again} again: of {len(self._results)} files it takes "
+                f"over {kept}, which {self._journal.path.name} holds, and scores the others",
             ) from error
         self._complete = not self.pending and not keep_journal
 
@@ -184,3 +194,11 @@ class RunOutput:
         text = json.dumps({**self.meta, "provisional": self.pending}, indent=2, default=str) + "\n"
         write_atomically(meta_path(self.submission), text)
         self._changed = False
+
+    def _not_written(self, error: OSError) -> str:
+        return f"{error.filename or self.submission} cannot be written: {error.strerror or error}"
+
+
+def _cure(error: OSError) -> str:
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "make room" if error.errno in full else "make it writable"

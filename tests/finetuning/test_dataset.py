@@ -71,9 +71,11 @@ def test_unreadable_crops_are_found(crops: list[Path], tmp_path: Path) -> None:
     torn.write_bytes(crops[0].read_bytes()[:40])
     empty.write_bytes(b"")
     absent = tmp_path / "absent.png"
-    paths = [*crops, torn, empty, absent, torn]
-    assert unreadable_crops(paths, progress=False) == {torn, empty, absent}
-    for path in (torn, empty, absent):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    paths = [*crops, torn, empty, absent, pipe, torn]
+    assert unreadable_crops(paths, progress=False) == {torn, empty, absent, pipe}
+    for path in (torn, empty, absent, pipe):
         with pytest.raises(DfsubmitError, match=path.name):
             read_crop(path)
 

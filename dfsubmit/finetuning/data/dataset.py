@@ -33,6 +33,8 @@ def read_crop(path: Path) -> Pixels:
     """
     import cv2
 
+    if path.exists() and not path.is_file():  # a pipe would block for ever
+        raise DfsubmitError(f"{path}: it is no regular file")
     try:
         data = np.fromfile(path, np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None

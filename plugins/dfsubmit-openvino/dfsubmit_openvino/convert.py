@@ -1,12 +1,14 @@
 """Hugging Face folder → OpenVINO graph, made once and cached.
 
 In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`. The cache's
-names hold everything that a graph depends on, so that nothing in it is ever out of date.
+names hold everything that a graph depends on, so that nothing in it is ever out of date, and each
+graph has its checksum beside it, so that nothing in it is ever damaged without a word.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
 import sys
@@ -21,7 +23,8 @@ import platformdirs
 from dfsubmit.hooks import ModelError, load_network
 
 # Raised when this module converts differently than before.
-_FORMAT = 2
+_FORMAT = 3
+_GRAPH, _WEIGHTS, _CHECKSUM = "model.xml", "model.bin", "sha256"
 
 
 def load_openvino() -> Any:
@@ -99,16 +102,26 @@ def cached(model_hash: str, variant: str, make: Callable[[], Any]) -> Any:
     openvino = load_openvino()
     release = openvino.__version__.split("-")[0]
     name = f"{model_hash[:32]}-{variant}-openvino{release}-{_FORMAT}"
-    path = cache_folder() / name / "model.xml"
-    if path.is_file():
-        try:
-            return openvino_core().read_model(path)
-        except RuntimeError:
-            pass  # damaged: made anew below, beside it, and used from memory
+    folder = cache_folder() / name
+    try:
+        if (folder / _CHECKSUM).read_text() == _checksum(folder):
+            return openvino_core().read_model(folder / _GRAPH)
+    except (OSError, ValueError, RuntimeError):
+        pass  # not there, or damaged
     graph = make()
     if graph is not None:
-        _store(graph, path.parent)
+        _store(graph, folder)
     return graph
+
+
+def _checksum(folder: Path) -> str:
+    """SHA-256 over a stored graph and its weights."""
+    digest = hashlib.sha256()
+    for name in (_GRAPH, _WEIGHTS):
+        with (folder / name).open("rb") as stream:
+            while chunk := stream.read(2**20):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _store(model: Any, folder: Path) -> None:
@@ -118,7 +131,10 @@ def _store(model: Any, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.mkdtemp(dir=folder.parent)
         # Weights stay fp32: halved ones would move probabilities.
-        load_openvino().save_model(model, Path(scratch) / "model.xml", compress_to_fp16=False)
+        load_openvino().save_model(model, Path(scratch) / _GRAPH, compress_to_fp16=False)
+        (Path(scratch) / _CHECKSUM).write_text(_checksum(Path(scratch)))
+        # What lies there is damaged, or another process has just put the same there.
+        shutil.rmtree(folder, ignore_errors=True)
         os.rename(scratch, folder)
     except (OSError, RuntimeError):
         # Another process was quicker, or the disk is full.

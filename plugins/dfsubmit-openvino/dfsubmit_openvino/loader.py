@@ -176,6 +176,8 @@ def read_crops(folder: Path, preprocessor: Preprocessor) -> Pixels:
     chosen = np.unique(np.linspace(0, len(paths) - 1, FACES, dtype=int))
     crops = []
     for number in chosen:
+        if not paths[number].is_file():  # a pipe would block for ever
+            raise UsageError(f"--calibration: {paths[number]} is no regular file")
         try:
             with Image.open(paths[number]) as picture:
                 crops.append(preprocessor.resize(np.asarray(picture.convert("RGB"))))
