@@ -52,6 +52,7 @@ def test_the_card_counts_faces_and_leaves_undefined_figures_open() -> None:
     )
     card = model_card(plan, TuneOptions((), Path("somewhere/mine")), outcome)
     assert card.startswith("# mine\n")
+    assert "Split by group: no identity group stands on both sides." in card
     assert "| learn | a\\|b | fake | swap | 1 | 1 |" in card
     assert "| test | a\\|b | fake | swap | 1 | 1 |" in card
     assert "| validation | 0.750 | – | 1.000 | – | – |" in card

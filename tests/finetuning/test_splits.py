@@ -178,9 +178,10 @@ def test_a_data_set_held_out_only_tests() -> None:
 
 def test_a_data_set_held_out_shares_nobody_unless_that_is_allowed() -> None:
     rows = pairs(10) + [dataclasses.replace(row, dataset="y") for row in pairs(4)]
-    with pytest.raises(UsageError, match=r"--hold-out y shares \d identity groups") as error:
-        split_faces(rows, hold_out=["y"])
-    assert "--allow-shared" in error.value.hint
+    for by in ("group", "frame"):
+        with pytest.raises(UsageError, match=r"--hold-out y shares \d identity groups") as error:
+            split_faces(rows, by, hold_out=["y"])
+        assert "--allow-shared" in error.value.hint
     split = split_faces(rows, hold_out=["y"], allow_shared=True)
     assert split.test_groups_learned()
 

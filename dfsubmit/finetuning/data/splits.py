@@ -100,7 +100,7 @@ def split_faces(
     learn = [i for i in own if i not in chosen]
     split = Split(learn, validate, test, groups, by)
     _check(rows, split)
-    if by == "group" and not allow_shared:
+    if not allow_shared:
         _check_shared(rows, split, hold_out)
     return split
 
@@ -194,9 +194,11 @@ def _check(rows: Sequence[FaceRow], split: Split) -> None:
 
 
 def _check_shared(rows: Sequence[FaceRow], split: Split, hold_out: Sequence[str]) -> None:
-    """No group may stand on both sides, nor be learned from and held out."""
+    """No group may stand on both sides, unless frames are split, nor be learned from and held
+    out."""
     remedy = "--allow-shared goes on all the same, and says so with every figure"
-    if shared := split.shared_groups():
+    shared = split.shared_groups()
+    if split.by == "group" and shared:
         raise UsageError(
             f"{len(shared)} identity groups stand on both sides of the split: "
             f"{first_few(sorted(shared), 20)}",
