@@ -6,7 +6,12 @@ import io
 import json
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from click.testing import CliRunner
+
+from dfsubmit.cli import main
 
 KEY = "the-participants-own-key"
 
@@ -15,11 +20,13 @@ class Server(ThreadingHTTPServer):
     """What the organisers' hosts do, on one port, and what it saw.
 
     Attributes:
-        trouble: "", or what goes wrong: "size", "cut", "there", "queue".
+        trouble: "", or what goes wrong: "size", "cut", "there", "queue", "message".
+        message: what a refusal says then.
         stored: uploads by path; registered: registrations in the order of their arrival.
     """
 
     trouble = ""
+    message = ""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -62,6 +69,8 @@ class Handler(BaseHTTPRequestHandler):
     def post_3(self, body: dict[str, Any]) -> None:
         if self.headers.get("X-API-KEY") != KEY:
             self.reply(401, {"message": "login"})
+        elif self.server.trouble == "message":
+            self.reply(400, {"message": self.server.message})
         elif self.path == "/v1/code-submissions/upload-url":
             most = 10 if self.server.trouble == "size" else 10**9
             url = f"{self.server.url}/upload/3"
@@ -112,3 +121,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server.stored[self.path] = body
             self.reply(200, "")
+
+
+def submit(bundle: Path, server: Server, *more: str) -> Any:
+    """``dfsubmit submit`` to that server."""
+    arguments = ["submit", str(bundle), "--model-name", "my model", "--server", server.url]
+    return CliRunner().invoke(main, [*arguments, *more])

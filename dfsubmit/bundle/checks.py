@@ -8,20 +8,18 @@ bundle may be edited by hand.
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dfsubmit.bundle.keys import find_keys
 from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.package.notebooks import code_cells, read_notebook
 from dfsubmit.bundle.upload import DROPPED_FOLDERS, dropped_by_task
 from dfsubmit.errors import UsageError
 from dfsubmit.files import relative_files
-
-KEY_VARIABLE = "AIF_API_KEY"
 
 WEIGHTS = (
     ".safetensors",
@@ -36,25 +34,8 @@ WEIGHTS = (
     ".msgpack",
 )
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
-_TEXT = (".ipynb", ".json", ".txt", ".py", ".md", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".env")
 _MODEL_FOLDERS = {"task": "model", "predict": "assets/model"}
 
-_KEYS = (
-    (
-        "a key in the form of a UUID",
-        re.compile(rb"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
-    ),
-    ("a Hugging Face token", re.compile(rb"\bhf_[A-Za-z0-9]{20,}\b")),
-    ("a private key", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
-    ("an AWS key", re.compile(rb"\bAKIA[0-9A-Z]{16}\b")),
-    (
-        "a key written out",
-        re.compile(
-            rb"(?i)\b(?:api[_-]?|aif[_-]?)?key\b\\?[\"']?\s*[=:]\s*\\?[\"'][^\"'\s\\]{12,}\\?[\"']"
-        ),
-    ),
-    ("a key written out", re.compile(rb"--api-key[= ]+\\?[\"']?[^\s\"'{$\\-][^\s\"'\\]{7,}")),
-)
 # Outside URLs and identifiers: "/a/b…", "C:\…", "~/…".
 _ABSOLUTE = re.compile(
     r"(?<![\w.:/~*<\]\)}-])(?:/(?:[\w.-]+/)+[\w.-]*|/[a-z]+(?=[\"'])|~/[\w.-])|\b[A-Za-z]:\\+\w"
@@ -187,39 +168,3 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
     elif isinstance(value, str):
         yield value
-
-
-def find_keys(folder: Path, paths: list[str]) -> list[str]:
-    """Files that hold a key, by its looks or because it is the one in the environment.
-
-    The key itself is never part of the message.
-    """
-    own = os.environ.get(KEY_VARIABLE, "").strip().encode()
-    reasons = []
-    for path in paths:
-        for member, content in _contents(folder / path):
-            where = f"{path}!{member}" if member else path
-            if own and own in content:
-                reasons.append(f"{where} holds the key of {KEY_VARIABLE}")
-                continue
-            # Weights and images are noise to the patterns; the own key is looked for everywhere.
-            if (member or path).endswith(_TEXT):
-                kinds = {kind for kind, pattern in _KEYS if pattern.search(content)}
-                reasons += [f"{where} holds {kind}" for kind in sorted(kinds)]
-    return reasons
-
-
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """A file's bytes in pieces that overlap, and for a wheel those of its members."""
-    if path.is_symlink():
-        return
-    if path.suffix == ".whl" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for item in archive.infolist():
-                yield item.filename, archive.read(item)
-        return
-    overlap = b""
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 24):
-            yield "", overlap + chunk
-            overlap = chunk[-256:]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from organisers_server import KEY, Server
 
 from dfsubmit.bundle.package import wheels
 
@@ -44,6 +46,7 @@ def make_bundle(
 ) -> Callable[[str], Path]:
     """``make_bundle(target)``: a bundle that is this process's own, for a client packs in it."""
     pytest.importorskip("nbformat", reason="needs the bundle extra")
+    pytest.importorskip("detect_secrets", reason="needs the bundle extra")
     from dfsubmit.bundle.package.packaging import PackageOptions, package
 
     def make(target: str) -> Path:
@@ -67,3 +70,28 @@ def task_bundle(make_bundle: Callable[[str], Path]) -> Path:
 def predict_bundle(make_bundle: Callable[[str], Path]) -> Path:
     """A bundle for aifactory 3.x. Read it; copy what you change."""
     return make_bundle("predict")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _ledger_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The participant's key, in the environment."""
+    monkeypatch.setenv("AIF_API_KEY", KEY)
+
+
+@pytest.fixture(scope="session")
+def client_3() -> None:
+    pytest.importorskip("aifactory", reason="needs the bundle extra")

@@ -13,6 +13,8 @@ import pytest
 
 from dfsubmit.bundle.checks import problems
 
+# In pieces, so that nobody takes this file for one with keys in it.
+WORD = "0a1B" * 10
 UUID = "-".join(["0f0f0f0f", "1111", "4222", "8333", "444444444444"])
 
 
@@ -72,8 +74,13 @@ EDITS: list[tuple[Callable[[Path], object], str]] = [
     (lambda b: add_cell(b, r'weights = "C:\\models"'), "absolute path"),
     (lambda b: add_cell(b, "!ls ~/models"), "absolute path"),
     (lambda b: add_cell(b, f'aif.submit("m", "{UUID}")'), "task.ipynb holds a key"),
-    (lambda b: add_cell(b, 'submit(key="abcdefghijklmnop")'), "a key written out"),
+    (lambda b: add_cell(b, 'submit(key="abcdefghijklmnop")'), "holds a key written out"),
     (lambda b: add_cell(b, "%aifactory submit --api-key abcdefghijkl"), "a key written out"),
+    (lambda b: add_cell(b, f'client("sk-proj-{WORD}")'), "a key of OpenAI"),
+    (lambda b: add_cell(b, f'git = "ghp_{WORD[:36]}"'), "a key (GitHub Token)"),
+    (lambda b: add_cell(b, f'env["DB_PASSWORD"] = "{WORD}"'), "a key (Secret Keyword)"),
+    (lambda b: (b / ".env").write_text(f"AWS_SECRET_ACCESS_KEY={WORD}"), "key of the environment"),
+    (lambda b: (b / "run").write_text(f"#!/bin/sh\nexport HF_TOKEN={WORD}"), "of the environment"),
     (lambda b: (b / "notes.txt").write_text(f"key {UUID}"), "notes.txt holds a key"),
     (lambda b: add_plugin(b, "own/weights.onnx"), "brings weights of its own: own/weights.onnx"),
     (lambda b: (b / "wheels/own.whl").write_text("text"), "wheels/own.whl is not a wheel"),

@@ -214,6 +214,32 @@ def test_a_key_in_the_model_card_is_refused_and_not_repeated(
     assert secret not in refusal.value.message
 
 
+@pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
+def test_a_link_out_of_the_models_folder_is_refused(
+    tiny_model: Path, tmp_path: Path, name: str
+) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "vit"))
+    (tmp_path / "secret").write_bytes((tiny_model / name).read_bytes())
+    (model / name).unlink()
+    (model / name).symlink_to("../secret")
+    with pytest.raises(DfsubmitError, match=f"{name} is a link out of its folder, to .*secret"):
+        package(PackageOptions(model, "task", tmp_path / "bundle"))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_links_as_hugging_faces_cache_has_them_are_followed(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "models--somebody--vit" / "snapshots" / "0a1b"
+    blobs = snapshot.parents[1] / "blobs"
+    snapshot.mkdir(parents=True)
+    shutil.copytree(tiny_model, blobs)
+    for path in blobs.iterdir():
+        (snapshot / path.name).symlink_to(f"../../blobs/{path.name}")
+    built = package(PackageOptions(snapshot, "task", tmp_path / "bundle", name="vit"))
+    assert "model/vit/model.safetensors" in [item.path for item in built.files]
+
+
 def test_a_folder_that_is_no_bundle_is_not_overwritten(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")

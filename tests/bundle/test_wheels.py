@@ -91,6 +91,16 @@ def test_what_is_neither_a_project_nor_a_wheel_is_asked_for(
     assert f"pip wheel --no-deps {origin}" in caught.value.hint
 
 
+def test_a_link_out_of_a_project_is_refused(tmp_path: Path) -> None:
+    project = tmp_path / "plugin"
+    (project / "inner").mkdir(parents=True)
+    (project / "pyproject.toml").touch()
+    (tmp_path / "secret.txt").touch()
+    (project / "inner" / "notes.txt").symlink_to("../../secret.txt")
+    with pytest.raises(UsageError, match=r"notes\.txt is a link out of the project's folder"):
+        plugin_wheel(str(project), tmp_path)
+
+
 def test_a_project_that_does_not_build_says_why(tmp_path: Path) -> None:
     project = tmp_path / "broken"
     project.mkdir()

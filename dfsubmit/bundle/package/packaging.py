@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,6 +187,7 @@ def _copy_model(model: ModelFolder, destination: Path) -> list[Path]:
         )
     describing = [path for name in _DESCRIBING if (path := model.path / name).is_file()]
     copies = []
+    _refuse_links_out(model.path, (*weights, *describing))
     for path in (*weights, *describing):
         copy = destination / path.relative_to(model.path)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -194,6 +195,21 @@ def _copy_model(model: ModelFolder, destination: Path) -> list[Path]:
     # Written even where the model has none, so that the server cannot choose another default.
     write_atomically(destination / RECIPE_FILE, model.recipe.to_json())
     return [*copies, destination / RECIPE_FILE]
+
+
+def _refuse_links_out(folder: Path, paths: Iterable[Path]) -> None:
+    """A link may lead anywhere: what lies outside of the model was not meant to be sent."""
+    homes = [folder.resolve()]
+    # Hugging Face's cache keeps a snapshot's files in the folder beside the snapshots.
+    if folder.resolve().parent.name == "snapshots":
+        homes.append(folder.resolve().parents[1] / "blobs")
+    for path in paths:
+        target = path.resolve()
+        if not any(target.is_relative_to(home) for home in homes):
+            raise DfsubmitError(
+                f"the bundle is refused:\n  - {path} is a link out of its folder, to {target}",
+                "put the file itself into the folder, if it is to be sent",
+            )
 
 
 def _pins(plugin_wheels: list[Path]) -> tuple[str, ...]:

@@ -157,6 +157,22 @@ def _has_setuptools() -> bool:
 
 
 def _ignore(project: Path) -> Callable[[str, list[str]], set[str]]:
-    """Leave out the folders beside the package, at the top only; caches everywhere."""
+    """Leave out the folders beside the package, at the top only; caches everywhere.
+
+    The function raises UsageError for a link that leaves the project.
+    """
     top, everywhere = shutil.ignore_patterns(*_LEFT_OUT), shutil.ignore_patterns("__pycache__")
-    return lambda folder, names: (top if folder == str(project) else everywhere)(folder, names)
+    home = project.resolve()
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        out = set((top if folder == str(project) else everywhere)(folder, names))
+        for name in sorted(set(names) - out):
+            path = Path(folder, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise UsageError(
+                    f"{path} is a link out of the project's folder, to {path.resolve()}",
+                    "put the file itself there, if it is to be built into the wheel",
+                )
+        return out
+
+    return left_out

@@ -39,7 +39,7 @@ def command(
 
     The key comes from AIF_API_KEY, or is asked for without being shown. It is stored nowhere.
     """
-    from dfsubmit.bundle.checks import KEY_VARIABLE
+    from dfsubmit.bundle.keys import KEY_VARIABLE
     from dfsubmit.bundle.submit.sending import plan, send
 
     ready = plan(
