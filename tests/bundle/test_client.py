@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from organisers_server import KEY, Server
+from organisers_server import KEY, Server, submit
 
 from dfsubmit.bundle.manifest import bundle_hash
-from dfsubmit.bundle.rehearse.report import PASS, Check, Report, kept, write
 from dfsubmit.bundle.submit import client, ledger
 from dfsubmit.bundle.upload import uploaded
 from dfsubmit.cli import main
 from dfsubmit.errors import NotInstalled, UsageError
 
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("AIF_API_KEY", KEY)
+pytestmark = pytest.mark.usefixtures("key")
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +30,6 @@ def client_2025(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         except NotInstalled as error:
             pytest.skip(f"{error.message} ({error.hint})")
         yield
-
-
-@pytest.fixture(scope="session")
-def client_3() -> None:
-    pytest.importorskip("aifactory", reason="needs the bundle extra")
-
-
-def submit(bundle: Path, server: Server, *more: str) -> Any:
-    arguments = ["submit", str(bundle), "--model-name", "my model", "--server", server.url]
-    return CliRunner().invoke(main, [*arguments, *more])
 
 
 def assert_upload_equals(bundle: Path, target: str, archive: zipfile.ZipFile) -> None:
@@ -215,77 +188,6 @@ def test_the_2025_client_has_no_trial(task_bundle: Path, server: Server) -> None
 def test_a_name_that_the_server_would_refuse_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="1 to 128"):
         client.check_model_name(name)
-
-
-def passed_report(bundle: Path, digest: str) -> None:
-    kept(bundle).mkdir(exist_ok=True)
-    report = Report(bundle.name, digest, "predict", "2026-01-01T00:00:00+00:00")
-    report.checks.append(Check("notebook", PASS, "every cell ran"))
-    report.figures = {"macro_f1": 0.61, "macro_f1_ci": [0.5, 0.7], "labelled": 40}
-    write(report, bundle)
-
-
-@pytest.mark.usefixtures("client_3")
-def test_a_rehearsed_bundle_goes_with_what_is_expected_of_it(
-    predict_bundle: Path, server: Server, tmp_path: Path
-) -> None:
-    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
-    passed_report(bundle, bundle_hash(bundle))
-    result = submit(bundle, server, "--yes", "--id", "EXP-004")
-    assert result.exit_code == 0, result.output
-    assert "0.6100, 95 % interval 0.5000 to 0.7000, 40 labelled files" in result.output
-    assert "worst of stress: not measured" in result.output
-    assert ledger.find("EXP-004").rehearsal["macro_f1"] == 0.61
-    (bundle / "requirements.txt").write_text("")
-    result = submit(bundle, server, "--yes")
-    assert result.exit_code == 1
-    assert "was changed since its rehearsal" in result.output
-
-
-def test_a_report_that_was_not_written_here_is_not_believed(
-    predict_bundle: Path, tmp_path: Path, server: Server
-) -> None:
-    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
-    passed_report(bundle, bundle_hash(bundle))
-    report = kept(bundle) / "report.json"
-    whole = report.read_text()
-    report.write_text(whole.replace("0.61", "0.99"))
-    result = submit(bundle, server, "--yes")
-    assert result.exit_code == 1
-    assert "was not rehearsed here" in result.output
-    forced = submit(bundle, server, "--force")
-    assert "macro F1 on labelled data: not measured" in forced.output
-    report.write_text(whole)
-    manifest = bundle / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"mean"', '"max"'))
-    assert "was not rehearsed here" in submit(bundle, server, "--yes").output
-    assert server.stored == {}
-
-
-@pytest.mark.usefixtures("client_3")
-def test_the_client_runs_nothing_of_the_bundle_and_gets_no_other_key(
-    predict_bundle: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundle = Path(shutil.copytree(predict_bundle, tmp_path / "b"))
-    marker = tmp_path / "this was run"
-    for name in ("requests", "json", "aifactory", "sitecustomize"):
-        code = f"open({str(marker)!r}, 'w').close()\n"
-        (bundle / f"{name}.py").write_text(code)
-        (bundle / "assets" / f"{name}.py").write_text(code)
-    monkeypatch.chdir(bundle)
-    given: list[dict[str, str]] = []
-    start = subprocess.Popen
-
-    def note(*arguments: Any, **options: Any) -> Any:
-        given.append(options["env"])
-        return start(*arguments, **options)
-
-    monkeypatch.setenv("HF_TOKEN", "another-key")
-    monkeypatch.setattr(client.subprocess, "Popen", note)
-    assert client.send(bundle, "predict", "m", KEY, server=server.url).accepted
-    assert not marker.exists()
-    assert [KEY in env.values() for env in given] == [True]
-    assert "another-key" not in given[0].values()
 
 
 def from_model_to_ledger(

@@ -5,51 +5,17 @@ from __future__ import annotations
 import json
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from click.testing import CliRunner
+from entries import NOON, call, entry
 
 from dfsubmit.bundle.submit import ledger
-from dfsubmit.bundle.submit.experiment import experiment_report
-from dfsubmit.bundle.submit.ledger import KOREA, Entry
-from dfsubmit.cli import main
 from dfsubmit.errors import DfsubmitError, UsageError
-from dfsubmit.recipe import Recipe
-
-NOON = datetime(2025, 10, 1, 12, 0, tzinfo=KOREA)
-
-
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-
-def entry(entry_id: str, when: datetime = NOON, **changes: Any) -> Entry:
-    values: dict[str, Any] = {
-        "id": entry_id,
-        "time": when.isoformat(),
-        "target": "task",
-        "trial": False,
-        "accepted": True,
-        "model_name": "vit",
-        "bundle": "build/vit",
-        "bundle_hash": "ab" * 32,
-        "model": "vit",
-        "model_sha256": "cd" * 32,
-        "recipe": {"name": Recipe().name, "margin": 0.4},
-        "aggregator": "mean",
-        "tta": "none",
-    }
-    return Entry(**{**values, **changes})
-
-
-def call(*arguments: str) -> Any:
-    return CliRunner().invoke(main, ["ledger", *arguments])
 
 
 def test_what_was_recorded_is_read_back_with_its_last_score() -> None:
@@ -132,7 +98,25 @@ def test_a_line_that_cannot_be_read_is_named() -> None:
     assert "line 2 cannot be read: its submission or score is missing" in result.stderr
 
 
-@pytest.mark.parametrize("line", ['{"event": "later"}', '{"event": "submission", "id": "x"}', "{}"])
+def line_with(**changes: Any) -> str:
+    data = {"event": "submission", **asdict(entry("EXP-002")), **changes}
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "later"}',
+        '{"event": "submission", "id": "x"}',
+        "{}",
+        line_with(recipe=[]),
+        line_with(time="yesterday"),
+        line_with(id="../../x"),
+        line_with(rehearsal="good"),
+        line_with(model_sha256=None),
+        '{"event": "score", "id": "EXP-001", "score": 0.5, "time": "later"}',
+    ],
+)
 def test_a_line_of_another_kind_is_an_error(line: str) -> None:
     ledger.record(entry("EXP-001"))
     with ledger.ledger_path().open("a") as stream:
@@ -147,12 +131,33 @@ def test_a_full_disk_is_reported() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, most))
     try:
-        with pytest.raises(DfsubmitError, match="EXP-002 is not in the ledger: File too large"):
+        with pytest.raises(DfsubmitError, match="is not in the ledger: File too large"):
             ledger.record(entry("EXP-002"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     ledger.record(entry("EXP-003"))
     assert ledger.read() == [entry("EXP-001"), entry("EXP-003")]
+
+
+def test_submissions_at_once_get_numbers_of_their_own() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: ledger.record(entry("", tta=str(number))), range(16)))
+    read = ledger.read()
+    assert [item.id for item in read] == [f"EXP-{number:03d}" for number in range(1, 17)]
+    assert sorted(int(item.tta) for item in read) == list(range(16))
+    with pytest.raises(UsageError, match="in the ledger already"):
+        ledger.record(entry("EXP-004"))
+
+
+def test_what_was_broken_off_counts_and_is_told_from_a_refusal() -> None:
+    started = ledger.record(entry("", accepted=None))
+    assert started.counts
+    assert call().stdout.splitlines()[1].endswith("no answer")
+    ledger.record_answer(started, False, "refused")
+    assert [(item.accepted, item.answer) for item in ledger.read()] == [(False, "refused")]
+    ledger.record(entry("EXP-002", accepted=None))
+    ledger.record_score("EXP-002", 0.5)
+    assert ledger.find("EXP-002").accepted
 
 
 def test_scores_are_checked() -> None:
@@ -215,29 +220,3 @@ def test_thirty_minutes_after_the_last_result_was_seen() -> None:
     sent.scored = (NOON - timedelta(minutes=10)).isoformat()
     (warning,) = ledger.quota_warnings([sent], NOON)
     assert "wait 20 min" in warning
-
-
-def test_the_experiment_report_holds_what_was_kept_and_says_what_was_not() -> None:
-    ledger.record(entry("EXP-004"))
-    ledger.record_score("EXP-004", 0.2773)
-    kept = ledger.keepsakes("EXP-004")
-    kept.mkdir(parents=True)
-    (kept / "README.md").write_text("# Card\n\n```\n# no heading\n```\n")
-    (kept / "comparison.json").write_text(
-        json.dumps({"aggregators": [{"aggregator": "max", "macro_f1": 0.5, "ci": [0.4, 0.6]}]})
-    )
-    report = experiment_report(ledger.find("EXP-004"), ledger.read())
-    assert report.startswith("# EXP-004: vit\n")
-    assert "| score (macro F1, hidden test) | 0.2773 |" in report
-    assert "- margin: 0.4" in report
-    assert "| max | 0.5000 | 0.4000 to 0.6000 |" in report
-    assert "## Under degradation\n\nNot measured." in report
-    assert "### Card\n\n```\n# no heading\n```" in report
-    result = call("export", "EXP-004")
-    assert result.output == report
-
-
-def test_export_writes_a_file(tmp_path: Path) -> None:
-    ledger.record(entry("EXP-001"))
-    assert call("export", "EXP-001", "--output", str(tmp_path / "exp.md")).exit_code == 0
-    assert (tmp_path / "exp.md").read_text().startswith("# EXP-001")

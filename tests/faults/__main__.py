@@ -17,15 +17,17 @@ from pathlib import Path
 
 from bombs import QUICK, bombs
 from clock import short_clocks
+from daemons import escaping_daemons
 from disk import full_disks
 from kills import killed_runs
+from ledgers import ledger_races
 from media import damaged_media
 from setting import Tally
 from streams import failing_streams
 
 from dfsubmit.console import table
 
-PARTS = ("media", "kills", "disk", "clock", "streams", "bombs")
+PARTS = ("media", "kills", "disk", "clock", "streams", "bombs", "ledgers", "daemons")
 
 
 def main() -> int:
@@ -38,6 +40,8 @@ def main() -> int:
         "clock": short_clocks,
         "streams": failing_streams,
         "bombs": partial(bombs, only=QUICK if arguments.short else ()),
+        "ledgers": partial(ledger_races, rounds=2 if arguments.short else 20, seed=arguments.seed),
+        "daemons": partial(escaping_daemons, short=arguments.short),
     }
     work = Path(tempfile.mkdtemp(prefix="dfsubmit-faults-"))
     tallies = []

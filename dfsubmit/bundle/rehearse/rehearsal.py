@@ -194,7 +194,12 @@ class _Rehearsal:
     def _install(self, sandbox: Sandbox, cells: Mapping[str, Any]) -> bool:
         # The server of 3.x installs requirements.txt itself; the 2025 notebook does it in a cell.
         if self.report.target == "predict" and (self.work / "requirements.txt").is_file():
-            cell = {"cell_type": "code", "id": "requirements", "metadata": {}, "outputs": []}
+            cell: dict[str, Any] = {
+                "cell_type": "code",
+                "id": "requirements",
+                "metadata": {},
+                "outputs": [],
+            }
             cell |= {"execution_count": None, "source": _REQUIREMENTS}
             cells = {**cells, "cells": [cell, *cells["cells"]]}
         run = sandbox.run(cells, self.folder / "installation.ipynb", closed=False)

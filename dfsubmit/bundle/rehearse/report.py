@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.bundle import state
+from dfsubmit.bundle.markdown import inline
 from dfsubmit.console import table as aligned
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -109,7 +110,7 @@ def read(bundle: Path) -> tuple[Report, bool] | None:
         return report, state.is_sealed(bundle, report.bundle_hash, content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(f"{path}: {error!r}", "rehearse the bundle again") from error
 
 
@@ -124,7 +125,7 @@ def table(report: Report) -> str:
 def markdown(report: Report) -> str:
     """The same as a Markdown document, with exact package versions."""
     lines = [
-        f"# Rehearsal of {report.bundle}",
+        f"# Rehearsal of {inline(report.bundle)}",
         "",
         f"{report.time}, {report.target} bundle, SHA-256 `{report.bundle_hash}`.",
         "",
@@ -133,16 +134,16 @@ def markdown(report: Report) -> str:
     ]
     if versions := report.figures.get("versions"):
         lines += ["## Packages", ""]
-        lines += [f"- {name} {version}" for name, version in sorted(versions.items())]
+        lines += [
+            f"- {inline(name)} {inline(version)}" for name, version in sorted(versions.items())
+        ]
         lines.append("")
     return "\n".join(lines)
 
 
 def checks_table(report: Report) -> list[str]:
     """The checks as the lines of a Markdown table."""
-    rows = [f"| {c.name} | {c.status} | {_cell(c.detail)} |" for c in report.checks]
+    rows = [
+        f"| {inline(c.name)} | {inline(c.status)} | {inline(c.detail)} |" for c in report.checks
+    ]
     return ["| check | result | detail |", "|---|---|---|", *rows]
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -11,6 +11,7 @@ through the command line, and is taken out of everything that is printed or retu
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfsubmit.bundle.checks import KEY_VARIABLE
+from dfsubmit.bundle.keys import KEY_VARIABLE, without_key
 from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
 from dfsubmit.bundle.upload import lay_out, uploaded
@@ -41,8 +42,10 @@ runpy.run_module("aifactory", run_name="__main__", alter_sys=True)
 """
 SUCCESS_2025 = "제출 완료"
 SUCCESS_3 = ("제출 완료", "디버그 제출 완료")
-SERVER = "api.aifactory.space"
-"""Where both clients go unless they are told otherwise, for people."""
+SERVER_VARIABLE = "AIF_SERVER"
+SERVER = "https://api.aifactory.space"
+HOST_2025 = "api.aifactory.space"
+"""Where the clients go unless they are told otherwise; the 2025 one has several hosts."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,28 @@ def check_model_name(name: str) -> str:
     return name
 
 
+def server_of(target: str, server: str | None) -> str | None:
+    """The server that a bundle goes to: the given one, else what the client would take.
+
+    None stands for the hosts of the 2025 client, which asks no variable.
+    """
+    if server or target == "task":
+        return server
+    return os.environ.get(SERVER_VARIABLE, "").strip() or SERVER
+
+
+def require(target: str, say: Callable[[str], None] = lambda line: None) -> None:
+    """Make sure that the client is there, before anything is entered in the ledger.
+
+    Raises:
+        NotInstalled: it is missing, or its environment cannot be made.
+    """
+    if target == "task":
+        client_2025_python(say)
+    else:
+        _require_client_3()
+
+
 def send(
     bundle: Path,
     target: str,
@@ -88,7 +113,7 @@ def send(
         model_name: 1 to 128 characters.
         key: the participant's key for this task.
         trial: the debug submission, which is not counted; the 3.x client's alone.
-        server: another server than the client's own.
+        server: another server than the client's own; see `server_of`.
         say: called with each line that the client prints, the key taken out.
 
     Raises:
@@ -107,7 +132,7 @@ def send(
         _require_client_3()
         command = python_command(_CLIENT_3, "submit", "--model-name", model_name)
         command += ["--notebook", NOTEBOOKS["predict"]]
-        command += ["--server", server] if server else []
+        command += ["--server", server_of(target, server) or SERVER]
         command += ["--debug"] if trial else []
         environment[KEY_VARIABLE] = key
         message, successes = "", SUCCESS_3
@@ -117,7 +142,11 @@ def send(
     told = [line for line in lines if line.strip() and "\r" not in line]
     # The 3.x client adds a sentence behind a dash; 2.0.0 prints the words alone.
     accepted = code == 0 and any(line.split(" — ")[0].strip() in successes for line in told)
-    return Answer(accepted, "\n".join(told[-3:]))
+    clean = [without_key(line, key) for line in told[-3:]]
+    # Broken over several lines, it is whole again without the breaks.
+    if without_key(whole := "".join("".join(told).split()), key) != whole and clean == told[-3:]:
+        clean = ["the answer is not kept: the key was in it"]
+    return Answer(accepted, "\n".join(clean))
 
 
 def _talk(
@@ -128,7 +157,7 @@ def _talk(
     key: str,
     say: Callable[[str], None],
 ) -> tuple[int, list[str]]:
-    """Run the client; its exit code and its lines (stdout and stderr), the key taken out."""
+    """Run the client; its exit code and its lines (stdout and stderr), as they came."""
     lines = []
     with subprocess.Popen(
         command,
@@ -143,13 +172,15 @@ def _talk(
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(message)
-        process.stdin.close()
+        with contextlib.suppress(OSError):  # it has died already, and its output says why
+            process.stdin.write(message)
+            process.stdin.close()
         # Text mode ends a line at \r too, so that progress arrives as it is printed.
         for line in process.stdout:
-            clean = line.rstrip("\n").replace(key, "[key]")
-            lines.append(clean)
-            say(clean)
+            lines.append(line.rstrip("\n"))
+            # What is under way is not broken off because nobody listens.
+            with contextlib.suppress(OSError):
+                say(without_key(lines[-1], key))
     return process.returncode, lines
 
 

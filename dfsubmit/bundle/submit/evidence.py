@@ -34,7 +34,7 @@ def read_json(path: Path | None) -> dict[str, Any] | None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path}: not a JSON object")

@@ -1,15 +1,18 @@
 """The ledger: what was sent, what the server answered, and how it scored later.
 
 One JSON object a line in ``submissions.jsonl`` under the user's data directory; lines are only ever
-added. A line is a submission or a score; `read` folds them into `Entry` objects. Beside it,
+added. A line is a submission, the answer to it, or a score; `read` folds them into `Entry` objects.
+A submission is entered before it is sent: nothing that happens then can lose it. Beside it,
 ``submissions/ID/`` keeps what an experiment report needs. The key is in none of them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -36,7 +39,8 @@ class Entry:
         time: when it was sent, ISO 8601 with its zone.
         target: "task" or "predict".
         trial: a debug submission, which is not counted.
-        accepted: the client reported success.
+        accepted: the client reported success; None until it has answered, and for ever where the
+            submission was broken off: the server may have it.
         model_name: under which it was sent.
         bundle, bundle_hash: the bundle's path and SHA-256.
         model, model_sha256, recipe, aggregator, tta: from its manifest.
@@ -49,7 +53,7 @@ class Entry:
     time: str
     target: str
     trial: bool
-    accepted: bool
+    accepted: bool | None
     model_name: str
     bundle: str
     bundle_hash: str
@@ -70,7 +74,7 @@ class Entry:
     @property
     def counts(self) -> bool:
         """Whether it used up one of the day's submissions."""
-        return self.accepted and not self.trial
+        return self.accepted is not False and not self.trial
 
 
 def ledger_path() -> Path:
@@ -97,15 +101,43 @@ def read() -> list[Entry]:
         try:
             kind = data.pop("event")
             if kind == "submission":
-                entries[data["id"]] = Entry(**data)
+                entries[data["id"]] = _checked(Entry(**data))
+            elif kind == "answer":
+                entries[data["id"]].accepted = bool(data["accepted"])
+                entries[data["id"]].answer = str(data["answer"])
             elif kind == "score":
-                entries[data["id"]].score = float(data["score"])
-                entries[data["id"]].scored = str(data["time"])
+                entry = entries[data["id"]]
+                entry.score, entry.scored = float(data["score"]), str(data["time"])
+                datetime.fromisoformat(entry.scored)
+                # A score tells that it arrived.
+                entry.accepted = True if entry.accepted is None else entry.accepted
             else:
                 raise ValueError(f"unknown event {kind!r}")
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{ledger_path()}, line {number}: {error!r}") from error
     return list(entries.values())
+
+
+def _checked(entry: Entry) -> Entry:
+    """The entry, where every field is of its type; lines may be written by hand."""
+    for item in fields(Entry):
+        value = getattr(entry, item.name)
+        if not isinstance(value, _TYPES[str(item.type)]):
+            raise ValueError(f"{item.name} is {value!r}")
+    datetime.fromisoformat(entry.time)
+    if not _ID.fullmatch(entry.id):
+        raise ValueError(f"{entry.id!r} is no ID")
+    return entry
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "bool | None": (bool, type(None)),
+    "dict[str, Any]": (dict,),
+    "float | None": (int, float, type(None)),
+    "str | None": (str, type(None)),
+}
 
 
 def damage() -> list[str]:
@@ -153,15 +185,35 @@ def check_id(entry_id: str, entries: Iterable[Entry]) -> str:
     return entry_id
 
 
-def record(entry: Entry) -> None:
-    """Add a submission.
+def record(entry: Entry) -> Entry:
+    """Add a submission, under an ID that is nobody else's, and return it with that.
+
+    Args:
+        entry: what is sent; an empty ID takes the next number.
+
+    Raises:
+        UsageError: the ID is taken or not usable.
+        DfsubmitError: the ledger cannot be written.
+    """
+    with _locked(f"the submission of {entry.bundle}"):
+        entries = read()
+        chosen = check_id(entry.id, entries) if entry.id else next_id(entries)
+        entry = replace(entry, id=chosen)
+        data = asdict(entry)
+        del data["score"], data["scored"]
+        _append({"event": "submission", **data})
+    return entry
+
+
+def record_answer(entry: Entry, accepted: bool, answer: str) -> None:
+    """Add what came of a submission that was recorded.
 
     Raises:
         DfsubmitError: the ledger cannot be written.
     """
-    data = asdict(entry)
-    del data["score"], data["scored"]
-    _append({"event": "submission", **data})
+    entry.accepted, entry.answer = accepted, answer
+    with _locked(f"the answer to {entry.id}"):
+        _append({"event": "answer", "id": entry.id, "accepted": accepted, "answer": answer})
 
 
 def record_score(entry_id: str, score: float, now: datetime | None = None) -> Entry:
@@ -175,7 +227,8 @@ def record_score(entry_id: str, score: float, now: datetime | None = None) -> En
         raise UsageError(f"a macro F1 lies between 0 and 1, not at {score}")
     entry = find(entry_id)
     time = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
-    _append({"event": "score", "id": entry_id, "score": score, "time": time})
+    with _locked(f"the score of {entry_id}"):
+        _append({"event": "score", "id": entry_id, "score": score, "time": time})
     entry.score, entry.scored = score, time
     return entry
 
@@ -192,19 +245,27 @@ def find(entry_id: str) -> Entry:
     return entries[entry_id]
 
 
-def _append(data: dict[str, Any]) -> None:
+@contextlib.contextmanager
+def _locked(what: str) -> Iterator[None]:
+    """The ledger is this process's alone; what cannot be written is named in the error."""
     import filelock
 
     path = ledger_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{path}.lock"), path.open("a+b", buffering=0) as stream:
-            append_json_line(stream, data)
+        with filelock.FileLock(f"{path}.lock"):
+            yield
     except OSError as error:
         raise DfsubmitError(
-            f"the {data['event']} of {data['id']} is not in the ledger: {error.strerror or error}",
+            f"{what} is not in the ledger: {error.strerror or error}",
             f"is {path.parent} writable, and its disk not full?",
         ) from error
+
+
+def _append(data: dict[str, Any]) -> None:
+    with ledger_path().open("a+b", buffering=0) as stream:
+        append_json_line(stream, data)
+        os.fsync(stream.fileno())
 
 
 def quota_warnings(entries: Iterable[Entry], now: datetime) -> list[str]:
@@ -253,6 +314,7 @@ def table(entries: Iterable[Entry]) -> str:
     rows = []
     for entry in entries:
         expected = entry.rehearsal.get("macro_f1")
+        expected = expected if isinstance(expected, float) else None
         score = "" if entry.score is None else f"{entry.score:.4f}"
         rows.append(
             (
@@ -263,7 +325,7 @@ def table(entries: Iterable[Entry]) -> str:
                 str(entry.recipe.get("name", "")),
                 entry.aggregator + ("+flip" if entry.tta == "flip" else ""),
                 "" if expected is None else f"{expected:.4f}",
-                score if entry.accepted else "refused",
+                score if entry.accepted else "refused" if entry.accepted is False else "no answer",
                 f"{changes[entry.id]:+.4f}" if entry.id in changes else "",
             )
         )

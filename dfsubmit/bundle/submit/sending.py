@@ -34,9 +34,9 @@ class Plan:
     Attributes:
         bundle, manifest, bundle_hash: what goes.
         model_name: under which it is sent.
-        entry_id: its future ID in the ledger.
+        entry_id: its ID in the ledger, where the user chose one; "" takes the next number.
         trial: a debug submission.
-        server: another server than the client's own, or None.
+        server: where it goes; None for the hosts of the 2025 client.
         evidence: what is known of it.
         warnings: what speaks against sending now.
     """
@@ -57,11 +57,11 @@ class Plan:
         size = sum((self.bundle / path).stat().st_size for path in paths)
         kind = "trial submission (not counted)" if self.trial else "submission"
         what = f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
-        where = f"as {self.model_name!r}, to {self.server or client.SERVER}"
+        where = f"as {self.model_name!r}, to {self.server or client.HOST_2025}"
         return [
             *expectations(self.evidence, self.manifest.aggregator),
             *(f"warning: {warning}" for warning in self.warnings),
-            f"{self.entry_id}: {what}, {where}",
+            f"{self.entry_id or ledger.next_id(ledger.read())}: {what}, {where}",
         ]
 
 
@@ -84,7 +84,7 @@ def plan(
         model_name: 1 to 128 characters.
         comparison, stress: JSON files of those commands, or None where they were not run.
         trial: the 3.x client's debug submission.
-        server: another server than the client's own.
+        server: another server than the client's own; None asks AIF_SERVER, as the 3.x client does.
         force: send what was not rehearsed, failed, or was changed since.
         entry_id: an ID of the user's own; None takes the next number.
         now: the time, with its zone; None for the clock's.
@@ -120,9 +120,9 @@ def plan(
         manifest=manifest,
         bundle_hash=digest,
         model_name=client.check_model_name(model_name),
-        entry_id=ledger.check_id(entry_id, entries) if entry_id else ledger.next_id(entries),
+        entry_id=ledger.check_id(entry_id, entries) if entry_id else "",
         trial=trial,
-        server=server,
+        server=client.server_of(manifest.target, server),
         evidence=Evidence(
             # A report on another bundle, or of unknown origin, says nothing of this one.
             rehearsal if found and found[1] and found[0].bundle_hash == digest else None,
@@ -144,32 +144,23 @@ def _doubt(rehearsal: report.Report | None, digest: str, is_sealed: bool) -> str
 
 
 def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -> Entry:
-    """Send it and enter it in the ledger, also when the server refused it.
+    """Enter it in the ledger, send it, and enter the answer, also when the server refused it.
 
     Raises:
-        DfsubmitError: refused, with the client's words.
+        DfsubmitError: refused, with the client's words; or the ledger cannot be written: then
+            nothing was sent, unless the message says so.
     """
     manifest = plan.manifest
     if bundle_hash(plan.bundle) != plan.bundle_hash:
         raise DfsubmitError(f"{plan.bundle} was changed since this submission was planned")
-    sent = datetime.now(ledger.KOREA)
-    answer = client.send(
-        plan.bundle,
-        manifest.target,
-        plan.model_name,
-        key,
-        trial=plan.trial,
-        server=plan.server,
-        say=say,
-    )
     rehearsal = plan.evidence.rehearsal
     figures: dict[str, Any] = rehearsal.figures if rehearsal else {}
     entry = Entry(
         id=plan.entry_id,
-        time=sent.isoformat(timespec="seconds"),
+        time=datetime.now(ledger.KOREA).isoformat(timespec="seconds"),
         target=manifest.target,
         trial=plan.trial,
-        accepted=answer.accepted,
+        accepted=None,
         model_name=plan.model_name,
         bundle=str(plan.bundle.absolute()),
         bundle_hash=plan.bundle_hash,
@@ -179,10 +170,32 @@ def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -
         aggregator=manifest.aggregator,
         tta=manifest.tta,
         rehearsal={name: figures[name] for name in _FIGURES if name in figures},
-        answer=answer.text,
     )
-    ledger.record(entry)
-    _keep(plan, entry.id)
+    client.require(manifest.target, say)
+    entry = ledger.record(entry)
+    try:
+        _keep(plan, entry.id)
+        answer = client.send(
+            plan.bundle,
+            manifest.target,
+            plan.model_name,
+            key,
+            trial=plan.trial,
+            server=plan.server,
+            say=say,
+        )
+    except (OSError, DfsubmitError) as error:
+        # The client did not run.
+        ledger.record_answer(entry, False, f"not sent: {error}")
+        raise DfsubmitError(f"nothing was sent: {error}") from error
+    try:
+        ledger.record_answer(entry, answer.accepted, answer.text)
+    except DfsubmitError as error:
+        verdict = "accepted" if answer.accepted else "refused"
+        raise DfsubmitError(
+            f"the submission was sent and {verdict}, but {error.message}",
+            f"it is in the ledger as {entry.id}, without an answer; {error.hint}",
+        ) from error
     if not answer.accepted:
         raise DfsubmitError(
             f"the submission was refused: {answer.text or 'the client said nothing'}",
@@ -205,4 +218,4 @@ def _keep(plan: Plan, entry_id: str) -> None:
         ("stress.json", evidence.stress),
     ):
         if data is not None:
-            write_atomically(folder / name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            write_atomically(folder / name, json.dumps(data, indent=2) + "\n")
