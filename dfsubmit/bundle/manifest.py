@@ -123,11 +123,22 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a bundle: it has no {MANIFEST_FILE}",
             "build one with: dfsubmit package --model DIR --target task --output build/NAME",
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        _check(manifest)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not a bundle's manifest: {error!r}") from error
     if version != MANIFEST_VERSION or manifest.target not in TARGETS:
         raise UsageError(f"{path}: version {version!r}, target {manifest.target!r} is not known")
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise ValueError for what no build writes: other types, a path for the model's name."""
+    one = manifest
+    texts = [one.model, one.model_sha256, one.aggregator, one.tta, one.dfsubmit, *one.pins]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(manifest.recipe, dict):
+        raise ValueError("a field is of another type")
+    if manifest.model in ("", ".", "..") or set(manifest.model) & set("/\\"):
+        raise ValueError(f"the model's name is {manifest.model!r}")
 
 
 def changes(folder: Path, manifest: Manifest) -> list[str]:

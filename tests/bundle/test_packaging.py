@@ -102,6 +102,18 @@ def test_an_edit_is_told_by_manifest_and_hash(task_bundle: Path, tmp_path: Path)
     assert bundle_hash(edited) != bundle_hash(task_bundle)
 
 
+@pytest.mark.parametrize(
+    "edit", [{"model": "../../secret"}, {"model": 3}, {"recipe": []}, {"pins": [1]}, {"files": 1}]
+)
+def test_a_manifest_that_no_build_writes_is_refused(
+    task_bundle: Path, tmp_path: Path, edit: dict[str, object]
+) -> None:
+    manifest = json.loads((task_bundle / "bundle.json").read_text())
+    (tmp_path / "bundle.json").write_text(json.dumps({**manifest, **edit}))
+    with pytest.raises(UsageError, match="is not a bundle's manifest"):
+        read_manifest(tmp_path)
+
+
 def test_pins_are_exact_and_leave_the_servers_own_packages_alone(task_bundle: Path) -> None:
     lines = (task_bundle / "requirements.txt").read_text().splitlines()
     assert tuple(lines) == PINS

@@ -101,6 +101,7 @@ def _commit(clone: Path) -> str:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
             cwd=clone,
+            env=child_environment(network=False),
             capture_output=True,
             text=True,
             check=True,

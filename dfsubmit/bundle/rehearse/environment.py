@@ -78,7 +78,7 @@ def find_python(version: str) -> Path | None:
 def _version(python: Path) -> tuple[int, ...]:
     """(major, minor), or () when it does not run."""
     code = "import sys; print(*sys.version_info[:2])"
-    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
+    done = _run([str(python), "-I", "-c", code])
     return tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else ()
 
 
@@ -89,21 +89,26 @@ def versions(python: Path) -> dict[str, str]:
         "named = {item.metadata['Name']: item.version for item in metadata.distributions()}\n"
         "print(json.dumps({'python': platform.python_version(), **named}))"
     )
-    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False)
+    done = _run([str(python), "-I", "-c", code])
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
 
-def _call(command: list[str]) -> None:
-    done = subprocess.run(
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command,
         env=child_environment(network=True),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _call(command: list[str]) -> None:
+    done = _run(command)
     if done.returncode:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         lines = [line for line in said if not line.startswith("WARNING")]
         reasons = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
         reason = reasons[0] if reasons else f"exit code {done.returncode}"
-        raise DfsubmitError(f"{' '.join(command[:4])} … failed: {reason}")
+        shown = [part for part in command if part != "-I"][:4]
+        raise DfsubmitError(f"{' '.join(shown)} … failed: {reason}")

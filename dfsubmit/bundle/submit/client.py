@@ -17,8 +17,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.bundle.variables import child_environment
+from dfsubmit.console import printable
 from dfsubmit.errors import NotInstalled, UsageError
 from dfsubmit.processes import python_command
 
@@ -65,9 +66,11 @@ def check_model_name(name: str) -> str:
     """The name without surrounding space.
 
     Raises:
-        UsageError: empty, or longer than the server takes.
+        UsageError: empty, longer than the server takes, or not to be shown on one line.
     """
     name = name.strip()
+    if not name.isprintable():
+        raise UsageError(f"--model-name: {printable(name)} holds what cannot be shown on one line")
     if not 1 <= len(name) <= MODEL_NAME_LIMIT:
         raise UsageError(f"--model-name: 1 to {MODEL_NAME_LIMIT} characters, not {len(name)}")
     return name
@@ -216,21 +219,25 @@ def client_2025_python(say: Callable[[str], None] = lambda line: None) -> Path:
         return python
     shutil.rmtree(home, ignore_errors=True)
     say(f"making an environment for {CLIENT_2025}, once: {home}")
-    try:
-        venv.create(home, with_pip=True)
+    reason = ""
+    for command in (
+        [sys.executable, "-I", "-m", "venv", str(home)],
+        [str(python), "-I", "-m", "pip", "install", "--quiet", CLIENT_2025],
+    ):
         done = subprocess.run(
-            [python, "-I", "-m", "pip", "install", "--quiet", CLIENT_2025],
+            command,
             env=child_environment(network=True),
             capture_output=True,
             text=True,
             check=False,
         )
-        reason = "" if done.returncode == 0 else (done.stderr.strip() or "pip failed")
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = str(error)
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            reason = said[-1] if said else f"exit code {done.returncode}"
+            break
     if reason:
         raise NotInstalled(
-            f"the environment of {CLIENT_2025} cannot be made: {reason.splitlines()[-1]}",
+            f"the environment of {CLIENT_2025} cannot be made: {reason}",
             f"it goes to {home} and needs PyPI once",
         )
     complete.write_text(CLIENT_2025 + "\n", encoding="utf-8")

@@ -21,6 +21,7 @@ from dfsubmit.bundle.submit import client, ledger
 from dfsubmit.bundle.submit.evidence import Evidence, expectations, read_json
 from dfsubmit.bundle.submit.ledger import Entry
 from dfsubmit.bundle.upload import uploaded
+from dfsubmit.console import printable
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import write_atomically
 
@@ -56,7 +57,8 @@ class Plan:
         paths = uploaded(self.bundle, self.manifest.target)
         size = sum((self.bundle / path).stat().st_size for path in paths)
         kind = "trial submission (not counted)" if self.trial else "submission"
-        what = f"{kind} of {self.bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
+        bundle = printable(str(self.bundle))
+        what = f"{kind} of {bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
         where = f"as {self.model_name!r}, to {self.server or client.HOST_2025}"
         return [
             *expectations(self.evidence, self.manifest.aggregator),
