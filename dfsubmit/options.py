@@ -41,7 +41,7 @@ class RunOptions:
         early_exit: stop on a file as soon as nothing can change its label.
         time_limit: seconds that the run may take in all; None for no limit.
         min_frames: the fewest frames a video that a time limit may thin to.
-        per_file_timeout: seconds that one file may take in a worker.
+        per_file_timeout: seconds of CPU time that one file may take in a worker.
         resume: continue an interrupted run with the same media, model and recipe.
         plugins_dir: folders whose files are plugins.
         strict: a plugin that fails to load is an error.

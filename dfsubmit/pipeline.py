@@ -208,7 +208,7 @@ class _Run:
                 self.rows.decide(result)
                 self.output.add(file, result)
                 if plan is not None:
-                    plan.done(file, result.seconds)
+                    plan.done(file, result.seconds, result.kind)
                 self.failed += result.status is not Status.OK
                 bar.set_postfix(failed=self.failed, refresh=False)
                 bar.update()

@@ -109,7 +109,11 @@ def options_from(context: click.Context) -> RunOptions:
     help="The fewest frames that a time limit may thin a video to.",
 )
 @click.option(
-    "--per-file-timeout", type=span, default="120", show_default=True, help="Seconds a file."
+    "--per-file-timeout",
+    type=span,
+    default="120",
+    show_default=True,
+    help="Seconds of CPU time a file.",
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")

@@ -38,7 +38,7 @@ class ExtractOptions:
         already_cropped: the files are face crops, cut elsewhere in the way `recipe` describes:
             they are taken whole.
         workers: processes that decode and detect; 0 means the CPUs available.
-        per_file_timeout: seconds that one file may take.
+        per_file_timeout: seconds of CPU time that one file may take.
         progress: show a progress bar on stderr.
     """
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from dfsubmit.media.listing import sniff
+from dfsubmit.media.listing import VIDEO_SUFFIXES
 from dfsubmit.records import Kind, MediaFile
 
 WRITING_SHARE, WRITING_SECONDS = 0.02, 2.0
@@ -80,11 +80,16 @@ class TimePlan:
 
     def order(self, files: Iterable[MediaFile]) -> list[MediaFile]:
         """The files in the order in which to score them: images, then videos from small to large,
-        so that a clock that is too short still leaves most files scored."""
+        so that a clock that is too short still leaves most files scored.
+
+        What a file is, its suffix says: to look into it is a worker's business, for on a disk that
+        does not answer whoever looks does not come back. `done` puts a wrong suffix right.
+        """
         images: list[MediaFile] = []
         videos: list[MediaFile] = []
         for file in files:
-            (images if _is_image(file) else videos).append(file)
+            is_video = file.path.suffix.lower() in VIDEO_SUFFIXES
+            (videos if is_video else images).append(file)
         self._videos = {file.name for file in videos}
         self._videos_waiting = len(videos)
         self._waiting = _Work(sum(max(file.size, 0) for file in videos), len(images))
@@ -95,20 +100,27 @@ class TimePlan:
         ]
 
     def keep(self, file: MediaFile) -> int | None:
-        """How many frames of the file to visit: None for all that the recipe asks."""
+        """How many frames of the file to visit, if it is a video: None for all that the recipe
+        asks."""
         if file.name in self._asked:  # tried again after its worker was killed
             return None
         self._asked.add(file.name)
         frames = self._each
         self._handed_over.append((file, frames))
-        return frames if file.name in self._videos and frames < self.frames else None
+        return frames if frames < self.frames else None
 
-    def done(self, file: MediaFile, seconds: Mapping[str, float]) -> None:
-        """Note that a file is finished, and the seconds by stage that it took."""
+    def done(self, file: MediaFile, seconds: Mapping[str, float], kind: Kind = Kind.OTHER) -> None:
+        """Note that a file is finished, the seconds by stage that it took, and what it was."""
         self._note_handed_over()
-        self._done.add(self._in_hand.pop(file.name, _Work()))
+        work = self._in_hand.pop(file.name, _Work())
+        video = file.name in self._videos
+        if kind is Kind.VIDEO and not video:
+            video, work = True, _Work(max(file.size, 0), self._each)
+        elif kind is Kind.IMAGE and video:
+            video, work = False, _Work(0, 1)
+        self._done.add(work)
         for stage, value in seconds.items():
-            if stage == "decode" and file.name in self._videos:
+            if stage == "decode" and video:
                 self._decode_seconds += value
             else:
                 self._frame_seconds += value
@@ -158,10 +170,3 @@ class TimePlan:
         seconds = self.end - now - left.decoded_bytes * seconds_a_byte
         frames = seconds / seconds_a_frame - left.frames
         return min(self.frames, max(self.min_frames, int(frames / self._videos_waiting)))
-
-
-def _is_image(file: MediaFile) -> bool:
-    try:
-        return sniff(file.path) is not Kind.VIDEO
-    except OSError:
-        return True  # unreadable: as cheap as an image

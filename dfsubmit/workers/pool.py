@@ -18,11 +18,15 @@ from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.machine import available_cpus
 from dfsubmit.records import FileScan, MediaFile, Status
 from dfsubmit.workers import inside as worker
+from dfsubmit.workers.clock import Late, RunningClock
 from dfsubmit.workers.events import Event, FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
-from dfsubmit.workers.process import WorkerProcess
+from dfsubmit.workers.process import KILLED_SECONDS, WorkerProcess
 
 POLL_SECONDS = 0.2
 MAX_FAILED_STARTS = 5
+# So many files in a row, and more than two for each worker, say that the disk does not answer.
+MANY_UNANSWERED = 8
+MAX_UNKILLABLE = 32
 
 
 class WorkerPool:
@@ -32,8 +36,9 @@ class WorkerPool:
         settings: what holds for every file. None where they are not known yet: `start` may go
             ahead without them, and they have to be set before `events`.
         workers: how many processes; 0 means the CPUs available.
-        per_file_timeout: seconds that a worker may take for one file. Time in which the worker
-            waits for the consumer of `events` does not count.
+        per_file_timeout: seconds of CPU time that a worker may take for one file. One that hardly
+            runs for as long is stuck; time in which it waits for the consumer of `events` does
+            not count.
 
     Raises:
         DfsubmitError: (from `events`) workers cannot start on this machine.
@@ -50,8 +55,12 @@ class WorkerPool:
         self._alone: deque[MediaFile] = deque()
         self._retried: set[MediaFile] = set()
         self._stopped = False
+        self._clock = RunningClock()
+        self._unanswered = 0
+        self._unkillable: list[WorkerProcess] = []
 
     def __enter__(self) -> WorkerPool:
+        self._clock.__enter__()
         return self
 
     def __exit__(
@@ -60,20 +69,22 @@ class WorkerPool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._clock.__exit__(kind, error, traceback)
         self.close()
 
     def start(self) -> None:
         """Start the workers now, so that they import their libraries while others load a model."""
         while len(self._workers) < self.size:
-            self._workers.append(WorkerProcess())
+            self._workers.append(WorkerProcess(self._clock))
 
     def close(self) -> None:
         """End all workers at once."""
         self._stopped = True
         for member in self._workers:
             member.kill()
+        end = time.monotonic() + KILLED_SECONDS
         while self._workers:
-            self._workers.pop().end()
+            self._workers.pop().end(max(0.0, end - time.monotonic()))
 
     def stop(self) -> None:
         """Make `events` return soon, from any thread; files in hand are dropped."""
@@ -102,8 +113,8 @@ class WorkerPool:
 
         May be called again once it has ended; the settings stay those of the first time.
 
-        A file whose worker was killed from outside (the kernel's OOM killer, most likely) is tried
-        once more, alone, at the end.
+        A file whose worker was killed from outside (the kernel's OOM killer, most likely) or got
+        stuck is tried once more, alone, at the end.
         """
         assert self.settings is not None
         waiting = iter(files)
@@ -113,8 +124,12 @@ class WorkerPool:
             member.settle(self.settings)
         while not self._stopped:
             while len(self._workers) < self.size:
-                self._workers.append(WorkerProcess())
+                self._workers.append(WorkerProcess(self._clock))
                 self._workers[-1].settle(self.settings)
+            if self._hopeless():
+                yield from map(self._not_tried, (*self._alone, *waiting))
+                self._alone.clear()
+                exhausted = True
             for member in self._workers:
                 if exhausted or not member.ready or member.file is not None:
                     continue
@@ -124,6 +139,9 @@ class WorkerPool:
                 else:
                     self._hand_over(member, file, visit(file))
             if exhausted and not any(member.file for member in self._workers):
+                if self._dead_disk:
+                    yield from map(self._not_tried, self._alone)
+                    self._alone.clear()
                 if not self._alone:
                     return
                 idle = next((member for member in self._workers if member.ready), None)
@@ -131,9 +149,9 @@ class WorkerPool:
                     file = self._alone.popleft()
                     self._hand_over(idle, file, visit(file))
             for event in self._receive():
-                yielded = time.monotonic()
+                yielded = self._clock()
                 yield event
-                pause = time.monotonic() - yielded
+                pause = self._clock() - yielded
                 for member in self._workers:
                     member.excuse(pause)
 
@@ -144,18 +162,55 @@ class WorkerPool:
             member = by_connection[connection]  # type: ignore[index]
             try:
                 message = member.connection.recv()
-            except (EOFError, OSError):
+            except (EOFError, OSError) as error:
+                if isinstance(error, BlockingIOError):  # it stands still within a message
+                    member.kill()
                 yield from self._bury(member)
                 continue
             yield from self._read(member, message)
-        for member in [member for member in self._workers if member.late]:
-            self._workers.remove(member)
-            code = member.end()
-            if member.file is None:
-                self._note_failed_start(code)
-                continue
-            error = f"took longer than {self.per_file_timeout:g} s"
-            yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
+        for member, late in [(member, member.late) for member in self._workers]:
+            if late is not None:
+                yield from self._give_up(member, late)
+
+    def _give_up(self, member: WorkerProcess, late: Late) -> Iterator[Event]:
+        """A worker has been at it for too long."""
+        self._workers.remove(member)
+        code = member.end()
+        if member.alive:
+            self._unkillable.append(member)
+        if member.file is None:
+            self._note_failed_start(code)
+            return
+        error = f"took longer than {self.per_file_timeout:g} s"
+        if late is Late.STUCK:
+            self._unanswered += 1
+            if self._try_again(member.file):
+                yield RetryEvent(member.file)
+                return
+            error += ", for its worker waits in vain (does the disk answer?)"
+        yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
+
+    def _try_again(self, file: MediaFile) -> bool:
+        """Put a file off to the end, once."""
+        if file in self._retried:
+            return False
+        self._retried.add(file)
+        self._alone.append(file)
+        return True
+
+    def _not_tried(self, file: MediaFile) -> FileEvent:
+        again = " again" if file in self._retried else ""
+        error = f"not tried{again}: workers wait in vain for other files (does the disk answer?)"
+        return FileEvent(file, FileScan(status=Status.TIMEOUT, error=error))
+
+    @property
+    def _dead_disk(self) -> bool:
+        return self._unanswered >= max(MANY_UNANSWERED, 2 * self.size)
+
+    def _hopeless(self) -> bool:
+        """Whether so many workers hang that one more for each file would fill the memory."""
+        self._unkillable = [member for member in self._unkillable if member.alive]
+        return len(self._unkillable) >= MAX_UNKILLABLE
 
     def _read(self, member: WorkerProcess, message: object) -> Iterator[Event]:
         assert isinstance(message, tuple)
@@ -170,13 +225,17 @@ class WorkerPool:
         elif kind == worker.FACE:
             yield FaceEvent(member.file, content[0])
         elif kind == worker.WAITING:
-            member.pause()
+            member.watch.pause()
             yield WaitEvent(member.file, content[0])
         elif kind == worker.DONE:
+            self._unanswered = 0
             yield FileEvent(member.take_file(), content[0])
 
     def _hand_over(self, member: WorkerProcess, file: MediaFile, visit: Visit) -> None:
-        member.hand_over(file, visit.keep, visit.granted, self.per_file_timeout)
+        seconds = self.per_file_timeout
+        # Where nothing answers any more, waiting as long for each of many files would take days.
+        patience = seconds / 10 if self._dead_disk else seconds
+        member.hand_over(file, visit.keep, visit.granted, seconds, patience)
 
     def _bury(self, member: WorkerProcess) -> Iterator[Event]:
         """A worker died: its file is tried again alone if it was killed, else it crashed."""
@@ -186,9 +245,7 @@ class WorkerPool:
             self._note_failed_start(code)
         if member.file is None:
             return
-        if code == -signal.SIGKILL and member.file not in self._retried:
-            self._retried.add(member.file)
-            self._alone.append(member.file)
+        if code == -signal.SIGKILL and self._try_again(member.file):
             yield RetryEvent(member.file)
             return
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
+import struct
 import subprocess
 import threading
-import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.processes import python_command
 from dfsubmit.records import MediaFile
 from dfsubmit.workers import inside as worker
+from dfsubmit.workers.clock import Late, Stopwatch, cpu_seconds
 
 START_SECONDS = 120.0
 DYING_SECONDS = 5.0
+KILLED_SECONDS = 1.0
+SILENT_SECONDS = 5
 
 _BOOT = "from dfsubmit.workers.inside import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
@@ -46,14 +51,21 @@ _ENVIRONMENT = {
 class WorkerProcess:
     """A running worker, and the file that it has in hand.
 
+    Args:
+        now: the clock that its files are timed by.
+
     Attributes:
         connection: readable when the worker has said something, or has died.
         ready: it has started and can take files.
         file: the file in hand; None when idle.
+        watch: times it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         ours, theirs = socket.socketpair()
+        # A worker that stands still in the middle of a message must not stop who reads it.
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", SILENT_SECONDS, 0))
         lifeline, self._lifeline = os.pipe()
         with theirs:
             descriptors = (theirs.fileno(), lifeline)
@@ -62,15 +74,16 @@ class WorkerProcess:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                # One that cannot be killed would keep the run's own open, and its reader waiting.
+                stderr=subprocess.DEVNULL,
                 env={**os.environ, **_ENVIRONMENT},
             )
         os.close(lifeline)
         self.connection: Connection[object, object] = Connection(ours.detach())
         self.ready = False
         self.file: MediaFile | None = None
+        self.watch = Stopwatch(now, lambda: cpu_seconds(self._process.pid))
         self._settled = False
-        self._deadline = float("inf")
-        self._left = 0.0
         self._sending = threading.Lock()
 
     @property
@@ -83,57 +96,74 @@ class WorkerProcess:
         if self._settled:
             return
         self._settled = True
-        self._deadline = time.monotonic() + START_SECONDS
+        self.watch.start(START_SECONDS)
         self._send(settings)
 
     def started(self) -> None:
         """Note that it is ready."""
-        self.ready, self._deadline = True, float("inf")
+        self.ready = True
+        self.watch.stop()
 
     def hand_over(
-        self, file: MediaFile, keep: int | None, granted: int | None, seconds: float
+        self,
+        file: MediaFile,
+        keep: int | None,
+        granted: int | None,
+        seconds: float,
+        patience: float,
     ) -> None:
-        """Give it a file, and so many seconds for it."""
+        """Give it a file, and the time for it (see `Stopwatch.start`)."""
         self.file = file
-        self._deadline = time.monotonic() + seconds
+        self.watch.start(seconds, patience)
         self._send((worker.FILE, file, keep, granted))
-
-    def pause(self) -> None:
-        """Stop its clock: it waits for a grant."""
-        self._left, self._deadline = self._deadline - time.monotonic(), float("inf")
 
     def grant(self, frames: int) -> None:
         """Let it visit so many more frames of its file, with the time that it had left."""
-        self._deadline = time.monotonic() + self._left
+        self.watch.go_on()
         self._send((worker.GRANT, frames))
 
     def excuse(self, seconds: float) -> None:
         """Nobody read what workers sent for so long: no fault of one that has something to say."""
         if self.connection.poll():
-            self._deadline += seconds
+            self.watch.excuse(seconds)
 
     def take_file(self) -> MediaFile:
         """The file that it had in hand; it is idle now."""
         assert self.file is not None
-        file, self.file, self._deadline = self.file, None, float("inf")
+        file, self.file = self.file, None
+        self.watch.stop()
         return file
 
     @property
-    def late(self) -> bool:
-        """Whether its file, or its start, has used up its seconds and nothing of it is unread."""
-        return time.monotonic() > self._deadline and not self.connection.poll()
+    def late(self) -> Late | None:
+        """Why its file, or its start, has taken too long, when nothing of it is unread."""
+        late = self.watch.late
+        return None if self.connection.poll() else late
 
     def kill(self) -> None:
         """Let it die, and do not wait for it; `end` follows."""
         self._process.kill()
 
-    def end(self) -> int:
-        """Kill it, if it is still there; its exit code, negative for a signal."""
+    def end(self, seconds: float = KILLED_SECONDS) -> int:
+        """Kill it, if it is still there, and leave it alone if it does not die in so many seconds:
+        a read that never returns (a network disk that has gone) holds it against any signal.
+
+        Returns:
+            its exit code, negative for a signal.
+        """
         self._process.kill()
-        code = self._process.wait()
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL
         self.connection.close()
         os.close(self._lifeline)
         return code
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is still there, after `end`."""
+        return self._process.poll() is None
 
     def wait(self) -> int:
         """The exit code of one that is dying by itself, which is then cleared away."""

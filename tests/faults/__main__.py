@@ -19,6 +19,7 @@ from bombs import QUICK, bombs
 from clock import short_clocks
 from daemons import escaping_daemons
 from disk import full_disks
+from hangs import hanging_runs
 from kills import killed_runs
 from ledgers import ledger_races
 from media import damaged_media
@@ -27,7 +28,7 @@ from streams import failing_streams
 
 from dfsubmit.console import table
 
-PARTS = ("media", "kills", "disk", "clock", "streams", "bombs", "ledgers", "daemons")
+PARTS = ("media", "kills", "disk", "clock", "streams", "hangs", "bombs", "ledgers", "daemons")
 
 
 def main() -> int:
@@ -39,6 +40,7 @@ def main() -> int:
         "disk": full_disks,
         "clock": short_clocks,
         "streams": failing_streams,
+        "hangs": hanging_runs,
         "bombs": partial(bombs, only=QUICK if arguments.short else ()),
         "ledgers": partial(ledger_races, rounds=2 if arguments.short else 20, seed=arguments.seed),
         "daemons": partial(escaping_daemons, short=arguments.short),

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dfsubmit.records import MediaFile
+from dfsubmit.records import Kind, MediaFile
 from dfsubmit.scoring.timelimit import TimePlan, deadline
-
-HEADS = {".jpg": b"\xff\xd8\xff\xe0", ".mp4": b"\0\0\0\x18ftypisom", ".txt": b"words"}
 
 
 class Clock:
@@ -42,9 +40,7 @@ def make_plan(clock: Clock) -> Callable[..., TimePlan]:
 @pytest.fixture
 def media(tmp_path: Path) -> Callable[..., MediaFile]:
     def make(name: str, size: int = 500) -> MediaFile:
-        path = tmp_path / name
-        path.write_bytes(HEADS[path.suffix].ljust(size, b"\0"))
-        return MediaFile(path, name, size, 1)
+        return MediaFile(tmp_path / "gone" / name, name, size, 1)
 
     return make
 
@@ -63,7 +59,8 @@ def simulate(
         if plan.over():
             break
         video = file.name.endswith(".mp4")
-        given[file.name] = plan.keep(file) or (frames if video else 1)
+        keep = plan.keep(file)
+        given[file.name] = (keep or frames) if video else 1
         seconds = {
             "decode": file.size * decode_seconds_a_byte if video else 0.0,
             "detect": given[file.name] * seconds_a_frame * 0.75,
@@ -167,16 +164,31 @@ def test_a_file_tried_again_gets_all_its_frames(
     assert plan.keep(files[1]) is None
 
 
-def test_cheap_files_come_first(
+def test_cheap_files_come_first_and_none_is_opened(
     media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
 ) -> None:
-    gone = MediaFile(media("x.jpg").path.with_name("gone.mp4"), "gone.mp4")
-    small, large = media("small.mp4", 100), media("large.mp4", 900)
+    """A disk that does not answer would keep whoever opens a file on it."""
+    small, large = media("small.MP4", 100), media("large.mp4", 900)
     image, text = media("b.jpg", 5000), media("a.txt", 300)
-    ordered = make_plan(100).order([large, image, small, gone, text])
-    assert [file.name for file in ordered] == [
-        "gone.mp4", "a.txt", "b.jpg", "small.mp4", "large.mp4",
-    ]  # fmt: skip
+    ordered = make_plan(100).order([large, image, small, text])
+    assert [file.name for file in ordered] == ["a.txt", "b.jpg", "small.MP4", "large.mp4"]
+
+
+def test_what_a_file_turns_out_to_be_is_what_counts(
+    clock: Clock, media: Callable[..., MediaFile], make_plan: Callable[..., TimePlan]
+) -> None:
+    """A video called .jpg is no picture that takes a minute, nor a picture called .mp4 a video
+    that takes a second."""
+    videos = [media(f"{number}.mp4") for number in range(9)]
+    cases = [("a.jpg", Kind.VIDEO, 400, 60, None), ("b.mp4", Kind.IMAGE, 44, 1, 21)]
+    for name, kind, limit, seconds, expected in cases:
+        plan, wrong = make_plan(limit), media(name)
+        plan.order([wrong, *videos])
+        for file, took, what in [(videos[0], 6, Kind.VIDEO), (wrong, seconds, kind)]:
+            plan.keep(file)
+            clock.now += took
+            plan.done(file, {"decode": took / 3, "detect": took * 2 / 3}, what)
+        assert plan.keep(videos[1]) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""How long a worker has been at what it has in hand, and whether that is too long.
+
+In: a clock that stands still while this process does, and the worker's CPU time. A file may take so
+many seconds of CPU time, so that a busy machine is not its fault. The wall's clock alone cannot end
+it, unless the worker hardly works at all: then it waits for something that does not come.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from types import TracebackType
+
+TICK_SECONDS = 1.0
+GAP_SECONDS = 5.0
+LEAST_SHARE = 0.1
+
+
+class RunningClock:
+    """Monotonic seconds in which this process could run; a context manager.
+
+    Suspended (Ctrl-Z, SIGSTOP, ``docker pause``), a process cannot tell what its workers are doing,
+    and they are suspended with it, most likely. A thread ticks, and a gap between two ticks does
+    not count.
+
+    Args:
+        now: monotonic seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last = now()
+        self._lost = 0.0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def __enter__(self) -> RunningClock:
+        threading.Thread(target=self._tick, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+
+    def __call__(self) -> float:
+        """The seconds, from any moment on."""
+        with self._lock:
+            moment = self._now()
+            gap = moment - self._last
+            self._last = moment
+            if gap > GAP_SECONDS:
+                self._lost += gap
+            return moment - self._lost
+
+    def _tick(self) -> None:
+        while not self._ended.wait(TICK_SECONDS):
+            self()
+
+
+class Late(Enum):
+    """Why a worker has been at it for too long."""
+
+    BUSY = "it used up its CPU time"
+    STUCK = "it hardly ran"
+
+
+class Stopwatch:
+    """Times one worker.
+
+    Args:
+        now: a `RunningClock`.
+        cpu: the CPU seconds that the worker has used; None where nobody knows.
+    """
+
+    def __init__(self, now: Callable[[], float], cpu: Callable[[], float | None]) -> None:
+        self._now, self._cpu = now, cpu
+        self._limit = self._patience = float("inf")
+        self._began = self._paused = 0.0
+        self._cpu_before: float | None = None
+
+    def start(self, seconds: float, patience: float | None = None) -> None:
+        """Begin with something.
+
+        Args:
+            seconds: of CPU time that it may take.
+            patience: seconds after which a worker that hardly runs is stuck; None: `seconds`.
+        """
+        self._limit, self._patience = seconds, seconds if patience is None else patience
+        self._began, self._cpu_before = self._now(), self._cpu()
+
+    def stop(self) -> None:
+        """It is done."""
+        self._limit = self._patience = float("inf")
+
+    def pause(self) -> None:
+        """What follows is not the worker's time."""
+        self._paused = self._now()
+
+    def go_on(self) -> None:
+        """The pause is over."""
+        self._began += self._now() - self._paused
+
+    def excuse(self, seconds: float) -> None:
+        """So much of the time so far was not the worker's."""
+        self._began += seconds
+
+    @property
+    def late(self) -> Late | None:
+        """Why it has been at it for too long; None when it has not."""
+        passed = self._now() - self._began
+        if passed <= self._patience:
+            return None
+        cpu = self._cpu()
+        if cpu is None or self._cpu_before is None:
+            return Late.STUCK if passed > self._limit else None
+        used = cpu - self._cpu_before
+        if used >= self._limit:
+            return Late.BUSY
+        return Late.STUCK if used < passed * LEAST_SHARE else None
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """The CPU time of all threads of a process; None where /proc does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
