@@ -117,6 +117,11 @@ def stderr() -> TextIO:
     return sys.stderr
 
 
+def warn(message: str) -> None:
+    """Say on stderr what does not stop the work."""
+    print(f"warning: {printable_text(message)}", file=stderr())
+
+
 def guard_standard_streams() -> None:
     """Make `stderr` the process's own, for libraries and the interpreter's exit too, and let
     writing to stdout not fail at once: `output_error` says what was lost.

@@ -14,6 +14,7 @@ import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from dfsubmit.console import warn
 from dfsubmit.errors import UsageError
 from dfsubmit.finetuning.data.augment import STRENGTHS
 from dfsubmit.finetuning.data.dataset import Collator, LearningFaces, ValidationFaces
@@ -156,7 +157,7 @@ def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int)
     }
     settings["number of faces"] = [len(plan.split.learn), len(plan.split.validate)]
     settings["number of processes"] = plan.processes
-    checkpoint = checkpoints.open(settings) if rank == 0 else None
+    checkpoint = checkpoints.open(settings, warn) if rank == 0 else None
     if plan.processes > 1:
         from accelerate import PartialState
 
@@ -242,18 +243,18 @@ def _trainer(
 
 def _restore_best(model: Any, checkpoints: Checkpoints, save_precision: str) -> int:
     """Put the best weights into the model, rounded as they will be saved; gives their step."""
-    import json
-
     from safetensors.torch import load_file
 
-    weights = load_file(checkpoints.best_weights)
+    weights = load_file(checkpoints.best_weights())
     if save_precision == "fp16":
         weights = {
             name: value.half().float() if value.is_floating_point() else value
             for name, value in weights.items()
         }
     model.load_state_dict(weights)
-    return int(json.loads(checkpoints.best_facts.read_text(encoding="utf-8"))["step"])
+    best = checkpoints.best()
+    assert best is not None  # whose weights these are
+    return best.step
 
 
 def _outcome(

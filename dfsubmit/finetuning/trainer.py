@@ -6,7 +6,6 @@ weights kept, a moving average of the weights, and checkpoints that resume to an
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from contextlib import nullcontext
@@ -23,7 +22,6 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from dfsubmit.console import progress_bar, stderr
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.index import FaceRow
-from dfsubmit.files import write_atomically
 from dfsubmit.finetuning.data.dataset import single_threaded
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.figures import face_metrics
@@ -239,16 +237,18 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Keep the weights if they are the best so far; print the figures."""
         figures = kwargs["metrics"]
-        facts = self.checkpoints.best_facts
-        best = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else None
+        figure = figures[f"eval_{BEST_BY}"]
+        best = self.checkpoints.best()
         if torch.distributed.is_initialized():
             torch.distributed.barrier()  # all have read it before the first one replaces it
-        if best is None or figures[f"eval_{BEST_BY}"] > best[BEST_BY]:
-            best = {"step": state.global_step, BEST_BY: figures[f"eval_{BEST_BY}"]}
+        best_step = best.step if best else -1
+        if best is None or figure > best.figure:
+            best_step = state.global_step
             if state.is_world_process_zero:
-                save_weights(kwargs["model"], self.checkpoints.best_weights)
-                write_atomically(facts, json.dumps(best))
-        later = [e for e in state.log_history if "eval_loss" in e and e["step"] > best["step"]]
+                self.checkpoints.keep_best(
+                    best_step, figure, lambda path: save_weights(kwargs["model"], path)
+                )
+        later = [e for e in state.log_history if "eval_loss" in e and e["step"] > best_step]
         if self.patience is not None and len(later) >= self.patience:
             control.should_training_stop = True
         if self.bar is not None and not self.bar.disable:

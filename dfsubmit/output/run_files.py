@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import stderr
+from dfsubmit.console import warn
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
 from dfsubmit.output.journal import FINAL, Journal, journal_path
@@ -132,7 +132,7 @@ class RunOutput:
             self._noted.add(result.filename)
         except OSError as error:
             # Only resuming is lost with the journal; the row itself is kept.
-            print(f"warning: {self._journal.path}: {error.strerror or error}", file=stderr())
+            warn(f"{self._journal.path}: {error.strerror or error}")
 
     def refresh(self, force: bool = False) -> None:
         """Write the submission and the metadata as they stand, if there is something new and the
@@ -147,7 +147,7 @@ class RunOutput:
         try:
             self._write()
         except OSError as error:
-            print(f"warning: {self._not_written(error)}; will try again", file=stderr())
+            warn(f"{self._not_written(error)}; will try again")
 
     def finish(self, outcome: dict[str, Any], keep_journal: bool = False) -> None:
         """Write everything for the last time.

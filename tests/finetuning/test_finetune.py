@@ -219,16 +219,11 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
         6,
         "--batch-size",
         8,
-        "--eval-steps",
-        5,
-        "--workers",
-        0,
-        "--augment",
-        "strong",
-        "--self-blend",
-        0.3,
-        "--ema",
-        0.9,
+        *("--eval-steps", 5),
+        *("--workers", 0),
+        *("--augment", "strong"),
+        *("--self-blend", 0.3),
+        *("--ema", 0.9),
     ]
     dfsubmit("finetune", faces, "--output", tmp_path / "whole", *options)
     killed = start("finetune", faces, "--output", tmp_path / "killed", *options)
@@ -243,7 +238,11 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
         "finetune", faces, "--output", tmp_path / "killed", *options, "--seed", 1, code=2
     )
     assert "another seed" in other
-    finish(start("finetune", faces, "--output", tmp_path / "killed", *options))
+    newest = max(path.parent for path in checkpoints.glob("checkpoint-1?/complete.json"))
+    (newest / "optimizer.pt").write_bytes(b"half")
+    assert "is damaged" in finish(
+        start("finetune", faces, "--output", tmp_path / "killed", *options)
+    )
     assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
