@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import time
 from dataclasses import dataclass
@@ -11,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
-from transformers.utils.logging import disable_progress_bar
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from dfsubmit.console import warn
-from dfsubmit.errors import UsageError
 from dfsubmit.finetuning.data.augment import STRENGTHS
 from dfsubmit.finetuning.data.dataset import Collator, LearningFaces, ValidationFaces
 from dfsubmit.finetuning.data.plan import Plan, world
@@ -26,10 +23,12 @@ from dfsubmit.finetuning.figures import (
     video_figures,
 )
 from dfsubmit.finetuning.networks.averaging import WeightAverage
-from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, locate, tune_only
+from dfsubmit.finetuning.networks.backbones import Backbone, tune_only
 from dfsubmit.finetuning.networks.checkpoints import AVERAGE, Checkpoints
+from dfsubmit.finetuning.networks.lora import merge_lora
 from dfsubmit.finetuning.networks.teacher import Teacher, load_teacher
 from dfsubmit.finetuning.options import TuneOptions
+from dfsubmit.finetuning.preparation import choose_precision
 from dfsubmit.finetuning.trainer import Conductor, FaceScorer, FaceTrainer, probability_of_fake
 from dfsubmit.models.huggingface import choose_device
 
@@ -69,25 +68,6 @@ class Outcome:
     origin: str
     device: str
     precision: str
-
-
-def prepare(options: TuneOptions) -> Backbone:
-    """The base, and whatever can be refused before the first face is read.
-
-    Raises:
-        ModelError, UsageError: base, teacher, output or device cannot be used.
-    """
-    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
-    disable_progress_bar()  # transformers' own, one for every file that it reads and writes
-    if (options.output / "config.json").exists():
-        raise UsageError(
-            f"{options.output} holds a model already", "name another --output, or remove it"
-        )
-    _precision(options, choose_device(options.device))
-    if options.teacher and not options.teacher.startswith("scratch:"):
-        locate(options.teacher)
-    set_seed(options.seed)
-    return load_backbone(options.base, options.image_size, options.new_head)
 
 
 def finetune(plan: Plan, options: TuneOptions, backbone: Backbone) -> Outcome:
@@ -131,7 +111,7 @@ def estimate(plan: Plan, options: TuneOptions, backbone: Backbone) -> float:
     model = backbone.model.to(device=device, memory_format=torch.channels_last).train()
     size = backbone.preprocessor
     faces = torch.randn(options.batch_size, 3, size.height, size.width, device=device)
-    precision = _precision(options, device)
+    precision = choose_precision(options, device)
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     seconds = 0.0
     for _ in range(2):  # the first one pays for what is set up once
@@ -145,7 +125,7 @@ def estimate(plan: Plan, options: TuneOptions, backbone: Backbone) -> float:
     evaluations = plan.steps // plan.eval_steps + 1
     # A face that is only scored costs about a third of one that is learned from.
     scored = evaluations * len(plan.split.validate) / 3 / options.batch_size / plan.processes
-    return seconds * (plan.steps + scored)
+    return seconds * (plan.steps * options.accumulate + scored)
 
 
 def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int) -> Path | None:
@@ -166,14 +146,6 @@ def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int)
     return checkpoint
 
 
-def _precision(options: TuneOptions, device: Any) -> str:
-    if options.precision == "fp16" and device.type == "cpu":
-        raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
-    if options.precision != "auto":
-        return options.precision
-    return "fp16" if device.type == "cuda" else "fp32"
-
-
 def _trainer(
     plan: Plan,
     options: TuneOptions,
@@ -183,7 +155,7 @@ def _trainer(
     conductor: Conductor,
 ) -> FaceTrainer:
     device = choose_device(options.device)
-    precision = _precision(options, device)
+    precision = choose_precision(options, device)
     workers = options.workers
     if workers is None:
         workers = min(8, max(0, (os.cpu_count() or 1) // plan.processes - 1))
@@ -192,6 +164,9 @@ def _trainer(
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
         per_device_eval_batch_size=options.eval_batch_size,
+        gradient_accumulation_steps=options.accumulate,
+        # Some networks have layers that their logits do not depend on.
+        ddp_find_unused_parameters=True if plan.processes > 1 else None,
         learning_rate=options.lr,
         weight_decay=options.weight_decay,
         lr_scheduler_type=options.schedule,
@@ -245,13 +220,10 @@ def _restore_best(model: Any, checkpoints: Checkpoints, save_precision: str) -> 
     """Put the best weights into the model, rounded as they will be saved; gives their step."""
     from safetensors.torch import load_file
 
-    weights = load_file(checkpoints.best_weights())
+    model.load_state_dict(load_file(checkpoints.best_weights()))
+    merge_lora(model)
     if save_precision == "fp16":
-        weights = {
-            name: value.half().float() if value.is_floating_point() else value
-            for name, value in weights.items()
-        }
-    model.load_state_dict(weights)
+        model.half().float()
     best = checkpoints.best()
     assert best is not None  # whose weights these are
     return best.step
@@ -304,7 +276,7 @@ def _outcome(
         parameters=parameters,
         origin=backbone.origin,
         device=str(device),
-        precision=_precision(options, device),
+        precision=choose_precision(options, device),
     )
 
 

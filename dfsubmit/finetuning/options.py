@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from dfsubmit.errors import UsageError
+
+SCRATCH = "scratch:"
+"""What the name of a network to build from nothing begins with."""
+
+TUNES = ("all", "norm", "head")
+"""What may learn, beside ``lora:r=N``."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,11 @@ class TuneOptions:
         split: "group", or "frame" (EXP-004's own, which leaks).
         val: share of the faces that validates.
         epochs: times that every face is shown.
-        batch_size, eval_batch_size: faces a step, of each process.
-        lr: peak learning rate of AdamW.
+        batch_size, eval_batch_size: faces at once, of each process.
+        accumulate: batches whose gradients add up to one step.
+        gradient_checkpointing: compute activations twice instead of keeping them (Chen et al.,
+            "Training Deep Nets with Sublinear Memory Cost", 2016): less memory, the same figures.
+        lr: peak learning rate of AdamW, whatever the batch comes to over all processes.
         weight_decay: of matrices and kernels.
         warmup: share of the steps in which the rate rises.
         schedule: "linear" or "cosine".
@@ -33,7 +45,7 @@ class TuneOptions:
         augment: a key of `augment.STRENGTHS`.
         balance: see `sampling.FaceSampler`.
         self_blend: see `sampling.FaceSampler`.
-        tune: "all", "norm" or "head".
+        tune: "all", "norm", "head" or "lora:r=16", see `backbones.tune_only`.
         label_smoothing: of the loss, in [0, 1).
         ema: decay of the moving average of the weights; None keeps none.
         seed: of everything random.
@@ -58,6 +70,8 @@ class TuneOptions:
     epochs: int = 3
     batch_size: int = 16
     eval_batch_size: int = 32
+    accumulate: int = 1
+    gradient_checkpointing: bool = False
     lr: float = 2e-5
     weight_decay: float = 0.01
     warmup: float = 0.1
@@ -77,3 +91,40 @@ class TuneOptions:
     workers: int | None = None
     zip: bool = False
     progress: bool = True
+
+    def step(self, processes: int) -> str:
+        """What one step learns from and at which rate, for people.
+
+        The rate is not scaled with the number of processes. Whoever wants it in proportion to the
+        batch (Goyal et al., "Accurate, Large Minibatch SGD", 2017) gives it so.
+        """
+        faces = self.batch_size * processes * self.accumulate
+        return (
+            f"a step: {faces:,} faces ({self.batch_size} x {processes} "
+            f"process{'es' if processes > 1 else ''} x {self.accumulate} accumulated), "
+            f"peak learning rate {self.lr:g}, not scaled with them"
+        )
+
+
+def usual_lr(base: str | None) -> float:
+    """The peak learning rate where none is given: EXP-004's 2e-5 for what is pretrained; 1e-3 for a
+    new network, with which the small model was made (docs/small-model.md)."""
+    return 1e-3 if base is not None and base.startswith(SCRATCH) else 2e-5
+
+
+def parse_lora(tune: str) -> tuple[int, int] | None:
+    """Rank and alpha of ``lora``, ``lora:r=16`` or ``lora:r=16,alpha=32``; None for a key of
+    `TUNES`. Without a rank it is 16, and alpha is the rank.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if tune in TUNES:
+        return None
+    found = re.fullmatch(r"lora(?::r=(\d+)(?:,alpha=(\d+))?)?", tune)
+    rank = int(found[1] or 16) if found else 0
+    if found is None or rank == 0:
+        raise UsageError(
+            f"--tune {tune}", f"known: {', '.join(TUNES)}, lora:r=16 and lora:r=16,alpha=32"
+        )
+    return rank, int(found[2] or rank)

@@ -60,6 +60,8 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
+        # `compute_loss` gives a batch's mean; the Trainer is to divide it over accumulated batches.
+        self.model_accepts_loss_kwargs = False
         self.sampler = sampler
         self.smoothing = smoothing
         self.average = average

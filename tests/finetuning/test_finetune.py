@@ -290,6 +290,8 @@ def test_exp_004s_defaults_on_a_vit_base(faces: Path, tmp_path: Path) -> None:
         output,
         "--base",
         "scratch:base",
+        "--preset",
+        "exp-004",
         "--epochs",
         1,
         "--val",

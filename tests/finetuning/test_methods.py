@@ -5,53 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from commands import dfsubmit
+from crops import write_faces
 from safetensors.torch import load_file
-from tiny_networks import save_tiny
+from tiny_networks import SIDE, save_tiny, tiny_classifier
 
-from dfsubmit.extraction.index import FaceRow, write_index
+from dfsubmit.finetuning.networks.backbones import tune_only
+from dfsubmit.finetuning.networks.lora import merge_lora
 from dfsubmit.finetuning.trainer import FaceTrainer
 from dfsubmit.hooks.interfaces import LoadRequest
+from dfsubmit.hooks.network import take_images
 from dfsubmit.models.huggingface import HuggingFaceLoader
-from dfsubmit.recipe import Recipe
 
 QUIET = ["--no-progress", "--workers", 0, "--batch-size", 4, "--lr", "1e-2", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten people, each real and fake; the fakes are reddish."""
-    folder = tmp_path_factory.mktemp("faces")
-    rows = []
-    chance = np.random.default_rng(0)
-    for person in range(10):
-        for label in (0, 1):
-            crop = chance.integers(0, 200, (40, 36, 3), np.uint8)
-            crop[:, :, 2] += np.uint8(50 * label)
-            name = f"{person}-{label}.png"
-            cv2.imwrite(str(folder / name), crop)
-            rows.append(
-                FaceRow(
-                    name,
-                    label,
-                    "swap" if label else "original",
-                    "synthetic",
-                    "",
-                    f"{person}-{label}.mp4",
-                    f"p{person}",
-                    (f"p{person}",),
-                    "",
-                    0,
-                    0.0,
-                    (0, 0, 36, 40),
-                )
-            )
-    write_index(folder, rows, Recipe())
-    return folder
+    return write_faces(tmp_path_factory.mktemp("faces"))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -101,6 +74,94 @@ def test_norms_learn_nothing_else_moves_and_a_resumed_run_ends_equal(
     assert figures["parameters"][0] < figures["parameters"][1]
     model = HuggingFaceLoader().load(LoadRequest(tmp_path / "whole", device="cpu"))
     assert dict(model.id2label) == {0: "Real", 1: "Fake"}
+
+
+@pytest.mark.parametrize("kind", ["clip", "dinov2_with_registers", "swin"])
+def test_lora_learns_resumes_and_leaves_an_ordinary_folder(
+    kind: str, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    base = save_tiny(kind, tmp_path / "base")
+    options = [*QUIET, "--base", base, "--tune", "lora:r=2,alpha=4", "--epochs", 2]
+    options += ["--eval-steps", 2, "--ema", 0.5, "--save-precision", "fp16"]
+    dfsubmit("finetune", faces, "--output", tmp_path / "whole", *options)
+    finetune_killed(monkeypatch, 5, faces, "--output", tmp_path / "killed", *options)
+    dfsubmit("finetune", faces, "--output", tmp_path / "killed", *options)
+    before, after, again = (weights(tmp_path / name) for name in ("base", "whole", "killed"))
+    assert before.keys() == after.keys()
+    assert all(value.equal(again[name]) for name, value in after.items())
+    moved = {name for name, value in after.items() if not value.equal(before[name].half())}
+    assert any("classifier" not in name for name in moved)
+    # Only the weights of linear layers, and the head's bias.
+    assert all(after[name].ndim == 2 for name in moved - {"classifier.bias"})
+    figures = json.loads((tmp_path / "whole/metrics.json").read_text())
+    assert figures["parameters"][0] < figures["parameters"][1]
+    model = HuggingFaceLoader().load(LoadRequest(tmp_path / "whole", device="cpu"))
+    assert model.precision == "fp32"
+
+
+def test_lora_begins_as_the_base_and_merges_to_what_it_answered() -> None:
+    pytest.importorskip("peft")
+    model = take_images(tiny_classifier("siglip2")).eval()
+    names = list(model.state_dict())
+    pixels = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        base = model(pixel_values=pixels).logits
+        learning, everything = tune_only(model, "lora:r=3")
+        assert learning < everything
+        torch.testing.assert_close(model(pixel_values=pixels).logits, base)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+        adapted = model(pixel_values=pixels).logits
+        assert not torch.allclose(adapted, base, atol=1e-3)
+        merge_lora(model)
+        torch.testing.assert_close(model(pixel_values=pixels).logits, adapted)
+    assert list(model.state_dict()) == names
+
+
+def test_lora_needs_peft_and_linear_layers(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [
+        *QUIET,
+        "--base",
+        "scratch:resnet-xs",
+        "--image-size",
+        32,
+        "--output",
+        tmp_path / "m",
+    ]
+    text = dfsubmit("finetune", faces, *options, "--tune", "lora:r=0", code=2)
+    assert "lora:r=16,alpha=32" in text
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None if name == "peft" else object())
+        text = dfsubmit("finetune", faces, *options, "--tune", "lora", code=5)
+        assert 'pip install "dfsubmit[lora]"' in text
+        text = dfsubmit("finetune", faces, *options, "--tune", "lora", "--dry-run")
+        assert "missing: " in text
+        assert "dfsubmit[lora]" in text
+    pytest.importorskip("peft")
+    text = dfsubmit("finetune", faces, *options, "--tune", "lora", code=2)
+    assert "no linear layers" in text
+
+
+def test_accumulated_batches_and_checkpointed_gradients_make_the_same_step(
+    faces: Path, tmp_path: Path
+) -> None:
+    base = save_tiny("clip", tmp_path / "base")
+    options = [*QUIET, "--base", base, "--epochs", 1, "--eval-steps", 1]
+    whole = dfsubmit("finetune", faces, "--output", tmp_path / "whole", *options)
+    assert "a step: 4 faces (4 x 1 process x 1 accumulated), peak learning rate 0.01" in whole
+    split = [*options, "--batch-size", 2, "--accumulate", 2, "--gradient-checkpointing"]
+    text = dfsubmit("finetune", faces, "--output", tmp_path / "split", *split)
+    assert "steps: 4 (4 an epoch)" in text
+    assert "a step: 4 faces (2 x 1 process x 2 accumulated)" in text
+    for name, value in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(tmp_path / "split")[name], value, atol=2e-4, rtol=1e-3)
+    options = [*QUIET, "--base", "scratch:resnet-xs", "--image-size", 32]
+    options += ["--output", tmp_path / "m", "--gradient-checkpointing"]
+    assert "--accumulate" in dfsubmit("finetune", faces, *options, code=2)
 
 
 def test_what_cannot_be_used_is_refused_before_a_crop_is_read(

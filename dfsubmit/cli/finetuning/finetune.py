@@ -3,19 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dfsubmit.cli.decorators import debug_option, progress_option
-from dfsubmit.errors import NotInstalled
+from dfsubmit.errors import NotInstalled, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from dfsubmit.finetuning.options import TuneOptions
 
 _PROBABILITY = click.FloatRange(0, 1)
+_NOT_IN_PRESETS = {"faces", "output", "preset", "list_presets", "dry_run"}
+
+
+def _take_preset(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    """Make a preset's options the defaults of this call: what is typed goes before them."""
+    if name is None:
+        return
+    from dfsubmit.finetuning.presets import find_preset
+
+    preset = find_preset(name)
+    known = {p.name: p for p in context.command.params if p.name not in _NOT_IN_PRESETS}
+    values = {}
+    for key, value in preset.options.items():
+        parameter = known.get(key.replace("-", "_"))
+        if parameter is None:
+            hint = did_you_mean(key, [str(each).replace("_", "-") for each in known])
+            raise UsageError(f"--preset {name}: no option {key!r}", hint)
+        values[parameter.name] = [value] if parameter.multiple and value is str(value) else value
+    context.default_map = values
+    context.meta["preset"] = preset
+
+
+def _list_presets(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from dfsubmit.finetuning.options import TuneOptions
+    from dfsubmit.finetuning.preparation import what_is_missing
+    from dfsubmit.finetuning.presets import PRESETS
+
+    for preset in PRESETS.values():
+        base, tune = preset.options.get("base"), preset.options.get("tune", "all")
+        options = TuneOptions((), Path("OUTPUT"), base=base, tune=tune)
+        click.echo(f"{preset.name}\n  options: {preset}\n  source: {preset.source}")
+        for line in what_is_missing(options) or ["nothing that is not here"]:
+            click.echo(f"  needs: {line}")
+    context.exit()
+
+
+def _tune(text: str) -> str:
+    from dfsubmit.finetuning.options import parse_lora
+
+    try:
+        parse_lora(text)
+    except UsageError as error:
+        raise click.BadParameter(f"{text!r}; {error.hint}") from None
+    return text
 
 
 @click.command("finetune")
-@click.argument("faces", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The model folder.")
+@click.argument("faces", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="The model folder.")
+@click.option(
+    "--preset",
+    metavar="NAME|FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_take_preset,
+    help="Take a preset's options, or those of a JSON file; what is typed goes before them.",
+)
+@click.option(
+    "--list-presets",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_presets,
+    help="Show them, their sources and what they need.",
+)
 @click.option(
     "--base",
     metavar="MODEL",
@@ -46,7 +111,19 @@ _PROBABILITY = click.FloatRange(0, 1)
 @click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--eval-batch-size", type=click.IntRange(min=1), default=32, show_default=True)
-@click.option("--lr", type=float, default=2e-5, show_default=True, help="Peak learning rate.")
+@click.option(
+    "--accumulate",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Batches whose gradients make one step.",
+)
+@click.option(
+    "--gradient-checkpointing", is_flag=True, help="Less memory, about a third more time."
+)
+@click.option(
+    "--lr", type=float, help="Peak learning rate.  [default: 2e-5; 1e-3 for scratch:NAME]"
+)
 @click.option("--weight-decay", type=float, default=0.01, show_default=True)
 @click.option("--warmup", type=_PROBABILITY, default=0.1, show_default=True, help="Of the steps.")
 @click.option(
@@ -64,10 +141,11 @@ _PROBABILITY = click.FloatRange(0, 1)
 @click.option("--self-blend", type=_PROBABILITY, default=0.0, help="Share of self-blended fakes.")
 @click.option(
     "--tune",
-    type=click.Choice(["all", "norm", "head"]),
+    type=_tune,
     default="all",
+    metavar="all|norm|head|lora:r=16",
     show_default=True,
-    help="What learns: everything, normalisation layers and head, or the head.",
+    help="What learns: everything; normalisation layers and head; the head; LoRA and head.",
 )
 @click.option("--label-smoothing", type=click.FloatRange(0, 0.99), default=0.0)
 @click.option(
@@ -90,10 +168,22 @@ _PROBABILITY = click.FloatRange(0, 1)
 )
 @click.option("--workers", type=click.IntRange(min=0), help="Processes that read and augment.")
 @click.option("--zip", is_flag=True, help="Also write OUTPUT.zip.")
-@click.option("--dry-run", is_flag=True, help="Print sizes, steps and an estimate of time.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be done, what is missing, and how long it takes.",
+)
 @progress_option
 @debug_option
-def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    faces: tuple[Path, ...],
+    output: Path | None,
+    lr: float | None,
+    dry_run: bool,
+    **values: Any,
+) -> None:
     """Fine-tune an image classifier on the faces in FACES (folders made by 'dfsubmit extract').
 
     Resumes by itself after a kill. For several GPUs, start it through torchrun or accelerate
@@ -101,25 +191,29 @@ def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
     """
     for package in ("accelerate", "matplotlib", "jinja2"):
         _require(package)
-    from dfsubmit.console import duration
+    if not dry_run and not (faces and output):
+        raise click.UsageError("FACES and --output are needed, but for --dry-run")
     from dfsubmit.finetuning import finetune as tuning
     from dfsubmit.finetuning.data.plan import make_plan, world
-    from dfsubmit.finetuning.options import TuneOptions
+    from dfsubmit.finetuning.options import TuneOptions, usual_lr
+    from dfsubmit.finetuning.preparation import prepare
 
-    options = TuneOptions(faces=faces, **values)
+    options = TuneOptions(
+        faces=faces,
+        output=output or Path("OUTPUT"),
+        lr=usual_lr(values["base"]) if lr is None else lr,
+        **values,
+    )
     first = world()[0] == 0
-    backbone = tuning.prepare(options)
+    if first and "preset" in context.meta:
+        click.echo(f"preset {context.meta['preset'].name}: {context.meta['preset']}")
+    if dry_run:
+        _say_what_would_be_done(options, output is not None)
+        return
+    backbone = prepare(options)
     plan = make_plan(options)
     if first:
-        for line in plan.describe():
-            click.echo(line)
-        for warning in plan.warnings():
-            click.echo(f"warning: {warning}", err=True)
-    if dry_run:
-        seconds = tuning.estimate(plan, options, backbone)
-        click.echo(f"base: {backbone.origin}, classes {backbone.model.config.id2label}")
-        click.echo(f"time: about {duration(seconds)} on this machine")
-        return
+        _describe(plan, options)
     outcome = tuning.finetune(plan, options, backbone)
     if not first:
         return
@@ -135,6 +229,42 @@ def command(faces: tuple[Path, ...], dry_run: bool, **values: Any) -> None:
     for name, figures in outcome.tested_on.items():
         click.echo(f"test on {name}: {figures}")
     click.echo(f"model: {options.output}")
+
+
+def _describe(plan: Any, options: TuneOptions) -> None:
+    for line in plan.describe():
+        click.echo(line)
+    click.echo(options.step(plan.processes))
+    for warning in plan.warnings():
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _say_what_would_be_done(options: TuneOptions, has_output: bool) -> None:
+    from dfsubmit.console import duration
+    from dfsubmit.finetuning import finetune as tuning
+    from dfsubmit.finetuning.data.plan import make_plan
+    from dfsubmit.finetuning.preparation import prepare, what_is_missing
+
+    missing = what_is_missing(options)
+    backbone = None if missing else prepare(options)
+    plan = make_plan(options) if options.faces else None
+    if plan:
+        _describe(plan, options)
+    else:
+        click.echo(options.step(1))
+    name = backbone.origin if backbone else options.base or "the baseline"
+    classes = f", classes {backbone.model.config.id2label}" if backbone else ""
+    click.echo(f"base: {name}{classes}")
+    click.echo(f"learns: {options.tune}")
+    if plan and backbone:
+        seconds = tuning.estimate(plan, options, backbone)
+        click.echo(f"time: about {duration(seconds)} on this machine")
+    if not options.faces:
+        missing.append("FACES, folders made by 'dfsubmit extract'")
+    if not has_output:
+        missing.append("--output, the folder to write")
+    for line in missing:
+        click.echo(f"missing: {line}")
 
 
 def _require(package: str) -> None:

@@ -138,7 +138,8 @@ def make_plan(options: TuneOptions) -> Plan:
         options.seed,
     )
     processes = world()[1]
-    steps_per_epoch = math.ceil(math.ceil(len(sampler) / options.batch_size) / processes)
+    batches = math.ceil(math.ceil(len(sampler) / options.batch_size) / processes)
+    steps_per_epoch = math.ceil(batches / options.accumulate)
     steps = steps_per_epoch * options.epochs
     return Plan(
         rows=rows,

@@ -13,6 +13,7 @@ from typing import Any
 from dfsubmit.console import first_few
 from dfsubmit.errors import ModelError, UsageError, did_you_mean
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, parse_preprocessor
+from dfsubmit.finetuning.networks.lora import add_lora, is_lora
 from dfsubmit.finetuning.networks.pretrained import (
     has_no_head,
     head_modules,
@@ -20,6 +21,7 @@ from dfsubmit.finetuning.networks.pretrained import (
     read_preprocessor,
 )
 from dfsubmit.finetuning.networks.scratch import NAMES, new_config
+from dfsubmit.finetuning.options import SCRATCH, parse_lora
 from dfsubmit.models.fakeclass import resolve_fake_class
 from dfsubmit.options import BASELINE_MODEL
 from dfsubmit.recipe import Recipe
@@ -70,8 +72,8 @@ def load_backbone(
         ModelError: it cannot be loaded, or its classes are not real and fake.
         UsageError: there is no such base.
     """
-    if base is not None and base.startswith("scratch:"):
-        return _scratch(base.removeprefix("scratch:"), image_size)
+    if base is not None and base.startswith(SCRATCH):
+        return _scratch(base.removeprefix(SCRATCH), image_size)
     if image_size is not None:
         raise UsageError("--image-size is for --base scratch:NAME", "others have a size already")
     folder, origin = locate(base)
@@ -189,38 +191,37 @@ def tune_only(model: Any, what: str) -> tuple[int, int]:
     """Freeze all but a part of the model.
 
     Args:
-        what: "all"; "norm": the normalisation layers and the head (as in Yan et al., GenD, WACV
-            2026, after Frankle et al., "Training BatchNorm and only BatchNorm", ICLR 2021); or
-            "head".
+        what: "all"; "norm": the normalisation layers and the head (as in Yermakov et al., GenD,
+            WACV 2026, after Frankle et al., "Training BatchNorm and only BatchNorm", ICLR 2021);
+            "head" (a linear probe); or "lora:r=16": see `lora.add_lora`, and the head.
 
     Returns:
         the number of parameters that learn, and of all. Some networks have layers that their
         logits do not depend on, such as the last normalisation of CLIP, whose classifier takes the
         mean of the patches before it; they count, and do not change.
     """
+    head = head_modules(model)
+    lora = parse_lora(what)
+    if lora:
+        add_lora(model, head, *lora)
     inside_head = {
-        id(parameter)
-        for name in head_modules(model)
-        for parameter in model.get_submodule(name).parameters()
+        id(parameter) for name in head for parameter in model.get_submodule(name).parameters()
     }
     normal = {
         id(parameter)
         for module in model.modules()
-        if is_normalisation(module)
+        if "norm" in type(module).__name__.lower()
         for parameter in module.parameters(recurse=False)
     }
-    for parameter in model.parameters():
-        head = id(parameter) in inside_head
+    for name, parameter in model.named_parameters():
         parameter.requires_grad_(
-            what == "all" or head or (what == "norm" and id(parameter) in normal)
+            what == "all"
+            or id(parameter) in inside_head
+            or (what == "norm" and id(parameter) in normal)
+            or is_lora(name)
         )
     sizes = [(p.numel() if p.requires_grad else 0, p.numel()) for p in model.parameters()]
     return sum(size[0] for size in sizes), sum(size[1] for size in sizes)
-
-
-def is_normalisation(module: Any) -> bool:
-    """LayerNorm, BatchNorm, GroupNorm, RMSNorm, and what networks call so by the same name."""
-    return "norm" in type(module).__name__.lower()
 
 
 def frozen_statistics(model: Any) -> list[Any]:

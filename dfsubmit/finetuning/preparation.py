@@ -1,0 +1,76 @@
+"""Options → the base, and what can be refused or is missing, before the first face is read."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, locate
+from dfsubmit.finetuning.networks.lora import need_peft
+from dfsubmit.finetuning.options import SCRATCH, TuneOptions, parse_lora
+
+
+def what_is_missing(options: TuneOptions) -> list[str]:
+    """What is not on this machine, each with what to do about it. Nothing is read."""
+    lines = []
+    for name in dict.fromkeys((options.base, options.teacher or options.base)):
+        try:
+            if name is None or not name.startswith(SCRATCH):
+                locate(name)
+        except DfsubmitError as error:
+            lines.append(f"{error.message} ({error.hint})")
+    try:
+        if parse_lora(options.tune):
+            need_peft()
+    except DfsubmitError as error:
+        lines.append(f"{error.message} ({error.hint})")
+    return lines
+
+
+def prepare(options: TuneOptions) -> Backbone:
+    """The base, ready to be fine-tuned.
+
+    Raises:
+        ModelError, UsageError: base, teacher, output or device cannot be used.
+        NotInstalled: a package is missing.
+    """
+    from transformers import set_seed
+    from transformers.utils.logging import disable_progress_bar
+
+    from dfsubmit.models.huggingface import choose_device
+
+    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    disable_progress_bar()  # transformers' own, one for every file that it reads and writes
+    if (options.output / "config.json").exists():
+        raise UsageError(
+            f"{options.output} holds a model already", "name another --output, or remove it"
+        )
+    choose_precision(options, choose_device(options.device))
+    if options.teacher and not options.teacher.startswith(SCRATCH):
+        locate(options.teacher)
+    if parse_lora(options.tune):
+        need_peft()
+    set_seed(options.seed)
+    backbone = load_backbone(options.base, options.image_size, options.new_head)
+    if options.gradient_checkpointing:
+        if not backbone.model.supports_gradient_checkpointing:
+            raise UsageError(
+                f"--gradient-checkpointing: {type(backbone.model).__name__} has none",
+                "take a smaller --batch-size and more --accumulate instead",
+            )
+        backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+    return backbone
+
+
+def choose_precision(options: TuneOptions, device: Any) -> str:
+    """ "fp32", "bf16" or "fp16", as asked for or as suits the device.
+
+    Raises:
+        UsageError: the device has it not.
+    """
+    if options.precision == "fp16" and device.type == "cpu":
+        raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
+    if options.precision != "auto":
+        return options.precision
+    return "fp16" if device.type == "cuda" else "fp32"
