@@ -22,6 +22,7 @@ from dfsubmit.records import Pixels
 PREPROCESSOR_FILE = "preprocessor_config.json"
 LARGEST_SIDE = 1024
 """Beyond what classifiers take; a batch of 8 as float32 is 100 MB, and several copies exist."""
+LONGEST = 64
 LARGEST_INPUT, LEAST_CONTRAST = 10_000.0, 1e-3
 """What black and white may become, and how far apart they are, as a share of the larger one (of 1
 where both are smaller). Raw pixel values over ImageNet's std are 1,140 at most."""
@@ -79,7 +80,12 @@ class Preprocessor:
 
     def resize(self, crop: Pixels) -> Pixels:
         """An RGB uint8 crop (h, w, 3) at the model's size (height, width, 3), channels in the
-        model's order."""
+        model's order.
+
+        Raises:
+            ValueError: the crop is over `LONGEST` times as long as wide, or as wide as long, and
+                is to be resized by its shorter edge: its longer one might take gigabytes.
+        """
         from PIL import Image
 
         target = self.resize_to if self.resize_to is not None else (self.height, self.width)
@@ -87,6 +93,8 @@ class Preprocessor:
         if isinstance(target, int):
             # transformers' get_resize_output_image_size: the long edge is truncated, not rounded.
             short, long = min(rows, columns), max(rows, columns)
+            if long > LONGEST * short:
+                raise ValueError(f"{columns} x {rows} pixels are too long to resize by one edge")
             stretched = int(target * long / short)
             target = (target, stretched) if rows <= columns else (stretched, target)
         if target != (rows, columns):

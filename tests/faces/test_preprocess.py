@@ -153,6 +153,15 @@ def test_a_face_of_the_right_size_is_left_alone() -> None:
     np.testing.assert_array_equal(Preprocessor(224, 224).resize(face), face)
 
 
+def test_a_strip_is_not_stretched_by_its_shorter_edge() -> None:
+    strip = crop(640, 10)
+    assert Preprocessor(64, 64, resize_to=64).resize(strip).shape == (64, 64, 3)
+    for longer in (crop(641, 10), crop(10, 641)):
+        with pytest.raises(ValueError, match="too long"):
+            Preprocessor(64, 64, resize_to=64).resize(longer)
+        assert Preprocessor(64, 64).resize(longer).shape == (64, 64, 3)
+
+
 def test_a_batch_is_normalised_row_by_row() -> None:
     ours = Preprocessor(8, 6, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     pixels = np.stack([crop(8, 6), crop(8, 6) // 2])

@@ -133,8 +133,7 @@ def test_a_damaged_cache_is_made_anew(folder: Path, cache: Path) -> None:
     request = LoadRequest(folder, model_hash=HASH)
     OpenVinoLoader().load(request)
     (stored,) = cache.iterdir()
-    weights = (stored / "model.bin").read_bytes()
-    wrong = bytearray(weights)
+    wrong = bytearray(weights := (stored / "model.bin").read_bytes())
     wrong[len(weights) // 2 + 3] ^= 0x7F  # still a number, and another one
     damage = {"model.bin": bytes(wrong), "model.xml": b"<net>", "sha256": b"\xff"}
     for name, content in damage.items():
@@ -142,7 +141,7 @@ def test_a_damaged_cache_is_made_anew(folder: Path, cache: Path) -> None:
         OpenVinoLoader().load(request)
         assert (stored / "model.bin").read_bytes() == weights
         assert (stored / "sha256").read_text() == conversion._checksum(stored)
-    assert list(cache.iterdir()) == [stored]
+        assert list(cache.iterdir()) == [stored]
 
 
 def test_an_unwritable_cache_costs_nothing_but_time(
