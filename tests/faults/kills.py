@@ -1,5 +1,5 @@
-"""Runs killed at random moments: what lies there is submittable, and the next run finishes it to
-the very bytes of an undisturbed one."""
+"""Runs killed at random moments: what lies there is submittable, scores of an earlier run do not
+pass for its own, and the next run finishes it to the very bytes of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import numpy as np
 import psutil
 from setting import Tally, finish, make_model, run_command, start
 
+from dfsubmit.errors import UsageError
+from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import validate_submission
 from dfsubmit.samples import make_samples
 
@@ -34,7 +36,7 @@ def killed_runs(work: Path, cases: int, seed: int) -> Tally:
     expected = _undisturbed(data, model, work / "expected" / "s.csv")
     for number in range(cases):
         output = work / f"killed-{number}" / "s.csv"
-        process = _started(data, model, output, random)
+        process = _started(data, model, output, random, work / "expected")
         kill = (_kill_parent, _kill_worker)[number % 2]
         complaint = kill(process, output, data, tally)
         if not complaint:
@@ -48,14 +50,17 @@ def killed_runs(work: Path, cases: int, seed: int) -> Tally:
 
 
 def _started(
-    data: Path, model: Path, output: Path, random: np.random.Generator
+    data: Path, model: Path, output: Path, random: np.random.Generator, earlier: Path
 ) -> subprocess.Popen[str]:
     """A run that has come to a random point: a fifth of them while starting, the others after any
-    number of files. One that ends before it is caught is given up for another."""
+    number of files. One that ends before it is caught is given up for another. Beside its output
+    lie the scores and metadata of an earlier run."""
     files = len(list(data.iterdir()))
     while True:
         shutil.rmtree(output.parent, ignore_errors=True)
         output.parent.mkdir()
+        for name in ("s.scores.jsonl", "s.meta.json"):
+            shutil.copy(earlier / name, output.parent)
         process = start(run_command(data, model, output))
         if random.random() < 0.2:
             time.sleep(random.uniform(0, STARTING_SECONDS))
@@ -113,7 +118,21 @@ def _kill_parent(process: subprocess.Popen[str], output: Path, data: Path, tally
     if problems:
         tally.rows_lost += 1
         return f"what lay there was not valid: {problems}"
-    return ""
+    return _mixed(output, tally)
+
+
+def _mixed(output: Path, tally: Tally) -> str:
+    """Whether the earlier run's scores could be taken for this one's."""
+    scores = scores_path(output)
+    run = json.loads(scores.read_text().partition("\n")[0])["run"]
+    if read_meta(scores)["run"] == run:
+        return ""
+    try:
+        read_scores(scores)
+    except UsageError:
+        tally.counts["scores of the run before were refused"] += 1
+        return ""
+    return "the scores of the run before pass for its own"
 
 
 def _kill_worker(process: subprocess.Popen[str], output: Path, data: Path, tally: Tally) -> str:
