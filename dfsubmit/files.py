@@ -13,16 +13,19 @@ import errno
 import hashlib
 import json
 import os
+import queue
 import stat
 import tempfile
+import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dfsubmit.errors import UsageError
 
+Answer = TypeVar("Answer")
 _SUFFIX = ".part"
 
 
@@ -155,6 +158,33 @@ def _json_object(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def answer_within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """What a function returns that asks a disk, if the disk answers in time.
+
+    The thread that is left waiting does not keep the process alive.
+
+    Raises:
+        TimeoutError: it did not answer.
+        Exception: what the function raised.
+    """
+    answers: queue.SimpleQueue[tuple[Answer | None, Exception | None]] = queue.SimpleQueue()
+
+    def wait() -> None:
+        try:
+            answers.put((ask(), None))
+        except Exception as error:
+            answers.put((None, error))
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer for {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return answer  # type: ignore[return-value]  # None only where that is the answer
 
 
 def relative_files(folder: Path) -> list[str]:

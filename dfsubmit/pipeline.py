@@ -17,6 +17,7 @@ from typing import Any
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError, Exit, UsageError
 from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.files import answer_within
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
@@ -40,6 +41,7 @@ from dfsubmit.scoring.timelimit import TimePlan, deadline
 from dfsubmit.workers.events import Visit
 from dfsubmit.workers.pool import WorkerPool
 
+LISTING_SECONDS = 30.0
 Say = Callable[[str], None]
 
 
@@ -261,20 +263,28 @@ class _Run:
                 result.error = reason
 
     def _compare_with_folder(self, results: list[FileResult]) -> bool:
-        """Whether the folder still holds the files that the rows are about; warns if not."""
+        """Whether the folder still holds the files that the rows are about, as far as it answers;
+        warns if not."""
+        names = [row.filename for row in results]
+        left = LISTING_SECONDS if self.plan is None else self.plan.end - time.monotonic()
+        seconds = min(LISTING_SECONDS, max(left, 1.0))
+        fits = True
         try:
-            changes = compare_with_folder((row.filename for row in results), self.options.data)
+            changes = answer_within(seconds, lambda: compare_with_folder(names, self.options.data))
+            fits = not changes
+            problem = "; ".join(changes)
         except UsageError as error:
-            changes = [error.message]
-        if not changes:
-            return True
-        warning = (
-            f"the data folder changed while the run went on ({'; '.join(changes)}): "
-            "'dfsubmit check' refuses the submission; give the same command again"
-        )
-        self.say(f"warning: {warning}")
-        self.output.meta["warnings"].append(warning)
-        return False
+            fits, problem = False, error.message
+        except TimeoutError:  # the disk has gone, and the rows are still to be written
+            problem = f"it did not answer for {seconds:g} s"
+        if problem:
+            warning = (
+                f"the data folder is not as it was when the run began: {problem}. "
+                "'dfsubmit check' says whether the submission fits; the same command makes it fit"
+            )
+            self.say(f"warning: {warning}")
+            self.output.meta["warnings"].append(warning)
+        return fits
 
     def _exit_code(self, results: list[FileResult], fits: bool) -> Exit:
         if not fits:

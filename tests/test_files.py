@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import stat
+import threading
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from dfsubmit.errors import UsageError
 from dfsubmit.files import (
     _prefix,
+    answer_within,
     append_json_line,
     check_output,
     json_line,
@@ -118,6 +120,16 @@ def test_only_regular_files_are_written_to(tmp_path: Path, what: str, linked: bo
     assert os.path.samestat(os.lstat(path), before)
     check_output(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_that_does_not_answer_is_not_waited_for() -> None:
+    never = threading.Event()
+    with pytest.raises(TimeoutError, match="no answer"):
+        answer_within(0.01, never.wait)
+    never.set()
+    assert answer_within(60, lambda: "here") == "here"
+    with pytest.raises(KeyError, match="gone"):
+        answer_within(60, lambda: {}["gone"])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_files_added_and_removed_meanwhile_are_named_and_the_next_run_sees_to_th
     summary = run(options, say)
     problems = validate_submission(options.output, data)
     assert len(problems) == 2
-    (warning,) = (text for text in summary.meta["warnings"] if "changed" in text)
+    (warning,) = (text for text in summary.meta["warnings"] if "as it was" in text)
     for problem, name in zip(problems, ("added.png", "grey.png"), strict=True):
         assert name in problem
         assert problem in warning
@@ -151,6 +152,19 @@ def test_a_data_folder_that_goes_away_ends_no_run(cramped: Any, data: Path) -> N
     summary = run(cramped(gpu=9, cpu=0), say)
     assert (summary.exit_code, len(summary.results)) == (Exit.FAILED_CHECK, 3)
     assert any("cannot be read" in warning for warning in summary.meta["warnings"])
+
+
+def test_a_data_folder_that_does_not_answer_in_the_end_ends_no_run(
+    cramped: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr("dfsubmit.pipeline.LISTING_SECONDS", 0.01)
+    monkeypatch.setattr("dfsubmit.output.submission.list_media", lambda folder: never.wait())
+    monkeypatch.setattr("dfsubmit.output.run_files.validate_submission", lambda *_: ["none"])
+    summary = run(cramped(gpu=9, cpu=0))
+    never.set()
+    assert (summary.exit_code, summary.failed) == (0, 0)
+    assert any("did not answer" in warning for warning in summary.meta["warnings"])
 
 
 def test_a_damaged_decision_leaves_no_guesses(
