@@ -133,9 +133,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _check(manifest: Manifest) -> None:
     """Raise ValueError for what no build writes: other types, a path for the model's name."""
-    one = manifest
+    one: Any = manifest  # as it was read
     texts = [one.model, one.model_sha256, one.aggregator, one.tta, one.dfsubmit, *one.pins]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(manifest.recipe, dict):
+    if not all(isinstance(text, str) for text in texts) or not isinstance(one.recipe, dict):
         raise ValueError("a field is of another type")
     if manifest.model in ("", ".", "..") or set(manifest.model) & set("/\\"):
         raise ValueError(f"the model's name is {manifest.model!r}")

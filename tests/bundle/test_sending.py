@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -57,6 +58,17 @@ def test_the_server_that_is_named_is_the_one_that_is_used(
     assert result.exit_code == 0, result.output
     assert f"to {server.url}" in result.output
     assert len(server.registered) == 1
+
+
+@pytest.mark.usefixtures("client_3")
+def test_a_folder_whose_name_is_no_text_is_entered(
+    predict_bundle: Path, server: Server, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(predict_bundle, tmp_path / os.fsdecode(b"caf\xe9")))
+    result = submit(bundle, server, "--force", "--yes", "--id", "EXP-007")
+    assert result.exit_code == 0, result.output
+    assert r"caf\udce9" in result.output
+    assert ledger.find("EXP-007").bundle == str(bundle)
 
 
 @pytest.mark.usefixtures("client_3")

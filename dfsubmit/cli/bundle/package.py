@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, max_size_option
+from dfsubmit.console import printable
 
 
 @click.command("package")
@@ -57,7 +58,8 @@ def command(
     )
     built = package(options)
     for item in built.files:
-        click.echo(f"{item.size:>12,}  {item.path}  ({item.source})")
+        click.echo(f"{item.size:>12,}  {printable(f'{item.path}  ({item.source})')}")
     total = sum(item.size for item in built.files)
-    click.echo(f"{total:>12,}  {output}  sha256 {bundle_hash(output)[:16]}")
-    click.echo(f"next: dfsubmit rehearse {output} --data DIR")
+    name = printable(str(output))
+    click.echo(f"{total:>12,}  {name}  sha256 {bundle_hash(output)[:16]}")
+    click.echo(f"next: dfsubmit rehearse {name} --data DIR")

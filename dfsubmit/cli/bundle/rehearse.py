@@ -9,6 +9,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, max_size_option
 from dfsubmit.cli.values import byte_size, span
+from dfsubmit.console import printable
 from dfsubmit.errors import Exit
 
 
@@ -75,6 +76,6 @@ def command(
         click.echo(json.dumps({**report.to_dict(), "passed": report.passed}, indent=2))
     else:
         click.echo(table(report))
-        click.echo(f"kept in {kept(bundle)}")
+        click.echo(f"kept in {printable(str(kept(bundle)))}")
     if not report.passed:
         context.exit(Exit.FAILED_CHECK)
