@@ -118,12 +118,12 @@ def read_manifest(folder: Path) -> Manifest:
         files = tuple(BundleFile(**item) for item in data.pop("files"))
         version = data.pop("version")
         manifest = Manifest(files=files, **{**data, "pins": tuple(data["pins"])})
+        _check(manifest)
     except FileNotFoundError:
         raise UsageError(
             f"{folder} is not a bundle: it has no {MANIFEST_FILE}",
             "build one with: dfsubmit package --model DIR --target task --output build/NAME",
         ) from None
-        _check(manifest)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not a bundle's manifest: {error!r}") from error
     if version != MANIFEST_VERSION or manifest.target not in TARGETS:
