@@ -17,8 +17,13 @@ _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _KEEPS_TO_ITSELF = getattr(sys.flags, "safe_path", sys.flags.isolated)
 # Python writes "-m" for as long as it looks for the module. Where the current folder is dfsubmit's
 # home, the clone, dfsubmit itself is imported from it.
-if sys.argv[:1] == ["-m"] and not _KEEPS_TO_ITSELF and sys.path[:1] == [os.getcwd()] != [_HOME]:
-    del sys.path[0]
+if sys.argv[:1] == ["-m"] and not _KEEPS_TO_ITSELF:
+    try:
+        _IS_HERE = sys.path[:1] == [os.getcwd()] != [_HOME]
+    except OSError:  # the current folder was removed: Python has not put it there
+        _IS_HERE = False
+    if _IS_HERE:
+        del sys.path[0]
 
 TYPE_CHECKING = False  # as in `typing`, which is not imported here
 if TYPE_CHECKING:
