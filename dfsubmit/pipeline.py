@@ -165,6 +165,7 @@ class _Run:
             raise
         results = output.results
         self._explain_pending(results)
+        output.refresh(force=True)
         fits = self._compare_with_folder(results)
         output.finish(describe_outcome(results, self.waiting, self.started), keep_journal=not fits)
         code = Exit.INTERRUPTED if self.interrupt.requested else self._exit_code(results, fits)
@@ -265,6 +266,8 @@ class _Run:
     def _compare_with_folder(self, results: list[FileResult]) -> bool:
         """Whether the folder still holds the files that the rows are about, as far as it answers;
         warns if not."""
+        if not self.pool.disk_answers:
+            return True  # files say so; who lists a folder on such a disk does not come back
         names = [row.filename for row in results]
         left = LISTING_SECONDS if self.plan is None else self.plan.end - time.monotonic()
         seconds = min(LISTING_SECONDS, max(left, 1.0))

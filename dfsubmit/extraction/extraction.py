@@ -11,20 +11,24 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any
 
-from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.console import first_few, progress_bar, warn
+from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import FaceRow, write_index
+from dfsubmit.extraction.journal import (
+    JOURNAL,
+    CutFace,
+    Entry,
+    crop_path,
+    missing_crops,
+    note,
+    resume,
+)
 from dfsubmit.extraction.sources import Source
-from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import LABELS, Box, Face, MediaFile, Status
-
-JOURNAL = "extracted.jsonl"
-CROPS = "crops"
+from dfsubmit.records import LABELS, Face, MediaFile, Status
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,24 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {source.name: _media_file(source) for source in sources}
-    done = _open_journal(folder / JOURNAL, options, files)
+    header = {
+        "recipe": dataclasses.asdict(options.recipe),
+        "frames": options.frames,
+        "already_cropped": options.already_cropped,
+    }
+    done, lost = resume(folder / JOURNAL, header, files)
+    if lost:
+        warn(f"{folder / JOURNAL}: {lost} files' lines or crops are damaged or gone: cut anew")
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
     with (folder / JOURNAL).open("a+b", buffering=0) as journal:
         for entry in _scan(todo, folder, options):
-            _note(journal, entry)
-            done[entry["name"]] = entry
-    rows = _rows(sources, done)
+            note(journal, entry)
+            done[entry.name] = entry
+    missing = missing_crops(folder, done.values())
+    if missing:
+        warn(f"{folder}: not in the index, for they are gone: {first_few(sorted(missing))}")
+    rows = [row for row in _rows(sources, done) if row.crop not in missing]
     write_index(folder, rows, options.recipe)
     if not rows:
         raise DfsubmitError(
@@ -94,13 +108,13 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
         )
     return ExtractSummary(
         crops={name: sum(row.label == label for row in rows) for name, label in LABELS.items()},
-        statuses=dict(collections.Counter(entry["status"] for entry in done.values())),
+        statuses=dict(collections.Counter(entry.status.value for entry in done.values())),
         groups=len({row.group for row in rows}),
         resumed=resumed,
         failures=[
-            (entry["name"], entry["status"], entry["error"])
+            (entry.name, entry.status.value, entry.error)
             for entry in done.values()
-            if entry["status"] != Status.OK.value
+            if entry.status is not Status.OK
         ],
     )
 
@@ -113,45 +127,8 @@ def _media_file(source: Source) -> MediaFile:
     return MediaFile(source.path, source.name, facts.st_size, facts.st_mtime_ns)
 
 
-def _open_journal(
-    path: Path, options: ExtractOptions, files: dict[str, MediaFile]
-) -> dict[str, dict[str, Any]]:
-    """The entries that still hold. Leaves a journal that holds just these."""
-    header = {
-        "recipe": dataclasses.asdict(options.recipe),
-        "frames": options.frames,
-        "already_cropped": options.already_cropped,
-    }
-    entries: dict[str, dict[str, Any]] = {}
-    if path.exists():
-        lines = [entry for _, entry in read_json_lines(path)]
-        if lines and lines[0] != header:
-            raise UsageError(
-                f"{path.parent} holds crops that were cut in another way",
-                "use another folder, or remove this one",
-            )
-        for entry in lines[1:]:
-            if entry is None:
-                continue  # the line that was being written when the extraction was killed
-            file = files.get(entry["name"])
-            if file and [file.size, file.mtime_ns] == [entry["size"], entry["mtime_ns"]]:
-                entries[entry["name"]] = entry
-    write_atomically(path, "".join(json_line(item) for item in (header, *entries.values())))
-    return entries
-
-
-def _note(journal: FileIO, entry: dict[str, Any]) -> None:
-    try:
-        append_json_line(journal, entry)
-    except OSError as error:
-        raise DfsubmitError(f"{journal.name}: {error.strerror or error}") from error
-
-
-def _scan(
-    todo: Sequence[MediaFile], folder: Path, options: ExtractOptions
-) -> Iterator[dict[str, Any]]:
+def _scan(todo: Sequence[MediaFile], folder: Path, options: ExtractOptions) -> Iterator[Entry]:
     """Yield one journal entry for every file as it is finished."""
-    from dfsubmit.console import progress_bar
     from dfsubmit.faces.settings import ScanSettings
     from dfsubmit.workers.events import FaceEvent, FileEvent
     from dfsubmit.workers.pool import WorkerPool
@@ -163,7 +140,7 @@ def _scan(
         recipe = dataclasses.replace(recipe, detector="none", tracking="none")
     settings = ScanSettings(recipe=recipe, resize=None, no_face="fail")
     # By frame, since a file whose worker died is scanned once more from its first frame on.
-    faces: dict[str, dict[int, tuple[float, Box, str]]] = collections.defaultdict(dict)
+    faces: dict[str, dict[int, CutFace]] = collections.defaultdict(dict)
     bar = progress_bar(len(todo), "files", options.progress)
     failed = 0
     with bar, WorkerPool(settings, options.workers, options.per_file_timeout) as pool:
@@ -172,32 +149,25 @@ def _scan(
             if isinstance(event, FaceEvent):
                 face = event.face
                 crop = _write_crop(folder, file.name, face)
-                faces[file.name][face.index] = (face.time, face.box, crop)
+                faces[file.name][face.index] = CutFace(face.index, face.time, face.box, crop)
             elif isinstance(event, FileEvent):
                 scan, cut = event.scan, faces.pop(file.name, {})
                 failed += scan.status is not Status.OK
                 bar.set_postfix(failed=failed, refresh=False)
                 bar.update()
-                yield {
-                    "name": file.name,
-                    "size": file.size,
-                    "mtime_ns": file.mtime_ns,
-                    "status": scan.status.value,
-                    "error": scan.error,
-                    # A file that failed half-way may have delivered faces: they do not count.
-                    "faces": [[index, *cut[index]] for index in sorted(cut)]
-                    if scan.status is Status.OK
-                    else [],
-                }
+                # A file that failed half-way may have delivered faces: they do not count.
+                kept = [cut[index] for index in sorted(cut)] if scan.status is Status.OK else []
+                yield Entry(
+                    file.name, file.size, file.mtime_ns, scan.status, scan.error, tuple(kept)
+                )
 
 
 def _write_crop(folder: Path, name: str, face: Face) -> str:
     """Write one crop; gives its path relative to the folder."""
     import cv2
 
-    # The whole path of the video, suffix included, so that no two videos share a folder.
-    relative = Path(CROPS, *(part for part in Path(name).parts if part not in ("..", "/")))
-    target = folder / relative / f"{face.index:06d}.png"
+    crop = crop_path(name, face.index)
+    target = folder / crop
     encoded, data = cv2.imencode(".png", face.crop[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not encoded:
         raise DfsubmitError(f"{target}: the crop could not be encoded")
@@ -206,14 +176,14 @@ def _write_crop(folder: Path, name: str, face: Face) -> str:
         target.write_bytes(data.tobytes())
     except OSError as error:
         raise DfsubmitError(f"{target}: {error.strerror or error}") from error
-    return (relative / target.name).as_posix()
+    return crop
 
 
-def _rows(sources: Sequence[Source], done: dict[str, dict[str, Any]]) -> list[FaceRow]:
+def _rows(sources: Sequence[Source], done: dict[str, Entry]) -> list[FaceRow]:
     groups = identity_groups([source.identities for source in sources])
     return [
         FaceRow(
-            crop=crop,
+            crop=face.crop,
             label=source.label,
             method=source.method,
             dataset=source.dataset,
@@ -222,10 +192,11 @@ def _rows(sources: Sequence[Source], done: dict[str, dict[str, Any]]) -> list[Fa
             group=group,
             identities=source.identities,
             split=source.split,
-            frame=frame,
-            time=time,
-            box=tuple(box),
+            frame=face.frame,
+            time=face.time,
+            box=face.box,
         )
         for source, group in zip(sources, groups, strict=True)
-        for frame, time, box, crop in done.get(source.name, {}).get("faces", ())
+        if source.name in done
+        for face in done[source.name].faces
     ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -15,6 +17,8 @@ from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 from dfsubmit.records import LABEL_NAMES, LABELS, Box
 
 INDEX_FILE = "faces.csv"
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,11 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             for number, values in enumerate(csv.DictReader(stream), start=2):
                 try:
+                    if None in values or None in values.values():
+                        raise ValueError(f"it has not {len(COLUMNS)} cells")
                     left, top, right, bottom = (int(edge) for edge in values["box"].split())
                     row = FaceRow(
-                        crop=values["crop"],
+                        crop=_within(values["crop"]),
                         label=LABELS[values["label"]],
                         method=values["method"],
                         dataset=values["dataset"],
@@ -90,11 +96,11 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
                         group=values["group"],
                         identities=tuple(values["identities"].split(";")),
                         split=values["split"],
-                        frame=int(values["frame"]),
-                        time=float(values["time"]),
+                        frame=_no_less_than_0(int(values["frame"])),
+                        time=_no_less_than_0(float(values["time"])),
                         box=(left, top, right, bottom),
                     )
-                except (KeyError, ValueError, AttributeError) as error:
+                except (KeyError, ValueError) as error:
                     raise UsageError(f"{path}, line {number}: not a face: {error!r}") from error
                 rows.append(row)
     except (OSError, csv.Error) as error:
@@ -102,3 +108,21 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
             f"{path}: {error}", "make the folder with 'dfsubmit extract DATASET FACES'"
         ) from error
     return rows, load_recipe(folder / RECIPE_FILE)
+
+
+def _within(crop: str) -> str:
+    """The path of a crop, which may not lead out of its folder.
+
+    Raises:
+        ValueError: it does.
+    """
+    path = PurePosixPath(crop)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in crop:
+        raise ValueError(f"the crop {crop!r} is not in the folder")
+    return crop
+
+
+def _no_less_than_0(value: Number) -> Number:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{value} is not 0 or more")
+    return value

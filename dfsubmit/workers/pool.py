@@ -100,6 +100,11 @@ class WorkerPool:
         """The process numbers of the living workers."""
         return [member.pid for member in self._workers]
 
+    @property
+    def disk_answers(self) -> bool:
+        """False while workers wait in vain for their files."""
+        return not self._unanswered and not any(member.alive for member in self._unkillable)
+
     def events(
         self,
         files: Iterable[MediaFile],

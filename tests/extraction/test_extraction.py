@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from dfsubmit.errors import DfsubmitError
-from dfsubmit.extraction import extraction
-from dfsubmit.extraction.extraction import JOURNAL, ExtractOptions, ExtractSummary, extract
+from dfsubmit.extraction import journal
+from dfsubmit.extraction.extraction import ExtractOptions, ExtractSummary, extract
+from dfsubmit.extraction.index import read_index
+from dfsubmit.extraction.journal import JOURNAL
 from dfsubmit.extraction.layouts import find_sources
 from dfsubmit.files import append_json_line
 from dfsubmit.recipe import Recipe
@@ -40,17 +42,55 @@ def test_a_full_disk_is_reported_and_the_extraction_goes_on_later(
 ) -> None:
     noted: list[dict[str, Any]] = []
 
-    def once(journal: FileIO, entry: dict[str, Any]) -> None:
+    def once(stream: FileIO, entry: dict[str, Any]) -> None:
         if noted:
-            journal.write(b'{"name":"re')
+            stream.write(b'{"name":"re')
             raise OSError(errno.ENOSPC, "No space left on device")
         noted.append(entry)
-        append_json_line(journal, entry)
+        append_json_line(stream, entry)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "append_json_line", once)
+        patch.setattr(journal, "append_json_line", once)
         with pytest.raises(DfsubmitError, match=f"{JOURNAL}: No space left on device"):
             extracted(crops, tmp_path / "faces")
     assert extracted(crops, tmp_path / "faces").resumed == 1
     summary = extracted(crops, tmp_path / "faces")
     assert (summary.resumed, summary.crops) == (4, {"real": 2, "fake": 2})
+
+
+def test_lost_crops_and_damaged_lines_are_cut_anew(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = tmp_path / "faces"
+    extracted(crops, faces)
+    index = (faces / "faces.csv").read_bytes()
+    assert capsys.readouterr().err == ""
+    first, second, *_ = sorted((faces / "crops").rglob("0*.png"))
+    first.unlink()
+    second.write_bytes(b"")
+    lines = (faces / JOURNAL).read_text().splitlines(keepends=True)
+    (faces / JOURNAL).write_text("".join([*lines[:3], "garbage\n", *lines[3:]]))
+    assert extracted(crops, faces).resumed == 2
+    assert "3 files' lines or crops are damaged or gone: cut anew" in capsys.readouterr().err
+    assert (faces / "faces.csv").read_bytes() == index
+    assert extracted(crops, faces).resumed == 4
+
+
+def test_crops_that_are_gone_in_the_end_are_not_in_the_index(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = tmp_path / "faces"
+
+    def lose(path: Path, *arguments: Any) -> Any:
+        answer = resume(path, *arguments)
+        for crop in list((faces / "crops").rglob("0*.png"))[:1]:
+            crop.unlink()
+        return answer
+
+    resume = journal.resume
+    extracted(crops, faces)
+    monkeypatch.setattr("dfsubmit.extraction.extraction.resume", lose)
+    assert sum(extracted(crops, faces).crops.values()) == 3
+    assert "not in the index, for they are gone: crops/" in capsys.readouterr().err
+    rows, _ = read_index(faces)
+    assert all((faces / row.crop).is_file() for row in rows)

@@ -44,3 +44,30 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"-3 0 20 30", b"-3 0 20", 1))
     with pytest.raises(UsageError, match="line 2"):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"crops/", b"../crops/"),
+        (b"crops/", b"/crops/"),
+        (b"crops/", b"crops/../../"),
+        (b"crops/", b"crops/\0"),
+        (b",1,0.04,", b",-1,0.04,"),
+        (b",1,0.04,", b",1,nan,"),
+        (b",1,0.04,", b",1,-0.04,"),
+        (b",1,0.04,", b",0.04,"),
+        (b",1,0.04,", b",1,0.04,3,"),
+        (b",fake,", b",maybe,"),
+    ],
+)
+def test_a_line_that_says_something_else_is_refused(
+    tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    """A crop's path above all: fine-tuning would read whatever it names."""
+    write_index(tmp_path, [ROW], BUILT_IN["dfsubmit"])
+    path = tmp_path / "faces.csv"
+    assert before in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(before, after))
+    with pytest.raises(UsageError, match=r"faces\.csv"):
+        read_index(tmp_path)

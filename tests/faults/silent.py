@@ -2,8 +2,8 @@
 
 Serves the files of FOLDER at MOUNT, read-only, and runs COMMAND. A read of one of the files named
 in SILENT (``name@offset``, comma-separated) that reaches its offset is never answered: who
-reads can then not even be killed, as with a network disk that has gone. It all ends with this
-process.
+reads can then not even be killed, as with a network disk that has gone. After it, where SILENT
+names ``/``, nothing is answered at all. It all ends with this process.
 
 It speaks the kernel's protocol (``linux/fuse.h``, 7.31) itself, for there is nothing to install,
 and wants a mount namespace of its own (``unshare -rm``).
@@ -41,6 +41,7 @@ class SilentFiles:
         self.paths = sorted(folder.iterdir())
         self.names = {os.fsencode(path.name): place for place, path in enumerate(self.paths, 2)}
         self.silent = silent
+        self.gone = False
 
     def serve(self, device: int) -> None:
         """Answer the kernel until it closes the device."""
@@ -56,7 +57,8 @@ class SilentFiles:
                 answer, code = b"", -(error.errno or errno.EIO)
             else:
                 code = 0
-            if answer is not None:
+            self.gone |= answer is None and "/" in self.silent
+            if answer is not None and not self.gone:
                 os.write(device, struct.pack("=IiQ", 16 + len(answer), code, unique) + answer)
 
     def _answer(self, opcode: int, node: int, body: bytes) -> bytes | None:

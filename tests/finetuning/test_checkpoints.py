@@ -55,6 +55,11 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGE: list[tuple[str, Callable[[Path], object]]] = [
     *((name, Path.unlink) for name in FILES),
     *((name, flip) for name in FILES),
@@ -71,7 +76,7 @@ DAMAGE: list[tuple[str, Callable[[Path], object]]] = [
     (COMPLETE, put('{"seconds": -1.0, "sha256": {"a": ""}}')),
     (COMPLETE, put('{"seconds": 1.0, "sha256": ["a"]}')),
     (COMPLETE, lambda path: path.write_bytes(b"\xff\xfe\0")),
-    (COMPLETE, lambda path: (path.unlink(), path.mkdir())),
+    (COMPLETE, make_folder),
 ]
 
 

@@ -49,6 +49,7 @@ def test_a_file_that_takes_too_long_times_out(files: list[MediaFile], samples: P
         assert scans["poisoned.mp4"].error == "took longer than 1.5 s"
         assert retried == []
         assert scans["face.jpg"].status is Status.OK
+        assert pool.disk_answers
         waiting = poisoned(files[0], "import time; time.sleep(600)")
         scans, retried = outcomes(pool, [waiting, face])
         assert scans["poisoned.mp4"].status is Status.TIMEOUT
@@ -84,6 +85,7 @@ def test_workers_that_cannot_be_killed_are_left_alone(
         with WorkerPool(SETTINGS, workers=1, per_file_timeout=1.5) as pool:
             scans, _ = outcomes(pool, [bad, face])
             assert len(pool._unkillable) == 2
+            assert not pool.disk_answers
             patch.setattr("dfsubmit.workers.pool.MAX_UNKILLABLE", 2)
             rest, _ = outcomes(pool, [face])
     for process in started:

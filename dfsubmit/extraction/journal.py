@@ -1,0 +1,204 @@
+"""What an interrupted extraction had finished, one line a file; only what still holds is taken up.
+
+The first line says how the crops were cut, each further one what became of a file (`Entry`). A line
+that is damaged, or whose crops are gone, costs its file a second extraction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
+from dfsubmit.records import Box, MediaFile, Status
+
+JOURNAL = "extracted.jsonl"
+CROPS = "crops"
+
+
+@dataclass(frozen=True)
+class CutFace:
+    """One face of a file.
+
+    Attributes:
+        frame: the frame's number.
+        time: seconds from the video's start.
+        box: the detector's box in frame pixels.
+        crop: the crop's file, relative to the extraction's folder, with slashes.
+    """
+
+    frame: int
+    time: float
+    box: Box
+    crop: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of a file.
+
+    Attributes:
+        name: of the source.
+        size, mtime_ns: of the file when it was scanned.
+        status: how that went.
+        error: why not otherwise.
+        faces: in the order of their frames.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    status: Status
+    error: str
+    faces: tuple[CutFace, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The line's object."""
+        return {
+            "name": self.name,
+            "size": self.size,
+            "mtime_ns": self.mtime_ns,
+            "status": self.status.value,
+            "error": self.error,
+            "faces": [[face.frame, face.time, list(face.box), face.crop] for face in self.faces],
+        }
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> Entry:
+        """From a line's object.
+
+        Raises:
+            ValueError: it is not what `to_json` gives.
+        """
+        match line:
+            case {
+                "name": str(name),
+                "size": int(size),
+                "mtime_ns": int(mtime_ns),
+                "status": str(status),
+                "error": str(error),
+                "faces": list(faces),
+            } if len(line) == 6:
+                cut = tuple(_face(name, face) for face in faces)
+            case _:
+                raise ValueError("not a file's line")
+        frames = [face.frame for face in cut]
+        if frames != sorted(set(frames)) or (Status(status) is Status.OK) != bool(cut):
+            raise ValueError("its faces are not in order")
+        return cls(name, size, mtime_ns, Status(status), error, cut)
+
+    def holds(self, file: MediaFile, folder: Path) -> bool:
+        """Whether the file is still the same, and its crops are there."""
+        return (self.size, self.mtime_ns) == (file.size, file.mtime_ns) and all(
+            crop_is_there(folder, face.crop) for face in self.faces
+        )
+
+
+def crop_path(name: str, frame: int) -> str:
+    """Where a face of a source goes, relative to the extraction's folder."""
+    # The whole path of the video, suffix included, so that no two videos share a folder.
+    parts = [part for part in Path(name).parts if part not in ("..", "/")]
+    return PurePosixPath(CROPS, *parts, f"{frame:06d}.png").as_posix()
+
+
+def crop_is_there(folder: Path, crop: str) -> bool:
+    """Whether a crop's file is there and is not empty."""
+    try:
+        path = folder / crop
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def resume(
+    path: Path, header: Mapping[str, Any], files: Mapping[str, MediaFile]
+) -> tuple[dict[str, Entry], int]:
+    """Take up what an interrupted extraction noted. Leaves a journal that holds just that.
+
+    Args:
+        path: the journal, which may not be there.
+        header: how the crops are cut.
+        files: what is to be extracted, by name.
+
+    Returns:
+        The entries that hold, by name, and the number of lines that are damaged or whose crops
+        are gone.
+
+    Raises:
+        UsageError: the folder's crops were cut in another way, or nobody knows how; or it cannot
+            be read or written.
+    """
+    try:
+        lines = [line for _, line in read_json_lines(path)] if path.exists() else []
+        if lines and lines[0] != header:
+            raise _refusal(path, lines[0], header)
+        entries: dict[str, Entry] = {}
+        lost: set[object] = set()
+        for number, line in enumerate(lines[1:-1] if lines and lines[-1] is None else lines[1:]):
+            try:
+                entry = Entry.from_json(line or {})
+            except ValueError:
+                lost.add(number)
+                continue
+            file = files.get(entry.name)
+            if file is None:
+                continue
+            entries.pop(entry.name, None)  # the last word on a file holds
+            lost.discard(entry.name)
+            if entry.holds(file, path.parent):
+                entries[entry.name] = entry
+            elif (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
+                lost.add(entry.name)
+        taken_over = (entry.to_json() for entry in entries.values())
+        write_atomically(path, "".join(json_line(line) for line in (header, *taken_over)))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    return entries, len(lost)
+
+
+def note(journal: FileIO, entry: Entry) -> None:
+    """Add a finished file.
+
+    Raises:
+        DfsubmitError: it cannot be written.
+    """
+    try:
+        append_json_line(journal, entry.to_json())
+    except OSError as error:
+        raise DfsubmitError(f"{journal.name}: {error.strerror or error}") from error
+
+
+def _refusal(path: Path, found: object, header: Mapping[str, Any]) -> UsageError:
+    hint = "use another folder, or remove this one"
+    if not isinstance(found, dict) or "recipe" not in found:
+        return UsageError(
+            f"{path}, line 1: damaged, so that nobody knows how the crops there were cut", hint
+        )
+    other = sorted(key for key in {*found, *header} if found.get(key) != header.get(key))
+    return UsageError(
+        f"{path.parent} holds crops that were cut in another way (another {', '.join(other)})", hint
+    )
+
+
+def _face(name: str, face: object) -> CutFace:
+    match face:
+        case [int(frame), int(time) | float(time), [int(), int(), int(), int()] as box, str(crop)]:
+            if frame >= 0 and math.isfinite(time) and time >= 0 and crop == crop_path(name, frame):
+                left, top, right, bottom = box
+                return CutFace(frame, time, (left, top, right, bottom), crop)
+    raise ValueError("not a face")
+
+
+def missing_crops(folder: Path, entries: Iterable[Entry]) -> set[str]:
+    """The crops of entries that are not there."""
+    return {
+        face.crop
+        for entry in entries
+        for face in entry.faces
+        if not crop_is_there(folder, face.crop)
+    }
