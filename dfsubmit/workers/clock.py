@@ -82,7 +82,8 @@ class Stopwatch:
     def __init__(self, now: Callable[[], float], cpu: Callable[[], float | None]) -> None:
         self._now, self._cpu = now, cpu
         self._limit = self._patience = float("inf")
-        self._began = self._paused = 0.0
+        self._began = 0.0
+        self._paused: float | None = None
         self._cpu_before: float | None = None
 
     def start(self, seconds: float, patience: float | None = None) -> None:
@@ -93,7 +94,7 @@ class Stopwatch:
             patience: seconds after which a worker that hardly runs is stuck; None: `seconds`.
         """
         self._limit, self._patience = seconds, seconds if patience is None else patience
-        self._began, self._cpu_before = self._now(), self._cpu()
+        self._began, self._cpu_before, self._paused = self._now(), self._cpu(), None
 
     def stop(self) -> None:
         """It is done."""
@@ -105,7 +106,9 @@ class Stopwatch:
 
     def go_on(self) -> None:
         """The pause is over."""
-        self._began += self._now() - self._paused
+        if self._paused is not None:
+            self._began += self._now() - self._paused
+            self._paused = None
 
     def excuse(self, seconds: float) -> None:
         """So much of the time so far was not the worker's."""
@@ -114,6 +117,8 @@ class Stopwatch:
     @property
     def late(self) -> Late | None:
         """Why it has been at it for too long; None when it has not."""
+        if self._paused is not None:
+            return None
         passed = self._now() - self._began
         if passed <= self._patience:
             return None

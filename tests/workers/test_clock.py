@@ -66,6 +66,7 @@ def test_pauses_and_excuses_do_not_count(machine: Machine, watch: Stopwatch) -> 
     machine.run(50, 0)
     watch.pause()
     machine.run(1000, 0)
+    assert late(watch) is None
     watch.go_on()
     watch.excuse(40)
     machine.run(109, 0)
