@@ -100,8 +100,8 @@ class TuneOptions:
         """
         faces = self.batch_size * processes * self.accumulate
         return (
-            f"a step: {faces:,} faces ({self.batch_size} x {processes} "
-            f"process{'es' if processes > 1 else ''} x {self.accumulate} accumulated), "
+            f"a step: {faces:,} faces, {self.batch_size} x {processes} "
+            f"process{'es' if processes > 1 else ''} x {self.accumulate} accumulated; "
             f"peak learning rate {self.lr:g}, not scaled with them"
         )
 

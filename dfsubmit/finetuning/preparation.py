@@ -59,7 +59,9 @@ def prepare(options: TuneOptions) -> Backbone:
                 f"--gradient-checkpointing: {type(backbone.model).__name__} has none",
                 "take a smaller --batch-size and more --accumulate instead",
             )
-        backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+        # Called so since transformers 5.
+        new_name = getattr(backbone.model, "activation_checkpointing_enable", None)
+        (new_name or backbone.model.gradient_checkpointing_enable)({"use_reentrant": False})
     return backbone
 
 

@@ -152,11 +152,11 @@ def test_accumulated_batches_and_checkpointed_gradients_make_the_same_step(
     base = save_tiny("clip", tmp_path / "base")
     options = [*QUIET, "--base", base, "--epochs", 1, "--eval-steps", 1]
     whole = dfsubmit("finetune", faces, "--output", tmp_path / "whole", *options)
-    assert "a step: 4 faces (4 x 1 process x 1 accumulated), peak learning rate 0.01" in whole
+    assert "a step: 4 faces, 4 x 1 process x 1 accumulated; peak learning rate 0.01" in whole
     split = [*options, "--batch-size", 2, "--accumulate", 2, "--gradient-checkpointing"]
     text = dfsubmit("finetune", faces, "--output", tmp_path / "split", *split)
     assert "steps: 4 (4 an epoch)" in text
-    assert "a step: 4 faces (2 x 1 process x 2 accumulated)" in text
+    assert "a step: 4 faces, 2 x 1 process x 2 accumulated" in text
     for name, value in weights(tmp_path / "whole").items():
         torch.testing.assert_close(weights(tmp_path / "split")[name], value, atol=2e-4, rtol=1e-3)
     options = [*QUIET, "--base", "scratch:resnet-xs", "--image-size", 32]

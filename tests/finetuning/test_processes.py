@@ -37,7 +37,7 @@ def test_two_processes_killed_and_resumed_end_equal(tmp_path: Path) -> None:
             child.send_signal(signal.SIGKILL)
         return process.communicate()[0]
 
-    assert "a step: 4 faces (1 x 2 processes x 2 accumulated)" in run("whole")
+    assert "a step: 4 faces, 1 x 2 processes x 2 accumulated" in run("whole")
     run("killed", wait=False)
     assert not (tmp_path / "killed/config.json").exists()
     run("killed")

@@ -178,6 +178,7 @@ def _tune(text: str) -> str:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     faces: tuple[Path, ...],
     output: Path | None,
     lr: float | None,
