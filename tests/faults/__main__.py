@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import hangs
+import streams
 from bombs import QUICK, bombs
 from clock import short_clocks
 from daemons import escaping_daemons
@@ -39,8 +41,8 @@ def main() -> int:
         "kills": partial(killed_runs, cases=arguments.kills or size[1], seed=arguments.seed),
         "disk": full_disks,
         "clock": short_clocks,
-        "streams": failing_streams,
-        "hangs": hanging_runs,
+        "streams": partial(failing_streams, only=streams.QUICK if arguments.short else ()),
+        "hangs": partial(hanging_runs, only=hangs.QUICK if arguments.short else ()),
         "bombs": partial(bombs, only=QUICK if arguments.short else ()),
         "ledgers": partial(ledger_races, rounds=2 if arguments.short else 20, seed=arguments.seed),
         "daemons": partial(escaping_daemons, short=arguments.short),

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,11 +29,13 @@ from dfsubmit.workers.clock import GAP_SECONDS
 SECONDS = 300
 STOPPING_SECONDS = 15
 PER_FILE_TIMEOUT = 3
+QUICK = ("two files, with a time limit",)
 SILENT = {"face.jpg": 0, "pan.mp4": 8192}
 
 
-def hanging_runs(work: Path) -> Tally:
-    """Runs on a disk of which two files do not answer, or none; a run that is suspended."""
+def hanging_runs(work: Path, only: Sequence[str] = ()) -> Tally:
+    """Runs on a disk of which two files do not answer, or none; a run that is suspended. All of
+    these cases, or some."""
     tally = Tally("a disk that never answers")
     data = work / "data"
     make_samples(data)
@@ -58,6 +60,7 @@ def hanging_runs(work: Path) -> Tally:
     ).returncode:
         tally.notes.append("this machine lets nobody mount a FUSE file system of their own")
         cases = {"suspended": cases["suspended"]}
+    cases = {name: case for name, case in cases.items() if not only or name in only}
     tally.cases = len(cases)
     for name, case in cases.items():
         complaint = case()
