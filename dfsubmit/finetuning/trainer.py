@@ -27,7 +27,7 @@ from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.figures import face_metrics
 from dfsubmit.finetuning.networks.averaging import WeightAverage
 from dfsubmit.finetuning.networks.backbones import frozen_statistics
-from dfsubmit.finetuning.networks.checkpoints import AVERAGE, Checkpoints
+from dfsubmit.finetuning.networks.checkpoints import AVERAGE, BEST, Checkpoints
 from dfsubmit.finetuning.networks.teacher import SHARE, Teacher
 from dfsubmit.records import FloatArray
 
@@ -241,6 +241,12 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
         figures = kwargs["metrics"]
         figure = figures[f"eval_{BEST_BY}"]
         best = self.checkpoints.best()
+        evaluated = [e for e in state.log_history if "eval_loss" in e]
+        if best is None and any(e["step"] < state.global_step for e in evaluated):
+            raise DfsubmitError(
+                f"{self.checkpoints.folder / BEST} was removed while the fine-tuning went on",
+                "give the same command again: it goes on from the last checkpoint",
+            )
         if torch.distributed.is_initialized():
             torch.distributed.barrier()  # all have read it before the first one replaces it
         best_step = best.step if best else -1
@@ -250,7 +256,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
                 self.checkpoints.keep_best(
                     best_step, figure, lambda path: save_weights(kwargs["model"], path)
                 )
-        later = [e for e in state.log_history if "eval_loss" in e and e["step"] > best_step]
+        later = [e for e in evaluated if e["step"] > best_step]
         if self.patience is not None and len(later) >= self.patience:
             control.should_training_stop = True
         if self.bar is not None and not self.bar.disable:
