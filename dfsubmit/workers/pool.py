@@ -179,10 +179,7 @@ class WorkerPool:
 
     def _give_up(self, member: WorkerProcess, late: Late) -> Iterator[Event]:
         """A worker has been at it for too long."""
-        self._workers.remove(member)
-        code = member.end()
-        if member.alive:
-            self._unkillable.append(member)
+        code = self._dismiss(member, member.end)
         if member.file is None:
             self._note_failed_start(code)
             return
@@ -194,6 +191,14 @@ class WorkerPool:
                 return
             error += ", for its worker waits in vain (does the disk answer?)"
         yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
+
+    def _dismiss(self, member: WorkerProcess, end: Callable[[], int]) -> int:
+        """Take a worker out of the pool; its exit code."""
+        self._workers.remove(member)
+        code = end()
+        if member.alive:
+            self._unkillable.append(member)
+        return code
 
     def _try_again(self, file: MediaFile) -> bool:
         """Put a file off to the end, once."""
@@ -244,8 +249,7 @@ class WorkerPool:
 
     def _bury(self, member: WorkerProcess) -> Iterator[Event]:
         """A worker died: its file is tried again alone if it was killed, else it crashed."""
-        self._workers.remove(member)
-        code = member.wait()
+        code = self._dismiss(member, member.wait)
         if not member.ready:
             self._note_failed_start(code)
         if member.file is None:
