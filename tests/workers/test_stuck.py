@@ -60,7 +60,7 @@ def test_a_file_that_takes_too_long_times_out(files: list[MediaFile], samples: P
 
 def test_a_suspended_worker_costs_its_file_a_second_try(files: list[MediaFile]) -> None:
     (video,) = [file for file in files if file.name == "pan.mp4"]
-    with WorkerPool(SETTINGS, workers=1, per_file_timeout=1.5) as pool:
+    with WorkerPool(SETTINGS, workers=1, per_file_timeout=4) as pool:
         suspended = False
         ends = []
         for event in pool.events([video]):
