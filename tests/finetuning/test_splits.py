@@ -192,6 +192,9 @@ def test_what_cannot_be_split_is_refused_with_the_reason() -> None:
     with pytest.raises(UsageError, match="no real face to validate on") as error:
         split_faces([face(REAL, "a"), face(FAKE, "a")])
     assert "one identity group" in error.value.hint
+    with pytest.raises(UsageError, match="no real face to learn from") as error:
+        split_faces(pairs(4), hold_out=["d"])
+    assert "hold out less" in error.value.hint
     with pytest.raises(UsageError, match="--val"):
         split_faces(pairs(4), share=1.0)
 

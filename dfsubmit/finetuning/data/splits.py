@@ -185,7 +185,9 @@ def _check(rows: Sequence[FaceRow], split: Split) -> None:
             if not any(rows[i].label == label for i in side):
                 hint = "extract faces of both classes, and of more people"
                 used = {split.groups[i] for i in (*split.learn, *split.validate)}
-                if len(used) < 2:
+                if not used:
+                    hint = "all of them only test: hold out less"
+                elif len(used) < 2:
                     hint = (
                         "all faces belong to one identity group: extract more videos, or use "
                         "--split frame, knowing that its figures will not hold"
