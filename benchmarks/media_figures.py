@@ -1,6 +1,6 @@
 """The measured tables of docs/aggregators.md and docs/validation.md, from the shared media.
 
-    python benchmarks/media_figures.py MEDIA --model models/tiny-vit-demo --work build/figures
+    python -m benchmarks.media_figures MEDIA --model models/tiny-vit-demo --work build/figures
 
 MEDIA holds ``manifest.tsv``, ``videos/`` and ``images/``. Runs the model on every file that is
 labelled real or fake (edge cases are left out: they repeat other files), compares all installed
@@ -16,6 +16,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+from benchmarks.pages import replace
 from dfsubmit.evaluation.cached import read_cached_run
 from dfsubmit.evaluation.compare import Comparison, compare
 from dfsubmit.evaluation.labels import read_labels
@@ -30,7 +31,6 @@ from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_meta, scores_path
 from dfsubmit.pipeline import run
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_COUNTS = (4, 8, 16, 40)
 AGGREGATOR_HEADER = [
     "aggregator",
@@ -130,7 +130,7 @@ def write_comparison(options: RunOptions, labels_path: Path) -> None:
     )
     blocks = [head, aggregator_table(comparison), conclusion(comparison)]
     blocks += ["Fewer frames, with the mean:", frames_table(thinned)]
-    replace(REPOSITORY / "docs" / "aggregators.md", "comparison", "\n\n".join(blocks))
+    replace("aggregators.md", "comparison", "\n\n".join(blocks))
 
 
 def aggregator_table(comparison: Comparison) -> str:
@@ -178,16 +178,7 @@ def write_stress(options: RunOptions, labels_path: Path, work: Path, frames: int
     options = dataclasses.replace(options, frames=frames)
     report = stress(options, read_labels(labels_path), work, keep_media=True, say=print)
     head = f"Model `{open_model(options.model).name}`, {frames} frames a video."
-    replace(REPOSITORY / "docs" / "validation.md", "stress", head + "\n\n" + as_markdown(report))
-
-
-def replace(path: Path, name: str, content: str) -> None:
-    """Put the content between the document's two markers of that name."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    text = path.read_text(encoding="utf-8")
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    path.write_text(f"{before}{begin}\n\n{content.strip()}\n\n{end}{after}", encoding="utf-8")
+    replace("validation.md", "stress", head + "\n\n" + as_markdown(report))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.console import first_few
+from dfsubmit.console import first_few, progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.intervals.groups import group_numbers
@@ -82,6 +82,7 @@ def evaluate(
     labels: Mapping[str, LabelledFile],
     samples: int = SAMPLES,
     seed: int = 0,
+    progress: bool = False,
 ) -> Evaluation:
     """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
 
@@ -89,6 +90,7 @@ def evaluate(
         path: of the result.
         labels: of exactly its files.
         samples, seed: of the intervals' random draws.
+        progress: show a progress bar on stderr.
 
     Raises:
         UsageError: the result cannot be read, holds a label that is not 0 or 1, or its files and
@@ -97,19 +99,23 @@ def evaluate(
     path = Path(path)
     predictions, failed = read_predictions(path, labels)
     groups = group_numbers([row.group for row in labels.values()])
-    parts: dict[str, list[Measured]] = {}
-    left_out = []
-    for column in next(iter(labels.values())).columns:
-        values = np.array([row.columns[column].strip() for row in labels.values()], dtype=object)
-        names = sorted(set(values))
-        if len(names) > _MOST_VALUES:
-            left_out.append(column)
-        elif len(names) > 1:
-            measured = [
-                _measure(name or "(empty)", predictions, groups, values == name, samples, seed)
-                for name in names
-            ]
-            parts[column] = sorted(measured, key=lambda part: part.metrics[PART_METRICS[0]])
+    columns = {
+        column: np.array([row.columns[column].strip() for row in labels.values()], dtype=object)
+        for column in next(iter(labels.values())).columns
+    }
+    names = {column: sorted(set(values)) for column, values in columns.items()}
+    divided = [column for column in columns if 1 < len(names[column]) <= _MOST_VALUES]
+    parts: dict[str, list[Measured]] = {column: [] for column in divided}
+    bar = progress_bar(sum(len(names[column]) for column in divided), "parts", progress)
+    for column in divided:
+        for name in names[column]:
+            rows = columns[column] == name
+            parts[column].append(
+                _measure(name or "(empty)", predictions, groups, rows, samples, seed)
+            )
+            bar.update()
+        parts[column].sort(key=lambda part: part.metrics[PART_METRICS[0]])
+    bar.close()
     truth, said = predictions.labels, predictions.predicted
     everything = np.ones(len(predictions), dtype=bool)
     return Evaluation(
@@ -121,7 +127,7 @@ def evaluate(
         ],
         failed=failed,
         parts=parts,
-        left_out=left_out,
+        left_out=[column for column in columns if len(names[column]) > _MOST_VALUES],
         predictions=predictions,
         in_sample=_in_sample(path, labels),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
+from dfsubmit.intervals.labels import AGREEING
 from dfsubmit.intervals.quantiles import CONFIDENCE, UNKNOWN, Interval, t_quantile
 from dfsubmit.metrics import Predictions
 from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
@@ -16,7 +18,8 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
 
     DeLong's variance (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), summed over groups
     (Obuchowski, Biometrics 53, 1997), taken to the logit, with a t quantile whose degrees of
-    freedom are Satterthwaite's for the scatter of the two classes.
+    freedom are Satterthwaite's for the scatter of the two classes. To the scatter of each class
+    `AGREEING` of a group is added in which all agree.
 
     Where fakes and reals are wholly apart there is no variance. Of m independent pairs of a fake
     and a real, with m the groups of the rarer class, all are in order with probability AUC**m:
@@ -47,7 +50,12 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
     counts = [len(np.unique(own)) for own in (group_fakes, group_reals)]
     if min(counts) < 2:
         return 0.0, 1.0
-    own = [counts[side] / (counts[side] - 1) * (sums[side] @ sums[side]) for side in (0, 1)]
+    own = [
+        _scatter(places - auc, places < 1, numbers, count)
+        for places, numbers, count in zip(
+            (of_fakes, of_reals), (group_fakes, group_reals), counts, strict=True
+        )
+    ]
     total = len(np.unique(groups))
     variance = sum(own) + 2 * total / (total - 1) * float(sums[0] @ sums[1])
     if variance <= 0:
@@ -56,6 +64,18 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
     reach = t_quantile(freedom) * math.sqrt(variance) / (auc * (1 - auc))
     centre = math.log(auc / (1 - auc))
     return _sigmoid(centre - reach), _sigmoid(centre + reach)
+
+
+def _scatter(
+    deviations: FloatArray, telling: npt.NDArray[np.bool_], groups: IntArray, count: int
+) -> float:
+    """The variance of the mean deviation of one class, by its groups; see `labels.AGREEING`."""
+    sums, sizes = np.bincount(groups, deviations), np.bincount(groups)
+    observed = float(sums @ sums)
+    worst = float(deviations @ deviations) * float(sizes @ sizes) / len(groups)
+    told = len(np.unique(groups[telling]))
+    scatter = (told * observed + AGREEING * worst) / (told + AGREEING)
+    return scatter * count / (count - 1) / len(groups) ** 2
 
 
 def _sigmoid(value: float) -> float:

@@ -11,10 +11,15 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from dfsubmit.intervals.quantiles import CONFIDENCE, SAMPLES, Interval, central, t_quantile
 from dfsubmit.metrics import Predictions, label_metrics, point
 from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+
+AGREEING = 0.5
+"""How much of a wholly agreeing group is added to those that tell how alike a group's files are: a
+few wrong labels say little about it. Chosen by simulation (`benchmarks/coverage.py`)."""
 
 
 def label_interval(
@@ -66,6 +71,7 @@ def cell_draws(
         _cells(predictions.labels, predictions.predicted),
         _present(predictions.labels, per_class=2),
         1 / 2,
+        np.array([False, True, True, False]),
         lambda cells: label_metrics(cells)[name],
         groups,
         samples,
@@ -114,7 +120,17 @@ def difference_interval(
 
     codes = _cells(labels, first.predicted) + 4 * (second.predicted != labels)
     values = difference(
-        _draws(codes, np.tile(_present(labels, 2), 2), 1 / 4, difference, groups, samples, seed)
+        _draws(
+            codes,
+            np.tile(_present(labels, 2), 2),
+            1 / 4,
+            # Cells in which the two differ: the first right and the second wrong, and reversed.
+            np.array([False, True, True, False, True, False, False, True]),
+            difference,
+            groups,
+            samples,
+            seed,
+        )
     )
     value = point(first, [name])[name] - point(second, [name])[name]
     return central(values, value, 1 - (1 - CONFIDENCE) / comparisons)
@@ -134,6 +150,7 @@ def _draws(
     codes: IntArray,
     present: FloatArray,
     prior: float,
+    telling: npt.NDArray[np.bool_],
     metric: Callable[[FloatArray], FloatArray],
     groups: IntArray,
     samples: int,
@@ -141,7 +158,7 @@ def _draws(
 ) -> FloatArray:
     """Dirichlet draws of the cells' shares, (samples, cells); see `cell_draws`."""
     counts = np.bincount(codes, minlength=len(present)).astype(np.float64)
-    effect = _design_effect(codes, counts + prior * present, metric, groups)
+    effect = _design_effect(codes, counts + prior * present, telling, metric, groups)
     parameters = counts / effect + prior * present
     random = np.random.default_rng(seed)
     draws = random.standard_gamma(parameters, size=(samples, len(parameters)))
@@ -151,17 +168,17 @@ def _draws(
 def _design_effect(
     codes: IntArray,
     smoothed: FloatArray,
+    telling: npt.NDArray[np.bool_],
     metric: Callable[[FloatArray], FloatArray],
     groups: IntArray,
 ) -> float:
     """By how much the metric's variance exceeds that of as many independent files; ≥ 1.
 
     Linearised: each file counts as the metric's derivative by its cell, at the smoothed counts,
-    and the variance is that of the groups' sums over that of the files (Rao and Scott 1992). The
-    prior in the counts keeps the files' values off zero: where none is wrong, all agree, and the
-    effect is the mean size of a file's group, the worst that there can be. Few groups: times
-    (t/z)**2, which widens the interval as a t quantile of the groups would. One group says nothing
-    about the scatter between groups: infinite.
+    and the variance is that of the groups' sums over that of the files (Rao and Scott 1992). What
+    it says rests on the groups with a telling file: `AGREEING` of a group is added in which all
+    agree, the worst that there can be. Few groups: times (t/z)**2, which widens the interval as a t
+    quantile of the groups would. One group says nothing about the scatter between groups: infinite.
     """
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if sizes.max() == 1:
@@ -173,15 +190,19 @@ def _design_effect(
     slopes = np.nan_to_num(slopes)
     slopes[np.abs(slopes) < 1e-6 * np.abs(slopes).max()] = 0.0  # rounding
     values = slopes[codes]
-    # Of recall, say, the groups with a fake: cells alternate between the classes.
+    # Of recall, say, the fakes: cells alternate between the classes.
     of_class = [slopes[parity::2].any() for parity in (0, 1)]
-    concerned = len(np.unique(numbers[np.asarray(of_class)[codes % 2]]))
-    if concerned < 2:
+    concerned = np.asarray(of_class)[codes % 2]
+    count = len(np.unique(numbers[concerned]))
+    if count < 2:
         return math.inf
+    observed = 0.0
     if values.any():
         sums = np.bincount(numbers, values)
-        effect = float(sums @ sums) / float(values @ values) * concerned / (concerned - 1)
-    else:  # two rules that agree on every file
-        effect = float(sizes @ sizes) / len(codes)
+        observed = float(sums @ sums) / float(values @ values)
+    sizes = np.bincount(numbers[concerned])
+    worst = float(sizes @ sizes) / float(sizes.sum())
+    told = len(np.unique(numbers[concerned & telling[codes]]))
+    effect = (told * observed + AGREEING * worst) / (told + AGREEING) * count / (count - 1)
     normal = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    return max(1.0, effect * (t_quantile(concerned - 1) / normal) ** 2)
+    return max(1.0, effect * (t_quantile(count - 1) / normal) ** 2)

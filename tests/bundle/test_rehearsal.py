@@ -206,6 +206,8 @@ def test_the_command_passes_a_bundle_as_it_was_built(
     low, high = figures["macro_f1_ci"]
     assert 0 <= low <= figures["macro_f1"] <= high <= 1
     checks = {check["name"]: check["status"] for check in report["checks"]}
+    details = {check["name"]: check["detail"] for check in report["checks"]}
+    assert "too few groups (2)" in details["macro F1"]
     assert checks["as built"] == checks["notebook"] == checks["submission"] == PASS
 
 

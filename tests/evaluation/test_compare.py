@@ -98,6 +98,36 @@ def test_a_better_rule_is_called_better(tmp_path: Path) -> None:
     assert 0.7 < mean.best_threshold < 0.9
 
 
+def test_the_best_row_is_said_to_be_chosen_and_what_that_is_worth(tmp_path: Path) -> None:
+    scores, labels = make_run(tmp_path)
+    # Rules that differ from the mean by chance alone.
+    rules = [
+        rule(f"chance{seed}", lambda scores, seed=seed: float(scores.p_fake[seed::5].mean()))
+        for seed in range(5)
+    ]
+    comparison = compared([scores], labels, rules)
+    assert comparison.choice is not None
+    assert comparison.choice.macro_f1 < comparison.rows[0].metrics["macro_f1"]
+    low, high = comparison.choice.interval
+    assert low < comparison.choice.macro_f1 < high
+    output = invoke(scores, "--labels", labels, "--aggregator", "mean", "--frames", "2,16").output
+    assert "The best, mean with" in output
+    assert "was chosen among 2 on these files. Chosen on four fifths of the groups" in output
+
+
+def test_few_groups_are_said(tmp_path: Path) -> None:
+    scores, labels = make_run(tmp_path)
+    words = []
+    for count in (9, 10):
+        lines = labels.read_text().splitlines()[1:]
+        few = tmp_path / "few.csv"
+        rows = [f"{line.rsplit(',', 2)[0]},p{n % count}" for n, line in enumerate(lines)]
+        few.write_text("filename,label,group\n" + "\n".join(rows) + "\n")
+        words.append(invoke(scores, "--labels", few, "--aggregator", "mean").output)
+    assert "in 9 groups; too few groups (9)" in words[0]
+    assert "too few" not in words[1]
+
+
 def test_failures_count_as_the_failure_label(tmp_path: Path) -> None:
     path = tmp_path / "submission.scores.jsonl"
     results = [make_result("a.mp4", [0.1]), make_result("b.mp4", [0.9])]

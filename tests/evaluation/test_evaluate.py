@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_a_column_that_names_files_is_left_out_and_said(tmp_path: Path) -> None:
     assert "Not broken down by note" in invoke(scores, "--labels", labels).output
 
 
+def test_parts_with_few_groups_say_so(tmp_path: Path) -> None:
+    scores, labels = make_run(tmp_path, n=30)
+    output = invoke(scores, "--labels", labels).output
+    assert "30 files (15 fake, 15 real) in 20 groups." in output
+    # Seven or eight fakes a method, of as many groups at most.
+    assert re.search(r"swap +8 +8 +too few groups \(8\)", output)
+
+
 def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(path, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])
@@ -145,6 +154,7 @@ def test_json_markdown_and_png(tmp_path: Path) -> None:
     text = markdown.read_text()
     assert "| macro F1 |" in text
     assert "## By method, worst first" in text
+    assert "too few" not in text
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

@@ -35,8 +35,20 @@ def by_pairs(labels: IntArray, p_fake: FloatArray, groups: IntArray) -> tuple[fl
         y[int(groups[r])] += sum(order(f, r) for f in fakes) / len(fakes) - auc
     count = len(names)
     with_fake, with_real = len(set(groups[fakes])), len(set(groups[reals]))
-    s10 = with_fake / ((with_fake - 1) * len(fakes)) * sum(v**2 for v in x.values())
-    s01 = with_real / ((with_real - 1) * len(reals)) * sum(v**2 for v in y.values())
+    # In both sums over groups, half a group is added in which all agree.
+    sums = []
+    for rows, others, by_group in ((fakes, reals, x), (reals, fakes, y)):
+        places = [
+            sum(order(row, o) if others is reals else order(o, row) for o in others) / len(others)
+            for row in rows
+        ]
+        told = {int(groups[row]) for row, place in zip(rows, places, strict=True) if place < 1}
+        sizes = [sum(int(groups[row]) == name for row in rows) for name in names]
+        worst = sum((place - auc) ** 2 for place in places) * sum(s * s for s in sizes) / len(rows)
+        scatter = sum(v**2 for v in by_group.values())
+        sums.append((len(told) * scatter + worst / 2) / (len(told) + 1 / 2))
+    s10 = with_fake / ((with_fake - 1) * len(fakes)) * sums[0]
+    s01 = with_real / ((with_real - 1) * len(reals)) * sums[1]
     s11 = count / (count - 1) * sum(x[g] * y[g] for g in names)
     a, b = s10 / len(fakes), s01 / len(reals)
     variance = a + b + 2 * s11 / (len(fakes) * len(reals))

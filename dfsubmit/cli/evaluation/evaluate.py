@@ -45,5 +45,5 @@ def command(
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import evaluate as report
 
-    evaluation = evaluate(result, read_labels(labels), samples, seed)
+    evaluation = evaluate(result, read_labels(labels), samples, seed, progress)
     give_report(evaluation, report, as_json, markdown=markdown, plot=plot)

@@ -97,15 +97,17 @@ def _conclusion(report: StressReport) -> str:
     lowest = number(worst.metrics["macro_f1"])
     if report.fall <= 0:
         return f"No variant has a lower macro F1 than the clean files: {clean}, lowest {lowest}."
+    count = len(report.variants)
+    among = f", the worst of {count}," if count > 1 else ""
     text = (
-        f"From clean to {worst.variant}, the worst of {len(report.variants)}, macro F1 falls by "
-        f"{number(report.fall)} {span(*worst.fall_interval)}: {clean} to {lowest}"
+        f"From clean to {worst.variant}{among} macro F1 falls by {number(report.fall)} "
+        f"{span(*worst.fall_interval)}: {clean} to {lowest}"
     )
     if worst.p <= LEVEL:
-        return f"{text} (p {p_value(worst.p)}, adjusted for having looked at all)."
+        return f"{text} (adjusted p {p_value(worst.p)})."
     return (
-        f"{text}. The worst of as many draws of chance alone would fall as far (adjusted p "
-        f"{p_value(worst.p)}): not distinguishable on {report.files} files."
+        f"{text}. Chance alone may do as much (adjusted p {p_value(worst.p)}): not distinguishable "
+        f"on {report.files} files."
     )
 
 
