@@ -2,7 +2,7 @@
 
     python benchmarks/compare_speed.py [FILES] [FRAMES]
 
-Prints CPU and wall seconds of the command, all installed aggregators, 1,000 bootstrap samples.
+Prints CPU and wall seconds of the command, all installed aggregators, 10,000 random draws.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def report(clean: float, variants: dict[str, tuple[float, float]]) -> StressRepo
 @pytest.mark.parametrize(
     ("f1", "p", "said"),
     [
-        (0.4, 0.012, "From clean to dark25, the worst of 2, macro F1 falls by 0.200 [-0.100, 0.600]: "),
+        (0.4, 0.012, "to dark25, the worst of 2, macro F1 falls by 0.200 [-0.100, 0.600]: "),
         (0.4, 0.012, "0.600 to 0.400 (adjusted p 0.012)."),
         (0.5, 0.4, "(adjusted p 0.400): not distinguishable on 60 files."),
         (0.65, 0.4, "No variant has a lower macro F1 than the clean files: 0.600, lowest 0.650."),

@@ -1,7 +1,7 @@
 """Intervals of what is fitted on labelled files, by resampling them.
 
-In: predictions of the same files. Out: percentile intervals. Metrics themselves have better ones:
-`dfsubmit.intervals`.
+In: the groups of the files. Out: how often each sample holds each file, and the interval of what
+was computed on the samples. Metrics themselves have better intervals: `dfsubmit.intervals`.
 
 Files of one group (a person, a source video) are drawn together: they are not independent, and
 intervals that take them as such are too narrow.
@@ -10,13 +10,11 @@ intervals that take them as such are too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.console import progress_bar
-from dfsubmit.metrics import Predictions, measure
 from dfsubmit.records import FloatArray, IntArray
 
 SAMPLES = 1000
@@ -44,26 +42,6 @@ def sample_weights(
         drawn += np.arange(rows)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
         yield times.astype(np.float32)[:, groups]
-
-
-def bootstrap(
-    rules: Sequence[Predictions],
-    groups: IntArray,
-    names: Collection[str],
-    samples: int = SAMPLES,
-    seed: int = 0,
-    progress: bool = False,
-) -> dict[str, FloatArray]:
-    """The named metrics of every rule on the same samples: float64 (rules, samples) each."""
-    values: dict[str, list[FloatArray]] = {name: [] for name in names}
-    bar = progress_bar(samples, "samples", progress)
-    for weights in sample_weights(groups, samples, seed):
-        blocks = [measure(rule, weights, names) for rule in rules]
-        for name in names:
-            values[name].append(np.stack([block[name] for block in blocks]))
-        bar.update(len(weights))
-    bar.close()
-    return {name: np.concatenate(blocks, axis=1) for name, blocks in values.items()}
 
 
 def interval(values: FloatArray) -> tuple[float, float]:
