@@ -123,12 +123,11 @@ def held(case: Case, sets: int, seed: int) -> tuple[FloatArray, float]:
     count, width = np.zeros(4), 0.0
     for number in range(sets):
         (rule, other), groups = case.draw(random, [case.right] * 2)
-        drawn = {"samples": SAMPLES, "seed": number}
         found = [
-            label_interval(rule, groups, "macro_f1", **drawn),
+            label_interval(rule, groups, "macro_f1", SAMPLES, number),
             auc_interval(rule, groups),
-            label_interval(rule, groups, "recall", **drawn),
-            difference_interval(rule, other, groups, **drawn),
+            label_interval(rule, groups, "recall", SAMPLES, number),
+            difference_interval(rule, other, groups, samples=SAMPLES, seed=number),
         ]
         pairs = zip(found, truths, strict=True)
         # The ends are floats: a truth of exactly 0 may lie within rounding of one.

@@ -82,8 +82,7 @@ def test_parts_with_few_groups_say_so(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path, n=30)
     output = invoke(scores, "--labels", labels).output
     assert "30 files (15 fake, 15 real) in 20 groups." in output
-    # Seven or eight fakes a method, of as many groups at most.
-    assert re.search(r"swap +8 +8 +too few groups \(8\)", output)
+    assert re.search(r"swap +8 +8 +too few groups \(5\)", output)
 
 
 def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
@@ -154,7 +153,7 @@ def test_json_markdown_and_png(tmp_path: Path) -> None:
     text = markdown.read_text()
     assert "| macro F1 |" in text
     assert "## By method, worst first" in text
-    assert "too few" not in text
+    assert "| swap | 15 | 15 | too few groups (5) |" in text
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
