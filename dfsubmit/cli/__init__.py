@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "samples": ("samples", "Make a small folder of sample media."),
     "extract": ("finetuning.extract", "Cut the faces out of a data set, for fine-tuning."),
     "finetune": ("finetuning.finetune", "Fine-tune an image classifier on extracted faces."),
+    "soup": ("finetuning.soup", "Average models of several seeds into one model."),
     "compare": ("evaluation.compare", "Compare aggregators on cached frame scores."),
     "evaluate": ("evaluation.evaluate", "Evaluate one submission or scores file in depth."),
     "calibrate": ("evaluation.calibrate", "Fit temperature and threshold for a model."),

@@ -49,6 +49,7 @@ class TuneOptions:
         label_smoothing: of the loss, in [0, 1).
         ema: decay of the moving average of the weights; None keeps none.
         seed: of everything random.
+        split_seed: of the split alone; None takes `seed`. Models for a soup need one split.
         device: "auto", "cpu" or "cuda".
         precision: of the arithmetic: "auto" (fp16 on CUDA, fp32 on CPU), "fp32", "bf16", "fp16".
         save_precision: of the saved weights: "fp32" or "fp16".
@@ -85,6 +86,7 @@ class TuneOptions:
     label_smoothing: float = 0.0
     ema: float | None = None
     seed: int = 0
+    split_seed: int | None = None
     device: str = "auto"
     precision: str = "auto"
     save_precision: str = "fp32"

@@ -155,6 +155,7 @@ def _tune(text: str) -> str:
     help="Keep a moving average of the weights, such as 0.999.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--split-seed", type=int, help="Of the split alone.  [default: --seed]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--precision",

@@ -127,8 +127,9 @@ def make_plan(options: TuneOptions) -> Plan:
     kept = [i for i, path in enumerate(paths) if path not in broken]
     rows, unreadable = [rows[i] for i in kept], len(rows) - len(kept)
     paths = [paths[i] for i in kept]
+    seed = options.seed if options.split_seed is None else options.split_seed
     split = split_faces(
-        rows, options.split, options.val, options.seed, options.hold_out, options.allow_shared
+        rows, options.split, options.val, seed, options.hold_out, options.allow_shared
     )
     sampler = FaceSampler(
         [rows[i] for i in split.learn],
