@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from dfsubmit.console import first_few, progress_bar
 from dfsubmit.errors import UsageError
+from dfsubmit.evaluation.forecast import Forecast, forecast
 from dfsubmit.evaluation.labels import LabelledFile
 from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.intervals.metrics import intervals
@@ -65,6 +66,7 @@ class Evaluation:
         left_out: columns with too many values to break down by.
         predictions: what the figures were computed from.
         in_sample: how many of the files the run's own threshold and temperature were fitted on.
+        forecast: of a hidden set; None where not asked for, or where there is none.
     """
 
     source: str
@@ -75,6 +77,7 @@ class Evaluation:
     left_out: list[str]
     predictions: Predictions
     in_sample: int = 0
+    forecast: Forecast | None = None
 
 
 def evaluate(
@@ -82,6 +85,7 @@ def evaluate(
     labels: Mapping[str, LabelledFile],
     samples: int = SAMPLES,
     seed: int = 0,
+    hidden: int | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
@@ -90,6 +94,7 @@ def evaluate(
         path: of the result.
         labels: of exactly its files.
         samples, seed: of the intervals' random draws.
+        hidden: forecast the macro F1 of so many hidden files.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -130,6 +135,7 @@ def evaluate(
         left_out=[column for column in columns if len(names[column]) > _MOST_VALUES],
         predictions=predictions,
         in_sample=_in_sample(path, labels),
+        forecast=None if hidden is None else forecast(predictions, groups, hidden, seed),
     )
 
 

@@ -20,8 +20,8 @@ class RehearsalOptions:
         fresh: make a virtual environment; otherwise the present one runs the notebook, and its
             installing cells are skipped.
         limits: time, memory and CPUs.
-        expected_files: the number of files to forecast the time for: about what a hidden test set
-            holds, whose true number is not published.
+        expected_files: the number of files to forecast time and macro F1 for: about what a hidden
+            test set holds, whose true number is not published.
         max_size: bytes that the bundle may have.
         max_failures: the share of files that may fail.
     """

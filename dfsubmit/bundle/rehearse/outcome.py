@@ -57,7 +57,7 @@ def check_outcome(
     _check_run(report, meta)
     _check_forecast(report, meta, options)
     if known:
-        _score(report, labels, known, decision_of_run(meta))
+        _score(report, labels, known, decision_of_run(meta), options.expected_files)
 
 
 def keep(work: Path, folder: Path) -> None:
@@ -118,10 +118,14 @@ def _score(
     predicted: dict[str, int],
     known: dict[str, LabelledFile],
     decision: Decision | None,
+    hidden: int,
 ) -> None:
-    """Macro F1 with its interval, over the files that have a label."""
+    """Macro F1 with its interval, over the files that have a label, and what it lets expect of so
+    many hidden ones."""
     import numpy as np
 
+    from dfsubmit.evaluation.forecast import forecast
+    from dfsubmit.evaluation.reports.forecast import as_json, as_line
     from dfsubmit.intervals.groups import few_groups, group_numbers
     from dfsubmit.intervals.labels import label_interval
     from dfsubmit.metrics import Predictions, point
@@ -147,3 +151,7 @@ def _score(
     report.figures["in_sample"] = fitted
     doubt = f"{text}; in-sample: the threshold was fitted on {fitted} of them" if fitted else ""
     report.add("macro F1", [doubt], text, bad=WARN)
+    expected = forecast(predictions, groups, hidden)
+    if expected is not None:
+        report.figures["macro_f1_forecast"] = as_json(expected)
+        report.add("hidden macro F1", [], as_line(expected))

@@ -41,8 +41,8 @@ class Report:
         time: when it began, ISO 8601 with its zone.
         checks: in the order in which they were made.
         figures: seconds, forecast_seconds, expected_files, files, peak_memory, bundle_bytes,
-            statuses, labels, macro_f1 and its interval, in_sample, substitutions, versions; what
-            was not measured is not there.
+            statuses, labels, macro_f1 and its interval, in_sample, macro_f1_forecast,
+            substitutions, versions; what was not measured is not there.
     """
 
     bundle: str

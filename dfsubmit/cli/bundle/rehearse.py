@@ -33,7 +33,7 @@ from dfsubmit.errors import Exit
     type=click.IntRange(1),
     default=1500,
     show_default=True,
-    help="Forecast the time for this many files.",
+    help="Forecast time and macro F1 for this many files.",
 )
 @max_size_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")

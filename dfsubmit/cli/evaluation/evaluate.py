@@ -20,6 +20,12 @@ from dfsubmit.cli.values import output_file
 @labels_option
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the random draws.")
+@click.option(
+    "--hidden",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Forecast the macro F1 of a hidden set of N files.",
+)
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the report as Markdown.")
 @click.option(
@@ -32,6 +38,7 @@ def command(
     labels: str,
     samples: int,
     seed: int,
+    hidden: int | None,
     as_json: bool,
     markdown: str | None,
     plot: str | None,
@@ -45,5 +52,5 @@ def command(
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import evaluate as report
 
-    evaluation = evaluate(result, read_labels(labels), samples, seed, progress)
+    evaluation = evaluate(result, read_labels(labels), samples, seed, hidden, progress)
     give_report(evaluation, report, as_json, markdown=markdown, plot=plot)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dfsubmit.console import printable, table
 from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
+from dfsubmit.evaluation.reports import forecast as forecast_report
 from dfsubmit.evaluation.reports.plots import (
     draw_confusion,
     draw_forest,
@@ -59,6 +60,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "failed": evaluation.failed,
         "in_sample": evaluation.in_sample,
         "confusion": evaluation.confusion,
+        "forecast": forecast_report.as_json(evaluation.forecast),
         **measured(evaluation.overall),
         "parts": {
             column: [{"value": part.name, **measured(part)} for part in parts]
@@ -127,6 +129,13 @@ def _document(
             [["real", *map(str, real)], ["fake", *map(str, fake)]],
         ),
     ]
+    if evaluation.forecast is not None:
+        blocks += [
+            title("Forecast"),
+            forecast_report.headline(evaluation.forecast),
+            forecast_report.rates(evaluation.forecast),
+            table(forecast_report.HEADER, forecast_report.rows(evaluation.forecast)),
+        ]
     for column, parts in evaluation.parts.items():
         blocks += [title(f"By {show(column)}, worst first"), table(_PART_HEADER, _part_rows(parts))]
     if evaluation.left_out:
