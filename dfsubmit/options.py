@@ -46,6 +46,9 @@ class RunOptions:
         plugins_dir: folders whose files are plugins.
         strict: a plugin that fails to load is an error.
         calibration: a folder of face crops, for loaders that quantise.
+        keep_features: keep what the model's last layer sees of each file, beside the scores.
+        reference: the ``.scores.jsonl`` of a run with features, which this run's are to be held
+            against; they are kept then. Changes no label.
         progress: show a progress bar on stderr.
     """
 
@@ -76,7 +79,14 @@ class RunOptions:
     plugins_dir: tuple[str, ...] = ()
     strict: bool = False
     calibration: str | Path | None = None
+    keep_features: bool = False
+    reference: str | Path | None = None
     progress: bool = True
+
+    @property
+    def keeps_features(self) -> bool:
+        """Whether features are kept: asked for, or needed."""
+        return self.keep_features or self.reference is not None
 
     def check(self) -> None:
         """Options that can be seen to be wrong before anything is loaded.

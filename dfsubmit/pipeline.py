@@ -26,6 +26,7 @@ from dfsubmit.media.listing import list_folder
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
+from dfsubmit.output.features import check_features
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.submission import compare_with_folder
@@ -110,6 +111,8 @@ def _choose(
         decision, warning = decision_for(chosen.folder.path, aggregator.spec)
         if warning:
             chosen.warnings.append(warning)
+    if options.keeps_features:
+        check_features(options, chosen)
     if options.threshold is not None:
         decision = dataclasses.replace(decision, threshold=options.threshold)
     return chosen, RowMaker(aggregator, decision, LABELS[options.failure_label])
@@ -187,6 +190,8 @@ class _Run:
         }
 
     def _holds(self, result: FileResult) -> bool:
+        if self.options.keeps_features and result.status is Status.OK and result.features is None:
+            return False
         # Thinned rows were the best under a time limit; without one, there is a better.
         return self.plan is not None or not result.thinned
 
@@ -204,6 +209,7 @@ class _Run:
             options.tta,
             chosen.folder.name,
             self._moved,
+            options.keeps_features,
         )
         with progress_bar(total, "files", options.progress, done=total - len(files)) as bar:
 
@@ -224,7 +230,7 @@ class _Run:
 
             engine = Engine(
                 self.pool,
-                self.interrupt.guard(classifier.p_fake),
+                self.interrupt.guard(classifier.score),
                 chosen.batch_size,
                 self._visit,
                 lambda frames, left: self.early_exit.more(self.rows, frames, left),

@@ -24,6 +24,9 @@ IntArray = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 """RGB pixels, shape (height, width, 3), or (n, height, width, 3) for a batch; values 0 to 255."""
 
+Features = npt.NDArray[np.float32]
+"""What a model's last layer sees of each face, shape (n, width)."""
+
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels of the upright frame."""
 
@@ -196,6 +199,8 @@ class FileResult(FileScan):
         frames: the scored frames in order of time.
         seconds: by stage, "decode", "detect" and "classify".
         aggregator_fallback: the chosen aggregator failed here and the mean was used.
+        features: float16 (width,), the mean of its frames' features where the run keeps them. They
+            are no part of its line in ``scores.jsonl``.
     """
 
     filename: str
@@ -206,6 +211,7 @@ class FileResult(FileScan):
     frames: list[FrameRecord] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     aggregator_fallback: bool = False
+    features: npt.NDArray[np.float16] | None = field(default=None, compare=False, repr=False)
 
     def frame_scores(self) -> FrameScores:
         """The frames as arrays, in order of time."""
@@ -227,7 +233,7 @@ class FileResult(FileScan):
                 an object.
         """
         known = {item.name for item in dataclasses.fields(cls)}
-        values = {key: value for key, value in data.items() if key in known}
+        values = {key: value for key, value in data.items() if key in known - {"features"}}
         values["filename"] = str(data["filename"])
         values["status"] = Status(data["status"])
         values["kind"] = Kind(data.get("kind", "other"))

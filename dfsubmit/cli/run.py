@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,12 @@ from dfsubmit.cli.decorators import (
     recipe_option,
 )
 from dfsubmit.cli.values import share, span
+from dfsubmit.errors import Exit, UsageError
 from dfsubmit.options import BASELINE_MODEL, RunOptions
 from dfsubmit.records import LABELS
+
+if TYPE_CHECKING:
+    from dfsubmit.output.summary import RunSummary
 
 
 def options_from(context: click.Context) -> RunOptions:
@@ -117,6 +121,16 @@ def options_from(context: click.Context) -> RunOptions:
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")
+@click.option(
+    "--keep-features",
+    is_flag=True,
+    help="Keep what the model's last layer sees of each file, for --reference.",
+)
+@click.option(
+    "--reference",
+    metavar="SCORES",
+    help="Say whether these files look like those of that run with --keep-features.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
 @progress_option
 @plugin_options
@@ -133,8 +147,32 @@ def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
 
-    summary = run(
-        options_from(context), say=lambda line: click.echo(printable_text(line), err=True)
-    )
-    click.echo(json.dumps(summary.meta, indent=2) if as_json else format_summary(summary))
+    options = options_from(context)
+    summary = run(options, say=lambda line: click.echo(printable_text(line), err=True))
+    found = None
+    if options.reference is not None and summary.exit_code != Exit.INTERRUPTED:
+        found = _drift(summary, options, as_json)
+    if as_json:
+        click.echo(json.dumps(summary.meta | ({"drift": found} if found else {}), indent=2))
+    else:
+        click.echo(format_summary(summary))
+        if found:
+            click.echo(f"\n{found}")
     context.exit(summary.exit_code)
+
+
+def _drift(summary: RunSummary, options: RunOptions, as_json: bool) -> Any:
+    """The run held against its reference, as text or for JSON. The run is over and written: what
+    cannot be compared is said, and is no error."""
+    from dfsubmit.evaluation.drift import drift
+    from dfsubmit.evaluation.reports import drift as report
+    from dfsubmit.output.features import read_kept_run
+    from dfsubmit.output.scores import scores_path
+
+    assert options.reference is not None
+    try:
+        run = read_kept_run(scores_path(summary.submission))
+        found = drift(run, read_kept_run(options.reference), progress=options.progress)
+    except UsageError as error:
+        return {"error": error.message} if as_json else f"drift alarm: none. {error.message}"
+    return report.as_json(found) if as_json else report.as_text(found)

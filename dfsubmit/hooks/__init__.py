@@ -11,6 +11,7 @@ from dfsubmit.hooks.interfaces import (
     Aggregator,
     Bounds,
     FrameModel,
+    GivesFeatures,
     LoadRequest,
     ModelLoader,
     MovesToCpu,
@@ -22,7 +23,7 @@ from dfsubmit.hooks.interfaces import (
     Warns,
 )
 from dfsubmit.hooks.network import load_network
-from dfsubmit.records import FloatArray, FrameScores, Pixels
+from dfsubmit.records import Features, FloatArray, FrameScores, Pixels
 
 __all__ = [
     "HOOKS_VERSION",
@@ -31,9 +32,11 @@ __all__ = [
     "Bounds",
     "DeviceOutOfMemory",
     "DfsubmitError",
+    "Features",
     "FloatArray",
     "FrameModel",
     "FrameScores",
+    "GivesFeatures",
     "LoadRequest",
     "ModelError",
     "ModelLoader",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.faces.preprocess import Preprocessor
-from dfsubmit.records import FrameScores, Pixels
+from dfsubmit.records import Features, FrameScores, Pixels
 
 Aggregator = Callable[..., float]
 """``aggregate(scores: FrameScores, **parameters) -> float``: one probability of fake in [0, 1].
@@ -168,6 +168,28 @@ class MovesToCpu(Protocol):
 
         Returns:
             False where the model is there already: the run then ends with an error.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesFeatures(Protocol):
+    """Optional: a model that gives what its last layer sees, besides what that makes of it.
+
+    Attributes:
+        feature_width: how many numbers a face has; 0 where this network has none to give.
+    """
+
+    @property
+    def feature_width(self) -> int: ...
+
+    def logits_and_features(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], Features]:
+        """As `logits`, and the features from the same pass, float32 (n, feature_width).
+
+        Called in place of `logits` where features are kept and `feature_width` is not 0.
+
+        Raises:
+            DeviceOutOfMemory: a smaller batch may work.
         """
         ...
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dfsubmit.hooks import (
     DeviceOutOfMemory,
+    Features,
     FrameModel,
     LoadRequest,
     Pixels,
@@ -77,6 +78,7 @@ class HuggingFaceModel:
         self.preprocessor = preprocessor
         self.precision = precision
         self._network = network
+        self._head = last_layer(network, len(self.id2label))
         self._move(device)
 
     @property
@@ -92,6 +94,23 @@ class HuggingFaceModel:
     @property
     def _fp32_on_cpu(self) -> bool:
         return self._device.type == "cpu" and self.precision == "fp32"
+
+    @property
+    def feature_width(self) -> int:
+        """See `GivesFeatures`: what the last linear layer takes; 0 where there is no such layer."""
+        return 0 if self._head is None else int(self._head.in_features)
+
+    def logits_and_features(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], Features]:
+        """See `GivesFeatures.logits_and_features`: the input of the network's last layer."""
+        seen: list[Any] = []
+        hook = self._head.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+        try:
+            logits = self.logits(pixels)
+        finally:
+            hook.remove()
+        # A head that is applied to every patch is averaged over them.
+        features = seen[0].reshape(len(pixels), -1, self.feature_width).float().mean(dim=1)
+        return logits, features.cpu().numpy()
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`."""
@@ -139,6 +158,20 @@ class HuggingFaceModel:
         self._network.to(device)
         self._mean = torch.tensor(self.preprocessor.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(self.preprocessor.std, device=device).view(1, 3, 1, 1)
+
+
+def last_layer(network: Any, classes: int) -> Any:
+    """The network's last linear layer with one output a class, as transformers' classifiers end;
+    of two (with a distillation token) the first. None where it has none."""
+    import torch
+
+    heads = [
+        module
+        for module in network.modules()
+        if isinstance(module, torch.nn.Linear) and module.out_features == classes
+    ]
+    top = [module for module in network.children() if module in heads]
+    return top[0] if top else heads[-1] if heads else None
 
 
 def choose_device(name: str) -> Any:

@@ -7,6 +7,7 @@ output; the kernel drops it with the process, however that ends.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -15,6 +16,8 @@ from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dfsubmit.errors import UsageError
 from dfsubmit.files import append_json_line, read_json_lines
@@ -70,6 +73,9 @@ class Journal:
                 result = FileResult.from_json(entry["result"])
                 file = current.get(result.filename)
                 same = file and [file.size, file.mtime_ns] == entry["file"]
+                if "features" in entry:
+                    packed = base64.b64decode(entry["features"], validate=True)
+                    result.features = np.frombuffer(packed, "<f2").astype(np.float16)
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 continue  # an object of another kind: its file is scored again
             if valid and same and result.status in FINAL:
@@ -96,6 +102,9 @@ class Journal:
             append_json_line(self._stream, {"conditions": self._unwritten})
             self._unwritten = None
         entry = {"file": [file.size, file.mtime_ns], "result": result.to_json()}
+        if result.features is not None:
+            packed = result.features.astype("<f2").tobytes()
+            entry["features"] = base64.b64encode(packed).decode("ascii")
         append_json_line(self._stream, entry)
 
     def close(self, finished: bool) -> None:

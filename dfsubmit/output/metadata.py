@@ -76,6 +76,7 @@ def describe_run(
         "failure_label": options.failure_label,
         "no_face": options.no_face,
         "early_exit": early_exit,
+        "features": options.keeps_features,
         "time_limit": options.time_limit,
         "passed_over": passed_over,
         "plugin_failures": {info.name: info.error for info in plugins.failures},

@@ -18,6 +18,7 @@ from typing import Any
 from dfsubmit.console import warn
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
+from dfsubmit.output.features import features_path, write_features
 from dfsubmit.output.journal import FINAL, Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
 from dfsubmit.output.submission import validate_submission, write_submission
@@ -53,7 +54,7 @@ class RunOutput:
         self._results = {
             file.name: FileResult(filename=file.name, label=failure_label) for file in files
         }
-        written = (submission, scores_path(submission), meta_path(submission))
+        written = (submission, *(of(submission) for of in (scores_path, meta_path, features_path)))
         for path in (*written, journal_path(submission)):
             check_output(path)
         self._journal = Journal(journal_path(submission))
@@ -163,6 +164,7 @@ class RunOutput:
         try:
             self._write()
             write_scores(scores_path(self.submission), self.results, self._run)
+            write_features(features_path(self.submission), self.results, self._run)
         except OSError as error:
             kept = sum(
                 item.filename in self._noted and item.status in FINAL for item in self.results

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError
-from dfsubmit.hooks import FrameModel, MovesToCpu
-from dfsubmit.records import FloatArray, Pixels
+from dfsubmit.hooks import FrameModel, GivesFeatures, MovesToCpu
+from dfsubmit.records import Features, FloatArray, Pixels
 
 
 class Classifier:
@@ -28,6 +28,7 @@ class Classifier:
         name: of the model, for errors.
         moved: called after the model has left its device for the CPU, because not even one face
             fitted into the device's memory.
+        keep_features: `score` gives the faces' features too; the model `GivesFeatures` then.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Classifier:
         tta: str = "none",
         name: str = "the model",
         moved: Callable[[], None] = lambda: None,
+        keep_features: bool = False,
     ) -> None:
         self.model = model
         self.fake_index = fake_index
@@ -45,6 +47,7 @@ class Classifier:
         self.tta = tta
         self.name = name
         self.moved = moved
+        self.keep_features = keep_features
 
     def p_fake(self, pixels: Pixels) -> FloatArray:
         """The probability of fake of each face.
@@ -56,25 +59,40 @@ class Classifier:
             ModelError: the model answers NaN or infinite logits.
             DeviceOutOfMemory: even one face is too much.
         """
-        straight = self._probabilities(pixels)
-        if self.tta == "none":
-            return straight
-        mirrored = self._probabilities(np.ascontiguousarray(pixels[:, :, ::-1]))
-        return (straight + mirrored) / 2
+        return self.score(pixels)[0]
 
-    def _probabilities(self, pixels: Pixels) -> FloatArray:
+    def score(self, pixels: Pixels) -> tuple[FloatArray, Features | None]:
+        """The probability of fake of each face, and its features where they are kept (of a face
+        and its mirror image the mean, as of their probabilities).
+
+        Args, Raises: as `p_fake`.
+        """
+        straight, features = self._passes(pixels)
+        if self.tta == "none":
+            return straight, features
+        mirrored, others = self._passes(np.ascontiguousarray(pixels[:, :, ::-1]))
+        mean = None if features is None or others is None else (features + others) / 2
+        return (straight + mirrored) / 2, mean
+
+    def _passes(self, pixels: Pixels) -> tuple[FloatArray, Features | None]:
         done: list[FloatArray] = []
+        seen: list[Features] = []
         start = 0
         while start < len(pixels):
             part = pixels[start : start + self.batch_size]
             try:
-                logits = self.model.logits(part)
+                if self.keep_features:
+                    assert isinstance(self.model, GivesFeatures)
+                    logits, features = self.model.logits_and_features(part)
+                    seen.append(features)
+                else:
+                    logits = self.model.logits(part)
             except DeviceOutOfMemory:
                 self._shrink(len(part))
                 continue
             done.append(self._softmax(logits))
             start += len(part)
-        return np.concatenate(done)
+        return np.concatenate(done), np.concatenate(seen) if seen else None
 
     def _shrink(self, failed: int) -> None:
         """Halve the batch; at one face, leave the device."""

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from dfsubmit.records import (
     Face,
+    Features,
     FileResult,
     FileScan,
     FloatArray,
@@ -45,6 +47,7 @@ class _InHand:
         classify_seconds: its share of the model's time.
         left: where its worker waits for a grant, the number of frames not visited yet.
         scan: how its scan went; None until it is over.
+        features: float64 (width,), the sum over `frames`; None where none are kept.
     """
 
     file: MediaFile
@@ -53,6 +56,7 @@ class _InHand:
     classify_seconds: float = 0.0
     left: int | None = None
     scan: FileScan | None = None
+    features: FloatArray | None = None
 
     def result(self, scan: FileScan) -> FileResult:
         """The file's row, not decided yet."""
@@ -64,8 +68,16 @@ class _InHand:
                 "filename": self.file.name,
                 "frames": sorted(scored, key=lambda frame: frame.index),
                 "seconds": {**scan.seconds, "classify": self.classify_seconds},
+                "features": self._mean_features() if scored else None,
             }
         )
+
+    def _mean_features(self) -> npt.NDArray[np.float16] | None:
+        if self.features is None:
+            return None
+        # Beyond float16 lies infinity, which nothing can be compared with.
+        largest = float(np.finfo(np.float16).max)
+        return np.clip(self.features / len(self.frames), -largest, largest).astype(np.float16)
 
 
 @dataclass
@@ -90,7 +102,8 @@ class Engine:
 
     Args:
         pool: open.
-        p_fake: faces (n, height, width, 3) → probabilities (n,); `Classifier.p_fake`.
+        score: faces (n, height, width, 3) → probabilities (n,), and features (n, width) or None;
+            `Classifier.score`.
         batch_size: the most faces a call.
         visit: how much of a file to visit, asked just before it is scanned (in another thread).
         grant: how many frames more a file gets whose worker waits, given those classified and
@@ -102,7 +115,7 @@ class Engine:
     def __init__(
         self,
         pool: WorkerPool,
-        p_fake: Callable[[Pixels], FloatArray],
+        score: Callable[[Pixels], tuple[FloatArray, Features | None]],
         batch_size: int,
         visit: Callable[[MediaFile], Visit],
         grant: Callable[[list[FrameRecord], int], int],
@@ -110,7 +123,7 @@ class Engine:
         waiting: Waiting,
     ) -> None:
         self.pool = pool
-        self.p_fake = p_fake
+        self.score = score
         self.batch_size = batch_size
         self.visit = visit
         self.grant = grant
@@ -201,16 +214,19 @@ class Engine:
             return
         batch, self._batch = self._batch, []
         start = time.perf_counter()
-        scores = self.p_fake(np.stack([face.crop for _, face in batch]))
+        scores, features = self.score(np.stack([face.crop for _, face in batch]))
         seconds = time.perf_counter() - start
         self.waiting.classify += seconds
-        for (file, face), p_fake in zip(batch, scores, strict=True):
+        for row, ((file, face), p_fake) in enumerate(zip(batch, scores, strict=True)):
             item = self._files[file.name]
             item.unclassified -= 1
             item.classify_seconds += seconds / len(batch)
             item.frames.append(
                 FrameRecord(face.index, face.time, face.box, face.detection, float(p_fake))
             )
+            if features is not None:
+                seen = features[row].astype(np.float64)
+                item.features = seen if item.features is None else item.features + seen
 
     def _grant(self) -> None:
         """Answer the files whose workers wait and whose faces are all classified."""

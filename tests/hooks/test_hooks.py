@@ -24,6 +24,7 @@ from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.hooks import (
     FrameScores,
+    GivesFeatures,
     LoadRequest,
     MovesToCpu,
     NeedsFaces,
@@ -51,7 +52,9 @@ HOOKS = {
 EXAMPLES: dict[str, str] = dict(
     re.findall(r"`my_plugins/(\w+\.py)`:\n\n```python\n(.*?)```", README, re.S)
 )
-OPTIONAL = ("NeedsFaces", "RecallsFaces", "Warns", "TellsArithmetic", "MovesToCpu")
+OPTIONAL = (
+    "NeedsFaces", "RecallsFaces", "Warns", "TellsArithmetic", "GivesFeatures", "MovesToCpu",
+)  # fmt: skip
 PLUGIN_CODE = [*ROOT.glob("plugins/*/dfsubmit_*/*.py"), ROOT / "tests/faults/loader/linear.py"]
 
 MakeModel = Callable[[str], Any]
@@ -151,7 +154,7 @@ def test_hook_register_model_loaders(folder: Path, linear: LoadRequest) -> None:
     red = np.zeros((2, 8, 8, 3), np.uint8)
     red[1, ..., 0] = 255
     np.testing.assert_allclose(model.logits(red), [[0, 0], [0, 1]])
-    others = (NeedsFaces, RecallsFaces, Warns, TellsArithmetic, MovesToCpu)
+    others = (NeedsFaces, RecallsFaces, Warns, TellsArithmetic, GivesFeatures, MovesToCpu)
     assert not any(isinstance(model, protocol) for protocol in others)
     assert describe_arithmetic(model)["arithmetic"] == ""
 
@@ -185,6 +188,16 @@ def test_optional_Warns(model_of: MakeModel) -> None:
 def test_optional_TellsArithmetic(model_of: MakeModel) -> None:
     described = describe_arithmetic(model_of("TellsArithmetic"))
     assert described["arithmetic"] == "NumPy, fp32, one product of matrices"
+
+
+def test_optional_GivesFeatures(model_of: MakeModel) -> None:
+    model = model_of("GivesFeatures")
+    red = np.zeros((2, 8, 8, 3), np.uint8)
+    red[1, ..., 0] = 255
+    p_fake, features = Classifier(model, 1, batch_size=1, keep_features=True).score(red)
+    np.testing.assert_allclose(p_fake, Classifier(model, 1).p_fake(red))
+    assert features is not None
+    np.testing.assert_allclose(features, [[0, 0, 0], [1, 0, 0]])
 
 
 def test_optional_MovesToCpu(model_of: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,23 @@ def test_everything_is_taken_up_again_and_again(
 ) -> None:
     assert resumed(path, files) == interrupted
     assert resumed(path, files) == interrupted
+
+
+def test_features_are_taken_up_with_the_results(
+    path: Path, files: list[MediaFile], make_result: Callable[..., FileResult]
+) -> None:
+    features = np.array([0.1, -3.0, 65504.0], np.float16)
+    journal = Journal(path)
+    journal.start_over(CONDITIONS)
+    journal.append(files[0], make_result("a", 0.5, features=features))
+    journal.append(files[1], make_result("b", 0.5))
+    journal.append(files[2], make_result("c", 0.5, features=features))
+    journal.close(finished=False)
+    path.write_text(path.read_text()[:-6] + '!!"}\n')  # the last line's features are damaged
+    kept = resumed(path, files)
+    assert set(kept) == {"a", "b"}
+    np.testing.assert_array_equal(kept["a"].features, features)
+    assert kept["b"].features is None
 
 
 def test_a_changed_file_is_not(

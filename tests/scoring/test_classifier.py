@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeModel
 
 from dfsubmit.errors import DeviceOutOfMemory, ModelError
-from dfsubmit.records import FloatArray, Pixels
+from dfsubmit.records import Features, FloatArray, Pixels
 from dfsubmit.scoring.classifier import Classifier
 
 
@@ -101,6 +101,30 @@ def test_a_device_without_room_for_one_face_is_left_for_the_cpu(
     model = Small(capacity=0)
     np.testing.assert_allclose(Classifier(model, 1, 4).p_fake(faces), expected, atol=1e-6)
     assert model.batches[:4] == [4, 2, 1, 1]
+
+
+class Seeing(FakeModel):
+    """Gives the left and the right column's brightness besides."""
+
+    feature_width = 2
+
+    def logits_and_features(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], Features]:
+        return self.logits(pixels), pixels[:, 0, [0, -1], 0].astype(np.float32)
+
+
+def test_features_come_with_the_probabilities_from_the_same_passes(faces: Pixels) -> None:
+    faces = faces.copy()
+    faces[:, :, -1] = 100
+    model = Seeing(capacity=5)
+    p_fake, features = Classifier(model, 1, 16, keep_features=True).score(faces)
+    assert features is not None
+    np.testing.assert_array_equal(features, faces[:, 0, [0, -1], 0])
+    np.testing.assert_array_equal(p_fake, Classifier(Seeing(), 1).p_fake(faces))
+    # Of a face and its mirror image the mean, as of their probabilities.
+    _, both = Classifier(Seeing(), 1, 4, tta="flip", keep_features=True).score(faces)
+    assert both is not None
+    np.testing.assert_array_equal(both, np.repeat(features.mean(axis=1, keepdims=True), 2, axis=1))
+    assert Classifier(Seeing(), 1).score(faces)[1] is None
 
 
 @pytest.mark.parametrize("has_fallback", [True, False])

@@ -15,6 +15,7 @@ from fakes import FakeModel
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.records import (
     Face,
+    Features,
     FileResult,
     FileScan,
     FloatArray,
@@ -83,6 +84,7 @@ def run(fake_model: type[FakeModel]) -> Callable[..., Any]:
         grant: Callable[..., Any] = never,
         should_stop: Callable[[], bool] = lambda: False,
         p_fake: Callable[..., Any] | None = None,
+        features: Callable[[Pixels], Features | None] = lambda pixels: None,
     ) -> tuple[dict[str, FileResult], list[int], FakePool]:
         model = fake_model()
 
@@ -93,8 +95,9 @@ def run(fake_model: type[FakeModel]) -> Callable[..., Any]:
         pool = FakePool(events)
         finished: list[tuple[MediaFile, FileResult]] = []
         engine = Engine(
-            cast(WorkerPool, pool), p_fake or brightness, batch_size, lambda file: Visit(7), grant,
-            should_stop, Waiting(),
+            cast(WorkerPool, pool),
+            lambda pixels: ((p_fake or brightness)(pixels), features(pixels)),
+            batch_size, lambda file: Visit(7), grant, should_stop, Waiting(),
         )  # fmt: skip
         threads = threading.active_count()
         try:
@@ -164,6 +167,26 @@ def test_a_retry_drops_the_faces_that_came_before_it(
     assert [round(255 * frame.p_fake) for frame in finished["a"].frames] == [11, 12, 13]
     assert [round(255 * frame.p_fake) for frame in finished["b"].frames] == [77]
     assert sum(batches) == (6 if classified else 4)
+
+
+def test_features_are_the_mean_over_a_files_frames(run: Callable[..., Any]) -> None:
+    def seen(pixels: Pixels) -> Features:
+        light = pixels[:, 0, 0, 0].astype(np.float32)
+        return np.stack([light, light * 1e5], axis=1)
+
+    a, b, c, d = FILES[:4]
+    events = [
+        *faces(a, 10, 20), *faces(b, 60), end(a), RetryEvent(b), *faces(b, 30), end(b),
+        *faces(c, 7), end(c, status=Status.CRASHED), end(d, status=Status.NO_FACE),
+    ]  # fmt: skip
+    finished, _, _ = run(events, batch_size=2, features=seen)
+    # Beyond float16's range stands its largest number.
+    for name, light in (("a", 15), ("b", 30)):
+        assert finished[name].features.dtype == np.float16
+        assert finished[name].features.tolist() == [light, 65504]
+    assert finished["c"].features is None
+    assert finished["d"].features is None
+    assert run(events)[0]["a"].features is None
 
 
 def test_a_file_without_faces_is_finished_too(run: Callable[..., Any]) -> None:

@@ -1,0 +1,130 @@
+"""``<stem>.features.npz``: what the model's last layer saw of each file (``--keep-features``).
+
+In: the results of a run. Out: an array beside its scores, one row a file: the mean over its frames,
+in float16. Two runs of one model can be held against each other by it, without labels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfsubmit.errors import UsageError
+from dfsubmit.files import write_atomically
+from dfsubmit.hooks import GivesFeatures
+from dfsubmit.models.choice import ChosenModel
+from dfsubmit.options import RunOptions
+from dfsubmit.output.scores import read_meta, read_scores
+from dfsubmit.records import Features, FileResult, FloatArray
+
+_SUFFIX = ".features.npz"
+_HOW = "keep them: dfsubmit run … --keep-features"
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """The scored files of a run whose features were kept.
+
+    Attributes:
+        features: float32 (n, width), finite.
+        p_fake: float64 (n,), in [0, 1]; NaN where an early exit left bounds alone.
+        meta: the run's metadata.
+    """
+
+    features: Features
+    p_fake: FloatArray
+    meta: dict[str, Any]
+
+
+def features_path(submission: Path) -> Path:
+    """Where the features of a ``submission.csv`` lie."""
+    return submission.with_name(submission.stem + _SUFFIX)
+
+
+def write_features(path: Path, results: Iterable[FileResult], run: str = "") -> None:
+    """Write the features of the results that have some, atomically; where none has, remove the
+    file, which an earlier run may have left.
+
+    Args:
+        path: of the file.
+        results: of the run.
+        run: its name, as its scores and metadata hold it.
+    """
+    kept = [(item.filename, item.features) for item in results if item.features is not None]
+    if not kept:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        return
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        run=np.array(run),
+        names=np.array([name for name, _ in kept]),
+        features=np.stack([features for _, features in kept]).astype(np.float16),
+    )
+    write_atomically(path, stream.getvalue())
+
+
+def read_kept_run(scores: str | Path) -> KeptRun:
+    """A run by its ``scores.jsonl``, with the features beside it.
+
+    Raises:
+        UsageError: there are none, they cannot be read, or are of another run than the scores.
+    """
+    scores = Path(scores)
+    p_fake = {item.filename: item.p_fake for item in read_scores(scores)}
+    path = scores.with_name(scores.name.removesuffix(".scores.jsonl") + _SUFFIX)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names, features = arrays["names"].tolist(), arrays["features"].astype(np.float32)
+            run = str(arrays["run"])
+    except FileNotFoundError:
+        raise UsageError(f"{scores} has no features beside it ({path.name})", _HOW) from None
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path}: {error}", _HOW) from error
+    if features.ndim != 2 or len(names) != len(features) or not np.isfinite(features).all():
+        raise UsageError(f"{path}: not the features of {len(names)} files", _HOW)
+    meta = read_meta(scores)
+    if run != str(meta.get("run", "")) or not set(names) <= set(p_fake):
+        raise UsageError(f"{path} is of another run than {scores.name}", _HOW)
+    values = np.array([np.nan if p_fake[n] is None else p_fake[n] for n in names], np.float64)
+    return KeptRun(features, values, meta)
+
+
+def check_features(options: RunOptions, chosen: ChosenModel) -> None:
+    """That a run's model gives features, and that the reference's can be compared with them.
+
+    Raises:
+        UsageError: they cannot; better said now than after the hours.
+    """
+    if not isinstance(chosen.model, GivesFeatures) or not chosen.model.feature_width:
+        raise UsageError(
+            f"the model loader {chosen.loader!r} gives no features of {chosen.folder.name}",
+            "--loader huggingface does, of transformers' models; or leave --keep-features and "
+            "--reference away",
+        )
+    if options.reference is not None:
+        other = _made_otherwise(read_kept_run(options.reference).meta, options, chosen)
+        if other:
+            raise UsageError(
+                f"--reference {options.reference} was made {other}",
+                "run the reference's files again, as these files are to be run",
+            )
+
+
+def _made_otherwise(meta: dict[str, Any], options: RunOptions, chosen: ChosenModel) -> str:
+    """In what a run was made otherwise than this one is; "" where features mean the same."""
+    if (meta.get("model") or {}).get("sha256") != chosen.folder.sha256:
+        return "by another model"
+    if meta.get("recipe") != json.loads(json.dumps(dataclasses.asdict(chosen.recipe))):
+        return "with another recipe"
+    return "" if meta.get("tta") == options.tta else f"with --tta {meta.get('tta')}"
