@@ -103,16 +103,14 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
 def _choose(
     options: RunOptions, plugins: Plugins, aggregator: BoundAggregator
 ) -> tuple[ChosenModel, RowMaker]:
-    """The model, and how its probabilities become labels: by the model folder's calibration,
-    unless it is switched off."""
+    """The model, and how its probabilities become labels (by its calibration, unless switched off)."""
     chosen = choose_model(options, plugins)
     decision = Decision(aggregator.spec)
     if not options.raw:
         decision, warning = decision_for(chosen.folder.path, aggregator.spec)
         if warning:
             chosen.warnings.append(warning)
-    if options.keeps_features:
-        check_features(options, chosen)
+    check_features(options, chosen)
     if options.threshold is not None:
         decision = dataclasses.replace(decision, threshold=options.threshold)
     return chosen, RowMaker(aggregator, decision, LABELS[options.failure_label])
@@ -190,10 +188,10 @@ class _Run:
         }
 
     def _holds(self, result: FileResult) -> bool:
-        if self.options.keeps_features and result.status is Status.OK and result.features is None:
-            return False
+        featureless = result.status is Status.OK and result.features is None
         # Thinned rows were the best under a time limit; without one, there is a better.
-        return self.plan is not None or not result.thinned
+        holds = self.plan is not None or not result.thinned
+        return holds and not (self.options.keeps_features and featureless)
 
     def _note_load_time(self) -> None:
         self.waiting.load = time.monotonic() - self.started
@@ -245,8 +243,7 @@ class _Run:
         return Visit(keep, self.early_exit.first_grant)
 
     def _moved(self) -> None:
-        """The model has left its device: say so, and keep what it scores now apart from what it
-        scored before, so that a resumed run does not mix the two."""
+        """Say that the model has left its device, and let no resumed run mix its scores."""
         output, model = self.output, self.chosen.model
         before = f"{output.meta['device']}, {output.meta['precision']}"
         warning = (

@@ -201,4 +201,5 @@ def _best_temperatures(losses: FloatArray) -> IntArray:
     that no temperature moves) the one nearest to temperature 1."""
     equal = losses <= losses.min(axis=1, keepdims=True) * (1 + 1e-12)
     distance = np.abs(np.arange(losses.shape[1]) - _unit())
-    return np.argmin(np.where(equal, distance, len(TEMPERATURES)), axis=1).astype(np.int64)
+    ranked = np.where(equal, distance, len(TEMPERATURES))
+    return np.asarray(ranked.argmin(axis=1), dtype=np.int64)

@@ -101,11 +101,14 @@ def read_kept_run(scores: str | Path) -> KeptRun:
 
 
 def check_features(options: RunOptions, chosen: ChosenModel) -> None:
-    """That a run's model gives features, and that the reference's can be compared with them.
+    """Where a run is to keep features: that its model gives some, and that the reference's can be
+    compared with them.
 
     Raises:
         UsageError: they cannot; better said now than after the hours.
     """
+    if not options.keeps_features:
+        return
     if not isinstance(chosen.model, GivesFeatures) or not chosen.model.feature_width:
         raise UsageError(
             f"the model loader {chosen.loader!r} gives no features of {chosen.folder.name}",

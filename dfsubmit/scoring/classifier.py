@@ -71,8 +71,9 @@ class Classifier:
         if self.tta == "none":
             return straight, features
         mirrored, others = self._passes(np.ascontiguousarray(pixels[:, :, ::-1]))
-        mean = None if features is None or others is None else (features + others) / 2
-        return (straight + mirrored) / 2, mean
+        if features is not None and others is not None:
+            features = np.asarray((features + others) / 2, dtype=np.float32)
+        return (straight + mirrored) / 2, features
 
     def _passes(self, pixels: Pixels) -> tuple[FloatArray, Features | None]:
         done: list[FloatArray] = []

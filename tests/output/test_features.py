@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,14 +74,15 @@ def test_what_is_no_such_file_is_refused_by_name(submission: Path) -> None:
         with pytest.raises(UsageError, match=r"out\.features\.npz"):
             read_kept_run(scores_path(submission))
     names = np.array(["a.mp4"])
-    for arrays in (
+    contents: tuple[dict[str, Any], ...] = (
         {"names": names},
         {"names": names, "features": np.ones((2, 3))},
         {"names": names, "features": np.ones(1)},
         {"names": names, "features": np.full((1, 3), np.nan)},
         {"names": names, "features": np.array([["x"]])},
         {"names": np.array([{}]), "features": np.ones((1, 3))},  # a pickle
-    ):
+    )
+    for arrays in contents:
         np.savez(path, run=np.array("one"), **arrays)
         with pytest.raises(UsageError, match=r"out\.features\.npz"):
             read_kept_run(scores_path(submission))
