@@ -103,13 +103,12 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
 def _choose(
     options: RunOptions, plugins: Plugins, aggregator: BoundAggregator
 ) -> tuple[ChosenModel, RowMaker]:
-    """The model, and how its probabilities become labels (by its calibration, unless switched off)."""
+    """The model, and how its probabilities become labels (by its calibration; not with --raw)."""
     chosen = choose_model(options, plugins)
     decision = Decision(aggregator.spec)
     if not options.raw:
         decision, warning = decision_for(chosen.folder.path, aggregator.spec)
-        if warning:
-            chosen.warnings.append(warning)
+        chosen.warnings += [warning] if warning else []
     check_features(options, chosen)
     if options.threshold is not None:
         decision = dataclasses.replace(decision, threshold=options.threshold)
@@ -188,10 +187,10 @@ class _Run:
         }
 
     def _holds(self, result: FileResult) -> bool:
-        featureless = result.status is Status.OK and result.features is None
+        if self.options.keeps_features and result.status is Status.OK and result.features is None:
+            return False
         # Thinned rows were the best under a time limit; without one, there is a better.
-        holds = self.plan is not None or not result.thinned
-        return holds and not (self.options.keeps_features and featureless)
+        return self.plan is not None or not result.thinned
 
     def _note_load_time(self) -> None:
         self.waiting.load = time.monotonic() - self.started
