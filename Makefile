@@ -77,7 +77,7 @@ define install
 	@$(BIN)/python -c "import cv2" 2>/dev/null || { \
 	  echo "opencv-python cannot be imported here; installing opencv-python-headless instead"; \
 	  $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
-	  $(BIN)/python -m pip install --quiet opencv-python-headless; }
+	  $(BIN)/python -m pip install --quiet "opencv-python-headless<4.13"; }
 	@touch $@
 endef
 

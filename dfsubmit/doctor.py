@@ -128,7 +128,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _opencv() -> Iterator[Finding]:
-    from dfsubmit.libraries import WHEELS, load_cv2
+    from dfsubmit.libraries import OPENCV_BOUND, WHEELS, load_cv2
 
     wheels = [wheel for wheel in WHEELS if _version(wheel)]
     if len(wheels) > 1:
@@ -136,24 +136,32 @@ def _opencv() -> Iterator[Finding]:
             "OpenCV",
             NOTE,
             f"{' and '.join(wheels)} are installed over one another",
-            f"pip uninstall -y {' '.join(wheels)} && pip install {wheels[0]}",
+            f'pip uninstall -y {" ".join(wheels)} && pip install "{wheels[0]}{OPENCV_BOUND}"',
         )
     try:
         cv2 = load_cv2()
     except NotInstalled as error:
         yield Finding("OpenCV", MISSING, error.message, error.hint)
         return
+    from dfsubmit.media.selftest import check_opencv
+
     registry = cv2.videoio_registry
     backends = [item for item in registry.getStreamBackends() if registry.hasBackend(item)]
     present = ", ".join(dict.fromkeys(registry.getBackendName(item) for item in backends))
     if "FFMPEG" in present:
-        yield Finding("OpenCV", OK, f"{cv2.__version__}, video back ends: {present}")
+        try:
+            check_opencv()
+        except NotInstalled as error:
+            yield Finding("OpenCV", STOP, error.message, error.hint)
+        else:
+            yield Finding("OpenCV", OK, f"{cv2.__version__}, video back ends: {present}")
     else:
         yield Finding(
             "OpenCV",
             STOP,
             f"{cv2.__version__} has no FFMPEG video back end (only: {present or 'none'})",
-            "use a wheel from PyPI: pip install --force-reinstall opencv-python-headless",
+            "use a wheel from PyPI: pip install --force-reinstall "
+            f'"opencv-python-headless{OPENCV_BOUND}"',
         )
 
 

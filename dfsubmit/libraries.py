@@ -14,6 +14,10 @@ WHEELS = (
 )
 """The distributions that bring the module ``cv2``: all to the same place, so one must do."""
 
+OPENCV_BOUND = "<4.13"
+"""The releases that are fit. From 4.13 on (5.0 too) FFmpeg 8's swscale refuses interlaced pictures,
+and OpenCV hands out whatever its buffer held before in their place."""
+
 
 def load_cv2() -> Any:
     """The module ``cv2``.
@@ -29,13 +33,13 @@ def load_cv2() -> Any:
 
 
 def _hint(error: ImportError) -> str:
-    # `opencv-python` (4.x and 5.0 alike) brings windows through Qt, which links libGL, libxcb and
+    # `opencv-python` brings windows through Qt, which links libGL, libxcb and
     # GLib from the system; servers and containers often have none of them. The headless wheel
     # brings the same decoders and needs none.
     if isinstance(error, ModuleNotFoundError):
-        return "pip install opencv-python"
+        return f'pip install "opencv-python{OPENCV_BOUND}"'
     return (
-        f"pip uninstall -y {' '.join(WHEELS)} && pip install opencv-python-headless"
+        f'pip uninstall -y {" ".join(WHEELS)} && pip install "opencv-python-headless{OPENCV_BOUND}"'
         " (it needs no libraries of the system)"
     )
 

@@ -154,7 +154,7 @@ def frame_scores(frames: Sequence[FrameRecord]) -> FrameScores:
 _RESULT_KEYS = (
     "filename", "status", "label", "p_fake", "bounds", "kind", "frames_asked", "frames_decoded",
     "frames_with_face", "frames_skipped", "frames", "seconds", "error", "aggregator_fallback",
-    "thinned",
+    "thinned", "frames_lost", "note",
 )  # fmt: skip
 
 
@@ -168,7 +168,9 @@ class FileScan:
         kind: what the file is.
         frames_asked, frames_decoded, frames_with_face: counts.
         frames_skipped: frames of the sample that an early exit did not visit.
+        frames_lost: frames of a video that could not be decoded, other ones coming after them.
         thinned: fewer frames than the recipe asks were to be visited.
+        note: one line about damage that did not keep the file from being read; else empty.
         seconds: by stage, "decode" and "detect" (which includes cropping and resizing).
         error: one line that says what failed.
     """
@@ -179,7 +181,9 @@ class FileScan:
     frames_decoded: int = 0
     frames_with_face: int = 0
     frames_skipped: int = 0
+    frames_lost: int = 0
     thinned: bool = False
+    note: str = ""
     seconds: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0})
     error: str = ""
 

@@ -14,6 +14,7 @@ from dfsubmit import doctor
 from dfsubmit.cli import main
 from dfsubmit.doctor import MISSING, NOTE, OK, STOP, Finding, examine, exit_code
 from dfsubmit.errors import Exit
+from dfsubmit.media import selftest
 from dfsubmit.models import arithmetic as cpumath
 
 
@@ -53,7 +54,7 @@ def test_exit_code_is_the_worst_states(states: list[str], code: Exit) -> None:
         ("torch", "torch", "torch>=2.7"),
         ("transformers", "transformers", "pip install transformers"),
         ("dlib", "dlib", "pip install dlib-bin"),
-        ("cv2", "OpenCV", "pip install opencv-python"),
+        ("cv2", "OpenCV", 'pip install "opencv-python<4.13"'),
     ],
 )
 def test_missing_packages_exit_5_with_the_pip_line(
@@ -84,6 +85,15 @@ def test_opencv_without_ffmpeg_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     (finding,) = _about(examine(), "OpenCV")
     assert finding.state == STOP
     assert "FFMPEG" in finding.text
+
+
+def test_opencv_with_wrong_pictures_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    selftest.check_opencv.cache_clear()
+    monkeypatch.setattr(selftest, "_decoded_right", lambda: False)
+    finding = _about(examine(), "OpenCV")[-1]
+    assert finding.state == STOP
+    assert "wrong pictures for interlaced video" in finding.text
+    assert "<4.13" in finding.hint
 
 
 def test_two_opencv_wheels_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

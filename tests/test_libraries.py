@@ -28,7 +28,7 @@ def test_missing_wheel_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     _break_import(monkeypatch, ModuleNotFoundError("No module named 'cv2'"))
     with pytest.raises(NotInstalled) as caught:
         load_cv2()
-    assert caught.value.hint == "pip install opencv-python"
+    assert caught.value.hint == 'pip install "opencv-python<4.13"'
     assert caught.value.exit_code == Exit.NOT_INSTALLED
 
 
@@ -37,7 +37,7 @@ def test_missing_libgl_asks_for_the_headless_wheel(monkeypatch: pytest.MonkeyPat
     with pytest.raises(NotInstalled) as caught:
         load_cv2()
     assert "libGL.so.1" in caught.value.message
-    assert "pip install opencv-python-headless" in caught.value.hint
+    assert 'pip install "opencv-python-headless<4.13"' in caught.value.hint
 
 
 def test_gives_the_module() -> None:

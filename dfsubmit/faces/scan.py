@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from dfsubmit.errors import NotInstalled
 from dfsubmit.faces.cropping import crop_face
 from dfsubmit.faces.detection import Detection, FaceDetector
 from dfsubmit.faces.settings import ScanSettings
@@ -49,6 +50,9 @@ class Scanner:
             proceed: asked before each frame of a video, with the number of frames left,
                 whether they are still wanted. With it, frames are visited coarse to fine
                 instead of front to back.
+
+        Raises:
+            NotInstalled: the OpenCV of this machine gives wrong pictures; no fault of the file.
         """
         scan = FileScan()
         try:
@@ -65,6 +69,8 @@ class Scanner:
         except (Unreadable, OSError) as error:
             scan.status = Status.UNREADABLE
             scan.error = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        except NotInstalled:
+            raise
         except Exception as error:
             scan.status, scan.error = Status.ERROR, f"{type(error).__name__}: {error}"
         return scan
@@ -109,12 +115,16 @@ class _Visit:
         self.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
         self.scan.thinned = self.scan.frames_asked < self.recipe.frames
         self.streaming = proceed is not None
-        for frame in self._frames(Video(file.path, self.settings.limits), keep):
+        video = Video(file.path, self.settings.limits)
+        for frame in self._frames(video, keep):
             left = len(self.order) - len(self.looked)
             if proceed is not None and not proceed(left):
                 self.scan.frames_skipped = left
                 break
             self._look(frame)
+        self.scan.frames_lost = video.lost
+        if video.lost:
+            self.scan.note = f"{video.lost} frames could not be decoded"
         self._finish()
 
     def _frames(self, video: Video, keep: int | None) -> Iterator[Frame]:

@@ -4,7 +4,8 @@ In: an image or video file and the numbers of the frames wanted. Out: `Frame`s, 
 (height, width, 3), upright (EXIF orientation and rotation metadata applied).
 
 A video is decoded in one pass: every frame is grabbed, only wanted ones are converted. Seeking to
-each frame, as notebooks do, decodes most of the video once for every frame.
+each frame, as notebooks do, decodes most of the video once for every frame. Packets that do not
+decode are passed over and counted; frames are numbered without them, as FFmpeg's own output is.
 """
 
 from __future__ import annotations
@@ -20,11 +21,16 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dfsubmit.media.selftest import check_opencv
 from dfsubmit.records import Limits, Pixels
 
 # Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
 _IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
 _STRIP_PIXELS = 2**18
+
+RETRIES = 1000
+"""So many packets in a row may fail to decode. OpenCV does not tell a packet that fails from the
+end of the file; asking it a thousand times more at the end takes 1 to 20 ms."""
 
 
 class Unreadable(Exception):
@@ -116,15 +122,19 @@ class Video:
         frames: how many frames there are: what the container claims (0 where it says nothing),
             until the first pass has counted those that decode.
         counted: whether it has.
+        lost: packets that the first pass found not to decode, other frames coming after them. Those
+            at the very end of a file cannot be told from its end.
         fps: frames a second; 0.0 where the container does not say.
         seekable: whether frames may be sought by their time, as far as is known (see `seeking`).
         frame_bytes: what one frame takes in memory, by the container's header.
 
     Raises:
         Unreadable: it cannot be opened as a video, or is larger than the limits.
+        NotInstalled: this OpenCV gives wrong pictures.
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
+        check_opencv()
         self.path = path
         self.limits = limits
         capture = self.open()
@@ -137,6 +147,7 @@ class Video:
             capture.release()
         self.frames = int(count) if math.isfinite(count) and 0 < count < 2**31 else 0
         self.counted = False
+        self.lost = 0
         self.fps = fps if math.isfinite(fps) and fps > 0 else 0.0
         self.seekable = 0 < self.frames <= limits.frames and self.fps > 0
         _check_size(width, height, limits)
@@ -170,22 +181,27 @@ class Video:
         """
         remaining = set(wanted)
         capture = self.open()
+        index = failures = lost = 0
         try:
-            index = 0
-            while (remaining or not self.counted) and capture.grab():
+            while (remaining or not self.counted) and failures <= RETRIES:
+                if not capture.grab():
+                    failures += 1
+                    continue
+                lost += failures
+                failures = 0
                 if index in remaining:
                     remaining.discard(index)
                     frame = self.retrieve(capture, index)
                     if frame is not None:
                         yield frame
                 index += 1
-                if index > self.limits.frames:
+                if index + lost > self.limits.frames:
                     raise Unreadable(f"more than {self.limits.frames} frames")
         finally:
             capture.release()
         if not self.counted:
             self.seekable = self.seekable and index == self.frames
-            self.frames, self.counted = index, True
+            self.frames, self.lost, self.counted = index, lost, True
 
     def retrieve(self, capture: cv2.VideoCapture, index: int) -> Frame | None:
         """The frame that was grabbed last, known to be number `index`; None if it is empty.

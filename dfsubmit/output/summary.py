@@ -30,6 +30,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     rows.append(("all", len(results), *totals))
     yield table(("status", "files", *LABELS), rows, indent="  ", rule=False)
     yield from _failures(summary)
+    yield from _damaged(summary)
     yield ""
     yield _speed(meta)
     model = meta["model"]
@@ -53,6 +54,15 @@ def _failures(summary: RunSummary) -> Iterator[str]:
     others = "    … and {} more: see the .scores.jsonl file"
     if lines:
         yield first_few(lines, _SHOWN, "\n", others)
+
+
+def _damaged(summary: RunSummary) -> Iterator[str]:
+    """The files that were scored although something of them is lost, the first of them by name."""
+    noted = [item for item in summary.results if item.status is Status.OK and item.note]
+    lines = [f"    {item.filename}: {item.note}" for item in noted]
+    if lines:
+        yield f"  {len(lines)} scored although damaged"
+        yield first_few(lines, _SHOWN, "\n", "    … and {} more: see the .scores.jsonl file")
 
 
 def _speed(meta: dict[str, Any]) -> str:

@@ -82,7 +82,11 @@ def _serve(connection: Any) -> None:
     while True:
         _, file, keep, granted = connection.recv()
         allowance = _Allowance(connection, granted) if granted is not None else None
-        scan = scanner.scan(file, emit, keep, allowance.proceed if allowance else None)
+        try:
+            scan = scanner.scan(file, emit, keep, allowance.proceed if allowance else None)
+        except NotInstalled as error:
+            connection.send((BROKEN, error.message, error.hint))
+            return
         connection.send((DONE, scan))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import damage, make_video
 
 from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.faces.scan import Scanner
@@ -118,6 +119,13 @@ def test_a_lying_frame_count_changes_nothing(
     result, faces = scan(scanner, samples / "pan.mp4")
     assert [(face.index, face.box) for face in faces] == [(f.index, f.box) for f in honest]
     assert result.frames_decoded == 6
+
+
+def test_lost_frames_are_noted(tmp_path: Path) -> None:
+    path = damage(make_video(tmp_path / "v.avi", 60), range(5, 8))
+    result, _ = scan(Scanner(ScanSettings(Recipe(detector="none"))), path)
+    assert (result.status, result.frames_decoded, result.frames_lost) == (Status.OK, 40, 3)
+    assert result.note == "3 frames could not be decoded"
 
 
 def test_a_short_video_uses_each_frame_once(samples: Path) -> None:

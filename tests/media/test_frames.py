@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from clips import damage, make_video
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dfsubmit.media import frames
 from dfsubmit.media.frames import Unreadable, Video, read_image
 from dfsubmit.media.sampling import coarse_to_fine, sample_indices, visiting_order
 from dfsubmit.records import Limits
@@ -20,24 +22,15 @@ from dfsubmit.records import Limits
 LIMITS = Limits()
 
 
-def make_video(path: Path, frames: int, size: tuple[int, int] = (64, 48)) -> Path:
-    """A video whose frame n has the brightness n (modulo 200)."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
-    for number in range(frames):
-        writer.write(np.full((size[1], size[0], 3), number % 200, np.uint8))
-    writer.release()
-    return path
-
-
 @given(st.integers(0, 5000), st.integers(1, 100))
-def test_samples_are_the_recipes_formula(decodable: int, frames: int) -> None:
-    indices = sample_indices(decodable, frames)
+def test_samples_are_the_recipes_formula(decodable: int, asked: int) -> None:
+    indices = sample_indices(decodable, asked)
     if decodable == 0:
         assert indices == []
         return
-    assert indices == np.unique(np.linspace(0, decodable - 1, frames, dtype=int)).tolist()
+    assert indices == np.unique(np.linspace(0, decodable - 1, asked, dtype=int)).tolist()
     assert indices[0] == 0
-    assert len(indices) == min(decodable, frames) or decodable > frames
+    assert len(indices) == min(decodable, asked) or decodable > asked
 
 
 @given(st.integers(0, 300))
@@ -67,9 +60,9 @@ def test_fewer_frames_are_the_beginning_of_the_visiting_order() -> None:
 def test_one_pass_gives_the_frames_that_were_written(tmp_path: Path) -> None:
     video = Video(make_video(tmp_path / "v.avi", 90), LIMITS)
     wanted = sample_indices(90, 40)
-    frames = list(video.decode(wanted))
-    assert [frame.index for frame in frames] == wanted
-    for frame in frames:
+    found = list(video.decode(wanted))
+    assert [frame.index for frame in found] == wanted
+    for frame in found:
         assert abs(int(frame.pixels.mean()) - frame.index) <= 2
         assert frame.time == pytest.approx(frame.index / 25, abs=1e-3)
 
@@ -82,6 +75,29 @@ def test_the_first_pass_counts_and_frames_beyond_the_end_are_passed_over(tmp_pat
     assert (video.frames, video.counted) == (12, True)
     assert [frame.index for frame in video.decode([3, 11])] == [3, 11]
     assert video.count() == 12
+
+
+def test_packets_that_do_not_decode_are_passed_over_and_counted(tmp_path: Path) -> None:
+    whole = Video(make_video(tmp_path / "v.avi", 201), LIMITS)
+    expected = [frame.pixels for frame in whole.decode(range(201)) if frame.index != 5]
+    video = Video(damage(tmp_path / "v.avi", range(5, 6)), LIMITS)
+    found = list(video.decode(range(201)))
+    assert (video.frames, video.lost, whole.lost) == (200, 1, 0)
+    assert [frame.index for frame in found] == list(range(200))
+    for frame, pixels in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(frame.pixels, pixels)
+    assert [frame.index for frame in video.decode([4, 5, 199])] == [4, 5, 199]
+
+
+def test_going_on_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = damage(make_video(tmp_path / "v.avi", 90), range(10, 40))
+    monkeypatch.setattr(frames, "RETRIES", 30)
+    assert Video(path, LIMITS).count() == 60
+    monkeypatch.setattr(frames, "RETRIES", 29)
+    assert Video(path, LIMITS).count() == 10
+    monkeypatch.setattr(frames, "RETRIES", 30)
+    with pytest.raises(Unreadable, match="more than 80 frames"):
+        Video(path, Limits(frames=80)).count()
 
 
 @pytest.mark.parametrize("name", ["pan.mp4", "twelve_frames.mp4", "motion_jpeg.avi"])

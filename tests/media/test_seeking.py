@@ -77,12 +77,19 @@ def refuse(self: Video, wanted: list[int]) -> list[Frame]:
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "options"),
+    ("name", "codec", "options", "dropped"),
     [
-        ("long-groups.mp4", "libx264", {"g": "250"}),
-        ("short-groups.mp4", "libx264", {"g": "30"}),
-        ("open-groups.mkv", "libx264", {"g": "60", "x264-params": "open-gop=1:bframes=5"}),
-        ("mpeg4.avi", "mpeg4", {}),
+        ("short-groups.mp4", "libx264", {"g": "12"}, lambda number: False),
+        (
+            "open.mkv",
+            "libx264",
+            {"g": "24", "x264-params": "open-gop=1:bframes=5"},
+            lambda n: False,
+        ),
+        ("hevc.mp4", "libx265", {"x265-params": "keyint=20:log-level=none"}, lambda n: False),
+        ("one-missing.mp4", "libx264", {"g": "12"}, lambda number: number == 1500),
+        ("uneven.mp4", "libx264", {"g": "12"}, lambda number: number % 7 == 3),
+        ("pause.mkv", "libx264", {"g": "12"}, lambda number: 300 < number < 500),
     ],
 )
 def test_equals_one_pass_to_the_bit(
@@ -91,36 +98,66 @@ def test_equals_one_pass_to_the_bit(
     name: str,
     codec: str,
     options: dict[str, str],
+    dropped: Callable[[int], bool],
 ) -> None:
-    path = make_video(tmp_path / name, codec, options)
+    """However the frames are spaced in time, none is decoded that seeking passes over."""
+    path = make_video(tmp_path / name, codec, options, dropped)
     expected = one_pass(path)
+    count = Video(path, LIMITS).count()
     monkeypatch.setattr(Video, "decode", refuse)
     video = Video(path, LIMITS)
-    assert_equal(list(decode(video, sample_indices(FRAMES, WANTED))), expected)
-    assert (video.frames, video.counted, video.seekable) == (FRAMES, True, True)
-
-
-@pytest.mark.parametrize(
-    "dropped",
-    [lambda number: number % 7 == 3, lambda number: number == 1500],
-    ids=["every seventh", "one"],
-)
-def test_frames_unevenly_spaced_in_time_are_decoded_in_one_pass(
-    tmp_path: Path, dropped: Callable[[int], bool]
-) -> None:
-    """Where a number no longer says the time, the result is still that of the single pass."""
-    path = make_video(tmp_path / "v.mp4", options={"g": "30"}, dropped=dropped)
-    expected = one_pass(path)
-    video = Video(path, LIMITS)
-    found = list(decode(video, [frame.index for frame in expected]))
-    assert not video.seekable
-    assert_equal(found[-len(expected) :], expected)
+    video.frames = count  # which Matroska only estimates
+    assert_equal(list(decode(video, sample_indices(count, WANTED))), expected)
+    assert (video.frames, video.counted, video.seekable) == (count, True, True)
     _scan_equals(path, expected)
 
 
-def test_a_scan_that_seeks_sees_the_same(tmp_path: Path) -> None:
-    path = make_video(tmp_path / "v.mp4", options={"g": "30"})
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [("long-groups.mp4", "libx264", {"g": "250"}), ("mpeg4.avi", "mpeg4", {})],
+    ids=["does not pay", "cannot be checked"],
+)
+def test_other_videos_are_decoded_in_one_pass(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = make_video(tmp_path / name, codec, options)
+    video = Video(path, LIMITS)
+    found = list(decode(video, sample_indices(FRAMES, WANTED)))
+    assert not video.seekable
+    assert_equal(found, one_pass(path))
+
+
+@pytest.mark.parametrize(
+    ("reach", "value"), [(range(5), 255), (range(5, 9), 0)], ids=["head of a unit", "of a slice"]
+)
+def test_a_frame_lost_where_nobody_looks_is_noticed(
+    tmp_path: Path, reach: range, value: int
+) -> None:
+    """Every number behind it means another frame; so the video is decoded in one pass."""
+    path = make_video(tmp_path / "v.mp4", options={"g": "12"})
+    data = bytearray(path.read_bytes())
+    unit = _units(data)[700]
+    for place in reach:
+        data[unit + place] = value
+    path.write_bytes(data)
+    lost = Video(path, LIMITS)
+    assert lost.count() < FRAMES
+    assert lost.lost
+    video = Video(path, LIMITS)
+    list(decode(video, sample_indices(FRAMES, WANTED)))
+    assert not video.seekable
     _scan_equals(path, one_pass(path))
+
+
+def _units(data: bytes) -> list[int]:
+    """Where the units of an MP4 file's packets begin, at their lengths of four bytes."""
+    place, units = data.index(b"mdat") + 4, []
+    while place < len(data) and data[place : place + 4] != b"moov":
+        units.append(place)
+        place += 4 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] == b"moov":
+            break
+    return units
 
 
 def test_a_container_that_promises_too_many_frames(tmp_path: Path) -> None:
@@ -139,7 +176,7 @@ def test_the_clock_does_not_choose_the_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a damaged file, decoding and seeking may give other frames: never now these, now those."""
-    path = make_video(tmp_path / "v.mp4", options={"g": "30"})
+    path = make_video(tmp_path / "v.mp4", options={"g": "12"})
     data = bytearray(path.read_bytes())
     start = len(data) * 2 // 5
     data[start : start + 3000] = np.random.default_rng(0).bytes(3000)
@@ -174,7 +211,7 @@ def _scan_equals(path: Path, frames: list[Frame]) -> None:
 def test_near_frames_and_single_ones_are_not_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[int]
 ) -> None:
-    video = Video(make_video(tmp_path / "v.mp4", options={"g": "30"}), LIMITS)
+    video = Video(make_video(tmp_path / "v.mp4", options={"g": "12"}), LIMITS)
     monkeypatch.setattr(Video, "decode", refuse)
     with pytest.raises(AssertionError, match="a pass over the whole file"):
         list(decode(video, wanted))
