@@ -16,7 +16,8 @@ from dfsubmit.faces.cropping import crop_face
 from dfsubmit.faces.detection import Detection, FaceDetector
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.faces.tracking import Tracker
-from dfsubmit.media.frames import Frame, Unreadable, Video, read_image
+from dfsubmit.media.frames import Frame, Unreadable, Video
+from dfsubmit.media.images import read_image
 from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import sample_indices, visiting_order
 from dfsubmit.media.seeking import decode
@@ -102,6 +103,7 @@ class _Visit:
         self.scan.frames_asked = 1
         with _timed(self.scan, "decode"):
             frame = read_image(file.path, self.settings.limits)
+        self.scan.note = frame.note
         self.order = [frame.index]
         self._look(frame)
         self._finish()

@@ -1,7 +1,7 @@
-"""One file → upright RGB frames.
+"""One video → upright RGB frames.
 
-In: an image or video file and the numbers of the frames wanted. Out: `Frame`s, RGB uint8
-(height, width, 3), upright (EXIF orientation and rotation metadata applied).
+In: a video file and the numbers of the frames wanted. Out: `Frame`s, RGB uint8 (height, width, 3),
+upright: rotation and mirroring metadata applied.
 
 A video is decoded in one pass: every frame is grabbed, only wanted ones are converted. Seeking to
 each frame, as notebooks do, decodes most of the video once for every frame. Packets that do not
@@ -19,14 +19,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dfsubmit.media.mirror import mirror_axis
 from dfsubmit.media.selftest import check_opencv
 from dfsubmit.records import Limits, Pixels
-
-# Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
-_IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM")
-_STRIP_PIXELS = 2**18
 
 RETRIES = 1000
 """So many packets in a row may fail to decode. OpenCV does not tell a packet that fails from the
@@ -45,70 +41,22 @@ class Frame:
         index: its number in the file, from 0.
         time: seconds from the start of the file.
         pixels: RGB uint8 (height, width, 3).
+        note: damage that did not keep a picture from being read; else empty.
     """
 
     index: int
     time: float
     pixels: Pixels
+    note: str = ""
 
 
-def read_image(path: Path, limits: Limits) -> Frame:
-    """An image as its only frame.
-
-    Greyscale, palette, RGBA and CMYK become RGB (transparency is dropped, not blended); 16-bit
-    values are reduced to 8.
-
-    Raises:
-        Unreadable: it cannot be decoded, or is larger than the limits.
-        OSError: it cannot be opened.
+def check_size(width: float, height: float, limits: Limits) -> None:
     """
-    # Our own limit, below, names the file; Pillow's would only warn.
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with path.open("rb") as stream, Image.open(stream, formats=_IMAGE_FORMATS) as picture:
-            width, height = picture.size
-            _check_size(width, height, limits)
-            ImageOps.exif_transpose(picture, in_place=True)
-            return Frame(0, 0.0, _to_rgb(picture))
-    except UnidentifiedImageError as error:
-        raise Unreadable("not an image that can be decoded") from error
-    except (SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
-        # What Pillow's decoders raise on broken data, besides OSError.
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise Unreadable(str(error)) from error
-
-
-def _check_size(width: float, height: float, limits: Limits) -> None:
+    Raises:
+        Unreadable: a picture of so many pixels is larger than the limits.
+    """
     if width * height > limits.pixels:
         raise Unreadable(f"{width:.0f} x {height:.0f} pixels are over the limit of {limits.pixels}")
-
-
-def _to_rgb(picture: Image.Image) -> Pixels:
-    """RGB uint8 of a Pillow image of any mode.
-
-    By strips: whole, what lies between takes up to eight times the result's memory.
-    """
-    width, height = picture.size
-    rows = max(1, _STRIP_PIXELS // max(1, width))
-    strips = [(0, top, width, min(top + rows, height)) for top in range(0, height, rows)]
-    wide = picture.mode.startswith(("I", "F"))
-    # 16-bit values occupy 0 to 65535, whatever their maximum: 257 maps them onto 0 to 255.
-    most = np.max([np.max(picture.crop(strip)) for strip in strips]) if wide else 0
-    pixels = np.empty((height, width, 3), np.uint8)
-    for strip in strips:
-        part, target = picture.crop(strip), pixels[strip[1] : strip[3]]
-        if wide:
-            values = np.asarray(part, dtype=np.float64)
-            grey = np.clip(np.rint(values / 257 if most > 255 else values), 0, 255)
-            target[:] = grey.astype(np.uint8)[..., np.newaxis]
-        else:
-            if part.mode == "P" and "transparency" in part.info:
-                part = part.convert("RGBA")
-            target[:] = np.asarray(part.convert("RGB"))
-    return pixels
 
 
 class Video:
@@ -138,6 +86,7 @@ class Video:
         self.path = path
         self.limits = limits
         capture = self.open()
+        self._mirror = mirror_axis(path)
         try:
             count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
             fps = capture.get(cv2.CAP_PROP_FPS)
@@ -150,7 +99,7 @@ class Video:
         self.lost = 0
         self.fps = fps if math.isfinite(fps) and fps > 0 else 0.0
         self.seekable = 0 < self.frames <= limits.frames and self.fps > 0
-        _check_size(width, height, limits)
+        check_size(width, height, limits)
         self.frame_bytes = max(1, int(width * height * 3))
 
     def open(self) -> cv2.VideoCapture:
@@ -165,6 +114,7 @@ class Video:
         if not capture.isOpened():
             capture.release()
             raise Unreadable("not a video that can be decoded")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 does not rotate unless asked
         return capture
 
     def decode(self, wanted: Collection[int]) -> Iterator[Frame]:
@@ -213,8 +163,11 @@ class Video:
         if not decoded or pixels is None or not pixels.size:
             return None
         # A stream may grow behind a header that the limits let pass.
-        _check_size(pixels.shape[1], pixels.shape[0], self.limits)
-        return Frame(index, self._time(capture, index), _bgr_to_rgb(pixels))
+        check_size(pixels.shape[1], pixels.shape[0], self.limits)
+        upright = _bgr_to_rgb(pixels)
+        if self._mirror is not None:
+            upright = np.ascontiguousarray(np.flip(upright, self._mirror))
+        return Frame(index, self._time(capture, index), upright)
 
     def count(self) -> int:
         """The number of frames that decode: a pass without converting any."""

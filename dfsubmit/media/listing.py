@@ -16,7 +16,9 @@ from pathlib import Path
 from dfsubmit.errors import UsageError
 from dfsubmit.records import Kind, MediaFile
 
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .gif .ppm .pgm".split())
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .gif .ppm .pgm .avif".split()
+)
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ts .mts .m2ts .3gp .ogv .h264 .264 "
     ".hevc .265 .mjpeg .mjpg".split()
@@ -34,8 +36,11 @@ _VIDEO_HEADS = re.compile(
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11|G.{187}G",  # ASF (WMV), MPEG-TS
     re.DOTALL,
 )
-# Still pictures in an MP4-like container: Pillow and OpenCV read none of them here.
+# Still pictures in an MP4-like container. Pillow reads AVIF; nothing here reads the others.
 _STILL_BRANDS = frozenset((b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx "))
+_AVIF = re.compile(rb".{4}ftyp(?:.{4})*?avi[fs]", re.DOTALL)
+# JPEGs one after the other, without a container: only the name tells them from a picture.
+_MJPEG_SUFFIXES = frozenset((".mjpeg", ".mjpg"))
 
 
 def list_media(folder: str | os.PathLike[str]) -> list[MediaFile]:
@@ -89,13 +94,16 @@ def sniff(path: Path) -> Kind:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path.name} is not a regular file")
         head = stream.read(HEAD_BYTES)
+    suffix = path.suffix.lower()
     if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
-        return Kind.OTHER
+        brands = head[: int.from_bytes(head[:4], "big")]
+        return Kind.IMAGE if _AVIF.match(brands) else Kind.OTHER
+    if suffix in _MJPEG_SUFFIXES:
+        return Kind.VIDEO
     if _IMAGE_HEADS.match(head):
         return Kind.IMAGE
     if _VIDEO_HEADS.match(head):
         return Kind.VIDEO
-    suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return Kind.IMAGE
     return Kind.VIDEO if suffix in VIDEO_SUFFIXES else Kind.OTHER

@@ -10,7 +10,8 @@ from PIL import Image
 
 from dfsubmit.errors import NotInstalled
 from dfsubmit.evaluation.stress.degrade import VARIANTS, Variant, degrade_file, degrade_pixels
-from dfsubmit.media.frames import Unreadable, Video, read_image
+from dfsubmit.media.frames import Unreadable, Video
+from dfsubmit.media.images import read_image
 from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import sample_indices
 from dfsubmit.records import Kind, Limits, Pixels

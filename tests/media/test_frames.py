@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfsubmit.media import frames
-from dfsubmit.media.frames import Unreadable, Video, read_image
+from dfsubmit.media.frames import Unreadable, Video
+from dfsubmit.media.images import read_image
 from dfsubmit.media.sampling import coarse_to_fine, sample_indices, visiting_order
 from dfsubmit.records import Limits
 

@@ -128,7 +128,7 @@ def degrade_pixels(pixels: Pixels, variant: Variant, random: np.random.Generator
 def _degraded_image(source: Path, variant: Variant, random: np.random.Generator) -> bytes:
     from PIL import Image
 
-    from dfsubmit.media.frames import read_image
+    from dfsubmit.media.images import read_image
 
     frame = read_image(source, Limits())
     if variant.kind == "jpeg":
