@@ -6,6 +6,7 @@ In: an image file, whole or a little damaged. Out: a `Frame`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 from pathlib import Path
@@ -25,6 +26,7 @@ with contextlib.suppress(ImportError):  # before Pillow 11.3
 
     _IMAGE_FORMATS.append(AvifImagePlugin.AvifImageFile.format)
 _STRIP_PIXELS = 2**18
+_MENDED_PIXELS = 25_000_000  # several such pictures lie in memory
 
 MADE_UP = 0.05
 """The largest share of a picture that may be missing at its end."""
@@ -58,6 +60,7 @@ def read_image(path: Path, limits: Limits) -> Frame:
 
 def _mended(data: bytes, limits: Limits) -> Frame | None:
     """A damaged picture of which all but a little is there; None for any other."""
+    limits = dataclasses.replace(limits, pixels=min(limits.pixels, _MENDED_PIXELS))
     versions, note = mend(data)
     try:
         pictures = [_decode_image(io.BytesIO(version), limits) for version in versions]

@@ -1,10 +1,12 @@
-"""Sampling and decoding: which frames, in which order, equal to what seeking gives."""
+"""Sampling and decoding of videos: which frames, in which order, equal to what seeking gives."""
 
 from __future__ import annotations
 
 import os
-import tracemalloc
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,9 +18,9 @@ from PIL import Image
 
 from dfsubmit.media import frames
 from dfsubmit.media.frames import Unreadable, Video
-from dfsubmit.media.images import read_image
+from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import coarse_to_fine, sample_indices, visiting_order
-from dfsubmit.records import Limits
+from dfsubmit.records import Kind, Limits
 
 LIMITS = Limits()
 
@@ -119,9 +121,6 @@ def test_limits_on_frames_and_pixels_are_named(tmp_path: Path) -> None:
         Video(path, Limits(frames=10)).count()
     with pytest.raises(Unreadable, match="pixels are over the limit"):
         Video(path, Limits(pixels=100))
-    Image.new("RGB", (50, 50)).save(tmp_path / "p.png")
-    with pytest.raises(Unreadable, match="pixels are over the limit"):
-        read_image(tmp_path / "p.png", Limits(pixels=100))
 
 
 def test_a_name_that_is_not_utf8_or_looks_like_a_protocol_opens(tmp_path: Path) -> None:
@@ -142,86 +141,39 @@ def test_what_is_no_video_is_unreadable(tmp_path: Path, content: bytes) -> None:
         Video(tmp_path / "v.mp4", LIMITS)
 
 
-def colours() -> np.ndarray:
-    picture = np.zeros((20, 30, 3), np.uint8)
-    picture[:, :10], picture[:, 10:20], picture[:, 20:] = (
-        (200, 30, 30),
-        (30, 200, 30),
-        (30, 30, 200),
-    )
-    return picture
+@pytest.mark.parametrize(
+    ("matrix", "turn"),
+    [
+        ((-1, 0, 0, 1), lambda upright: upright[:, ::-1]),
+        ((1, 0, 0, -1), lambda upright: upright[::-1]),
+        ((-1, 0, 0, -1), lambda upright: upright[::-1, ::-1]),
+        ((0, 1, -1, 0), lambda upright: np.rot90(upright, -1)),
+        ((0, -1, 1, 0), np.rot90),
+        ((0, 1, 1, 0), lambda upright: upright.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda upright: np.rot90(upright, 2).transpose(1, 0, 2)),
+    ],
+)
+def test_rotation_and_mirroring_are_honoured(
+    samples: Path, tmp_path: Path, matrix: tuple[int, ...], turn: Callable[[Any], Any]
+) -> None:
+    """The display matrix of the track, as `mirror.py` describes it."""
+    data = bytearray((samples / "pan.mp4").read_bytes())
+    (stored,) = Video(samples / "pan.mp4", LIMITS).decode([3])
+    place = data.index(b"tkhd") + 4 + 40
+    a, b, c, d = (number << 16 for number in matrix)
+    data[place : place + 20] = struct.pack(">5i", a, b, 0, c, d)
+    (tmp_path / "v.mp4").write_bytes(data)
+    (shown,) = Video(tmp_path / "v.mp4", LIMITS).decode([3])
+    np.testing.assert_array_equal(shown.pixels, turn(stored.pixels))
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "LA", "1", "I;16"])
-@pytest.mark.parametrize("suffix", ["png", "tiff", "JPG"])
-def test_pictures_of_every_mode_become_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
-    picture = Image.fromarray(colours())
-    if mode == "I;16":
-        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
-        picture = Image.fromarray(grey)
-    else:
-        picture = picture.convert(mode)
-    path = tmp_path / f"p.{suffix}"
-    try:
-        picture.save(path)
-    except (OSError, KeyError):
-        pytest.skip(f"{suffix} does not store {mode}")
-    frame = read_image(path, LIMITS)
-    assert frame.pixels.shape == (20, 30, 3)
-    assert frame.pixels.dtype == np.uint8
-    if mode in ("L", "LA", "I;16"):
-        expected = np.asarray(Image.fromarray(colours()).convert("L"), dtype=int)
-        assert np.abs(frame.pixels[:, :, 0].astype(int) - expected).max() <= 12
-    elif mode in ("P", "RGBA", "CMYK"):
-        error = np.abs(frame.pixels.astype(int) - colours().astype(int)).mean()
-        assert error < 25
-
-
-@pytest.mark.parametrize("mode", ["RGB", "P", "I;16", "F"])
-def test_a_picture_takes_little_more_memory_than_its_pixels(tmp_path: Path, mode: str) -> None:
-    if mode == "I;16":
-        picture = Image.fromarray(np.full((3000, 2000), 30_000, np.uint16))
-    else:
-        picture = Image.new(mode, (2000, 3000), 7)
-    path = tmp_path / "p.tiff"
-    picture.save(path)
-    tracemalloc.start()  # of NumPy's arrays and of bytes; not of Pillow's own image
-    try:
-        size = read_image(path, LIMITS).pixels.nbytes
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert size == 18_000_000
-    assert peak < 2.5 * size
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int) -> None:
-    upright = Image.fromarray(np.kron(colours(), np.ones((4, 4, 1), np.uint8)))
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored.save(tmp_path / "p.png", exif=exif)
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "p.png", LIMITS).pixels, np.asarray(upright)
-    )
-
-
-def test_broken_pictures_are_unreadable(tmp_path: Path) -> None:
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (99, 99, 3), np.uint8)).save(
-        tmp_path / "p.jpg"
-    )
-    whole = (tmp_path / "p.jpg").read_bytes()
-    for content in (b"", whole[: len(whole) // 3], b"\xff\xd8\xff" + b"x" * 50):
-        (tmp_path / "p.jpg").write_bytes(content)
-        with pytest.raises(Unreadable):
-            read_image(tmp_path / "p.jpg", LIMITS)
+def test_raw_motion_jpeg_is_a_video(tmp_path: Path) -> None:
+    pictures = []
+    for brightness in (20, 120, 220):
+        Image.new("RGB", (64, 48), (brightness,) * 3).save(tmp_path / "p.jpg")
+        pictures.append((tmp_path / "p.jpg").read_bytes())
+    path = tmp_path / "v.mjpeg"
+    path.write_bytes(b"".join(pictures))
+    assert sniff(path) is Kind.VIDEO
+    means = [frame.pixels.mean() for frame in Video(path, LIMITS).decode(range(3))]
+    assert means == pytest.approx([20, 120, 220], abs=2)
