@@ -69,6 +69,7 @@ class Reference:
             total += 1
         # Opened anew: OpenCV does not seek back into a video of one frame once it has ended.
         capture = cv2.VideoCapture(str(path))
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off in OpenCV 4.11 alone
         frames = []
         for index in np.unique(np.linspace(0, total - 1, number, dtype=int)) if total else []:
             capture.set(cv2.CAP_PROP_POS_FRAMES, int(index))

@@ -29,7 +29,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WHOLE_FRAMES = Recipe(name="whole", frames=4, detector="none")
 QUICK = Recipe(name="quick", frames=4, upsampling=0)
 NOBODY = 65534
-QUICK_FAULTS = ("media", "kills", "disk", "streams", "hangs", "bombs", "ledgers", "daemons")
+QUICK_FAULTS = (
+    "media",
+    "decoding",
+    "kills",
+    "disk",
+    "streams",
+    "hangs",
+    "bombs",
+    "ledgers",
+    "daemons",
+)
 
 
 def score(model: Path, data: Path, output: Path, **changes: Any) -> RunSummary:

@@ -5,6 +5,7 @@ In: an RGB uint8 frame (height, width, 3). Out: the face's box and the detector'
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,8 @@ from dfsubmit.records import Box, Pixels
 LONGEST = 16
 """A picture is searched at no more than so many times the recipe's detection width in height: each
 thousand rows of 640 pixels take dlib 24 MB."""
+REMEMBERED = 256
+"""So many pictures' faces are kept, those of a few files."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class FaceDetector:
     """dlib's HOG frontal face detector (or none), with a recipe's settings.
 
     One object per process: dlib's detector is slow to build, and two threads that share one get
-    wrong boxes.
+    wrong boxes. A picture that comes again, because a file turned out to need another pass, is not
+    searched again: most of a scan's time is spent in here.
 
     Raises:
         NotInstalled: the recipe needs dlib and it cannot be imported.
@@ -39,6 +43,7 @@ class FaceDetector:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._known: dict[tuple[bytes, tuple[int, ...], float], Detection | None] = {}
         if recipe.detector == "dlib-hog":
             self._detector = load_dlib().get_frontal_face_detector()
 
@@ -51,7 +56,12 @@ class FaceDetector:
         if self.recipe.detector == "none":
             return Detection((0, 0, width, height), 1.0)
         small, scale = self.detection_image(frame)
-        return self.search(small, scale, self.recipe.upsampling)
+        key = (hashlib.sha256(np.ascontiguousarray(small)).digest(), small.shape, scale)
+        if key not in self._known:
+            while len(self._known) >= REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self.search(small, scale, self.recipe.upsampling)
+        return self._known[key]
 
     def detection_image(self, frame: Pixels) -> tuple[Pixels, float]:
         """The frame as the detector sees it, and its scale (1.0 where it was not reduced)."""

@@ -45,11 +45,11 @@ class Packets:
     def start(self, index: int) -> int:
         """The key frame at which decoding begins for this frame.
 
-        Two before the last that OpenCV could begin at: decoders fill the holes of a damaged picture
-        from those before it, also in a key frame, so they have to be there.
+        The one before the last that OpenCV could begin at: decoders fill the holes of a damaged
+        picture from the one before it, also in a key frame, so that has to be there.
         """
         before = bisect_right(self.keys, index - AHEAD)
-        return self.keys[before - 3] if before > 2 else 0
+        return self.keys[before - 2] if before > 1 else 0
 
 
 def read_packets(video: Video) -> Packets | None:

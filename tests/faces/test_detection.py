@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dfsubmit.faces.cropping import crop_face, square_edges
-from dfsubmit.faces.detection import FaceDetector
+from dfsubmit.faces.detection import REMEMBERED, Detection, FaceDetector
 from dfsubmit.recipe import BUILT_IN, Recipe
-from dfsubmit.records import Box
+from dfsubmit.records import Box, Pixels
 
 BASELINE = BUILT_IN["organiser-baseline"]
 
@@ -47,6 +49,30 @@ def test_the_face_of_a_photograph_is_found(photograph: np.ndarray) -> None:
     assert left < 222 < right
     assert top < 110 < bottom
     assert detection.score > 0
+
+
+def test_a_picture_that_comes_again_is_not_searched_again(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = FaceDetector(Recipe(detection_width=160, upsampling=0))
+    search, searched = detector.search, []
+
+    def counting(image: Pixels, *more: Any) -> Detection | None:
+        searched.append(image.shape)
+        return search(image, *more)
+
+    monkeypatch.setattr(detector, "search", counting)
+    other = photograph.copy()
+    other[::2] = 255 - other[::2]
+    turned = photograph.swapaxes(0, 1)  # the same bytes in memory, another picture
+    pictures = (photograph, other, turned, photograph[:, :100])
+    first = [detector.largest(picture) for picture in pictures]
+    assert [detector.largest(picture.copy()) for picture in pictures] == first
+    assert len(searched) == len(pictures)
+    for number in range(REMEMBERED):
+        detector.largest(np.full((8, 8, 3), number % 256, np.uint8))
+    assert detector.largest(photograph) == first[0]
+    assert searched[-1] == searched[0]
 
 
 def test_the_largest_of_two_faces_wins(photograph: np.ndarray) -> None:

@@ -20,6 +20,7 @@ import streams
 from bombs import QUICK, bombs
 from clock import short_clocks
 from daemons import escaping_daemons
+from decoding import decoded_clips
 from disk import full_disks
 from hangs import hanging_runs
 from kills import killed_runs
@@ -30,14 +31,26 @@ from streams import failing_streams
 
 from dfsubmit.console import table
 
-PARTS = ("media", "kills", "disk", "clock", "streams", "hangs", "bombs", "ledgers", "daemons")
+PARTS = (
+    "media",
+    "decoding",
+    "kills",
+    "disk",
+    "clock",
+    "streams",
+    "hangs",
+    "bombs",
+    "ledgers",
+    "daemons",
+)
 
 
 def main() -> int:
     arguments = _arguments()
-    size = (60, 6) if arguments.short else (1000, 50)
+    size = (60, 6, 12) if arguments.short else (1000, 50, 250)
     parts: dict[str, Callable[[Path], Tally]] = {
         "media": partial(damaged_media, cases=arguments.media or size[0], seed=arguments.seed),
+        "decoding": partial(decoded_clips, cases=size[2], seed=arguments.seed),
         "kills": partial(killed_runs, cases=arguments.kills or size[1], seed=arguments.seed),
         "disk": full_disks,
         "clock": short_clocks,
