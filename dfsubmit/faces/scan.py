@@ -126,7 +126,8 @@ class _Visit:
             self._look(frame)
         self.scan.frames_lost = video.lost
         if video.lost:
-            self.scan.note = f"{video.lost} frames could not be decoded"
+            total = video.frames + video.lost
+            self.scan.note = f"{video.lost} of {total} frames could not be decoded"
         self._finish()
 
     def _frames(self, video: Video, keep: int | None) -> Iterator[Frame]:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 UPSIDE_DOWN, LEFT_TO_RIGHT = 0, 1
 """Axes of the pixels, as `numpy.flip` takes them."""
 
+_MOST_BOXES = 10_000  # before it, in a file
 _LARGEST = 64 * 2**20  # of a moov box; those of films of hours are smaller
 
 
@@ -47,7 +48,9 @@ def _moov(stream: BinaryIO) -> bytes:
     """What the file's moov box holds; empty where there is none."""
     end = stream.seek(0, 2)
     place = 0
-    while place + 8 <= end:
+    for _ in range(_MOST_BOXES):
+        if place + 8 > end:
+            break
         stream.seek(place)
         head = stream.read(16)
         size, kind = struct.unpack(">I4s", head[:8])

@@ -125,7 +125,7 @@ def test_lost_frames_are_noted(tmp_path: Path) -> None:
     path = damage(make_video(tmp_path / "v.avi", 60), range(5, 8))
     result, _ = scan(Scanner(ScanSettings(Recipe(detector="none"))), path)
     assert (result.status, result.frames_decoded, result.frames_lost) == (Status.OK, 40, 3)
-    assert result.note == "3 frames could not be decoded"
+    assert result.note == "3 of 60 frames could not be decoded"
 
 
 def test_a_short_video_uses_each_frame_once(samples: Path) -> None:

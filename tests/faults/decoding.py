@@ -53,14 +53,14 @@ CODECS: dict[str, tuple[str, str, bool]] = {
     "wmv1": ("wmv1", "wmv avi", False),
     "wmv2": ("wmv2", "wmv avi", False),
     "flv1": ("flv", "flv", False),
-    "h263p": ("h263p", "avi 3gp", False),
+    "h263p": ("h263p", "avi", False),
     "mjpeg": ("mjpeg -q:v 2 -pix_fmt yuvj420p", "avi mov mkv mjpeg", False),
     "vp8": ("libvpx -deadline realtime -cpu-used 8", "webm mkv", False),
     "vp9": ("libvpx-vp9 -deadline realtime -cpu-used 8", "webm mkv mp4", False),
     "theora": ("libtheora", "ogv mkv", False),
     "prores": ("prores_ks", "mov mkv", False),
     "prores-i": (f"prores_ks {_INTERLACED}", "mov mkv", True),
-    "dnxhd": ("dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p", "mov mkv", False),
+    "dnxhd": ("dnxhd -s 256x128 -profile:v dnxhr_sq -pix_fmt yuv422p", "mov mkv", False),
     "ffv1": ("ffv1", "avi mkv", False),
     "huffyuv": ("huffyuv", "avi mkv", False),
     "ffvhuff-i": ("ffvhuff -flags +ildct", "avi mkv", True),
@@ -99,8 +99,10 @@ def clips(cases: int) -> list[Clip]:
         for suffix in suffixes.split()[number : number + 1]
     ]
     step = max(1, len(CODECS) // cases)
-    whole = pairs[::step][: cases * 2 // 3]
-    damaged = [replace(pair, damage=seed) for seed in range(99) for pair in pairs[:: max(step, 2)]]
+    whole = pairs[step // 2 :: step][: cases * 2 // 3]
+    damaged = [
+        replace(pair, damage=seed) for seed in range(99) for pair in pairs[step // 2 :: step]
+    ]
     return whole + damaged[: cases - len(whole)]
 
 
