@@ -57,11 +57,11 @@ def _failures(summary: RunSummary) -> Iterator[str]:
 
 
 def _damaged(summary: RunSummary) -> Iterator[str]:
-    """The files that were scored although something of them is lost, the first of them by name."""
-    noted = [item for item in summary.results if item.status is Status.OK and item.note]
+    """The files that were read although something of them is lost, the first of them by name."""
+    noted = [item for item in summary.results if item.note]
     lines = [f"    {item.filename}: {item.note}" for item in noted]
     if lines:
-        yield f"  {len(lines)} scored although damaged"
+        yield f"  {len(lines)} read although damaged"
         yield first_few(lines, _SHOWN, "\n", "    … and {} more: see the .scores.jsonl file")
 
 

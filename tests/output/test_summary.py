@@ -56,12 +56,12 @@ def test_files_are_counted_by_status_and_label(
     ]
 
 
-def test_damage_that_files_were_scored_in_spite_of_is_named(
+def test_damage_that_files_were_read_in_spite_of_is_named(
     text: Callable[..., str], make_result: Callable[..., FileResult]
 ) -> None:
     whole, damaged = make_result("a", 0.9), make_result("b", 0.9, frames_lost=3, note="3 frames …")
     lines = text([whole, damaged]).splitlines()
-    assert lines.index("    b: 3 frames …") == lines.index("  1 scored although damaged") + 1
+    assert lines.index("    b: 3 frames …") == lines.index("  1 read although damaged") + 1
     assert "damaged" not in text([whole])
 
 
