@@ -56,7 +56,7 @@ class FaceDetector:
         if self.recipe.detector == "none":
             return Detection((0, 0, width, height), 1.0)
         small, scale = self.detection_image(frame)
-        key = (hashlib.sha256(np.ascontiguousarray(small)).digest(), small.shape, scale)
+        key = (hashlib.sha256(small.tobytes()).digest(), small.shape, scale)
         if key not in self._known:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)))

@@ -14,7 +14,7 @@ from unittest.mock import ANY
 import pytest
 from entries import NOON, call, entry
 
-from dfsubmit.bundle.submit import ledger
+from dfsubmit.bundle.submit import ledger, overview
 from dfsubmit.errors import DfsubmitError, UsageError
 
 
@@ -176,7 +176,7 @@ def test_gains_are_against_the_best_before_and_leave_trials_out() -> None:
         entry("c", NOON + timedelta(minutes=3)),
         entry("d", NOON + timedelta(minutes=4), score=0.56),
     ]
-    gains = ledger.gains(entries)
+    gains = overview.gains(entries)
     assert set(gains) == {"b", "d"}
     assert gains["b"] == pytest.approx(-0.27)
     assert gains["d"] == pytest.approx(0.01)
@@ -203,20 +203,20 @@ def test_three_a_korean_day_and_not_a_fourth() -> None:
     # 14:30 UTC is 23:30 in Korea: half an hour before the day ends there.
     late = datetime.fromisoformat("2025-10-01T14:30:00+00:00")
     entries = [entry(str(number), late - timedelta(hours=number)) for number in (1, 2, 3)]
-    (warning,) = ledger.quota_warnings(entries, late)
+    (warning,) = overview.quota_warnings(entries, late)
     assert "3 submissions went out today" in warning
-    assert ledger.quota_warnings(entries, late + timedelta(minutes=31)) == []
+    assert overview.quota_warnings(entries, late + timedelta(minutes=31)) == []
 
 
 def test_refused_and_trial_submissions_use_up_nothing() -> None:
     entries = [entry(str(number), accepted=False) for number in range(3)]
     entries += [entry("t", trial=True)]
-    assert ledger.quota_warnings(entries, NOON + timedelta(minutes=1)) == []
+    assert overview.quota_warnings(entries, NOON + timedelta(minutes=1)) == []
 
 
 def test_thirty_minutes_after_the_last_result_was_seen() -> None:
     sent = entry("EXP-001", NOON - timedelta(hours=2))
-    assert ledger.quota_warnings([sent], NOON) == []
+    assert overview.quota_warnings([sent], NOON) == []
     sent.scored = (NOON - timedelta(minutes=10)).isoformat()
-    (warning,) = ledger.quota_warnings([sent], NOON)
+    (warning,) = overview.quota_warnings([sent], NOON)
     assert "wait 20 min" in warning

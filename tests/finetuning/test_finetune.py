@@ -250,19 +250,8 @@ def test_a_killed_and_resumed_run_ends_equal(faces: Path, tmp_path: Path) -> Non
 
 def test_two_processes_through_torchrun(faces: Path, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    options = [
-        *TINY,
-        "--device",
-        "cpu",
-        "--epochs",
-        2,
-        "--batch-size",
-        4,
-        "--workers",
-        0,
-        "--ema",
-        0.9,
-    ]
+    options = [*TINY, "--device", "cpu", "--workers", 0, "--ema", 0.9]
+    options += ["--epochs", 2, "--batch-size", 4]
     output = finish(
         start("finetune", faces, "--output", tmp_path / "m", *options, launcher=launcher)
     )

@@ -136,7 +136,7 @@ def test_a_frame_lost_where_nobody_looks_is_noticed(
     """Every number behind it means another frame; so the video is decoded in one pass."""
     path = make_video(tmp_path / "v.mp4", options={"g": "12"})
     data = bytearray(path.read_bytes())
-    unit = _units(data)[700]
+    unit = _units(bytes(data))[700]
     for place in reach:
         data[unit + place] = value
     path.write_bytes(data)

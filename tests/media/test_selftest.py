@@ -39,7 +39,7 @@ class StaleCapture:
 @pytest.fixture
 def stale(monkeypatch: pytest.MonkeyPatch) -> None:
     selftest.check_opencv.cache_clear()
-    monkeypatch.setattr(selftest.cv2, "VideoCapture", StaleCapture)
+    monkeypatch.setattr(cv2, "VideoCapture", StaleCapture)
 
 
 def test_this_opencv_is_fit_or_named() -> None:

@@ -24,8 +24,7 @@ class FakeLoader:
     """Loads any folder; refuses those whose weights are the word "damaged"."""
 
     def __init__(self, model: FakeModel, rank: int = 10) -> None:
-        self.model = model
-        self.answer = rank
+        self.model, self.answer = model, rank
         self.requests: list[LoadRequest] = []
 
     def rank(self, request: LoadRequest) -> int:
@@ -78,8 +77,7 @@ MINE = Recipe(name="mine", frames=12, margin=0.2)
 
 
 def choose(plugins: Plugins, model: Path, **options: Any) -> ChosenModel:
-    options.setdefault("fallback", None)
-    return choose_model(RunOptions(model, **options), plugins)
+    return choose_model(RunOptions(model, **{"fallback": None, **options}), plugins)
 
 
 def test_the_models_own_recipe_is_obeyed_without_a_word(
@@ -298,6 +296,5 @@ def test_the_request_carries_what_was_asked_for(
         device="cpu", precision="bf16", calibration=str(tmp_path),
     )  # fmt: skip
     (request,) = loader.requests
-    asked = (request.device, request.precision, request.faces)
-    assert asked == ("cpu", "bf16", tmp_path)
+    assert (request.device, request.precision, request.faces) == ("cpu", "bf16", tmp_path)
     assert request.id2label == {0: "Real", 1: "Fake"}

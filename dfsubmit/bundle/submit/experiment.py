@@ -12,7 +12,7 @@ from typing import Any
 
 from dfsubmit.bundle.markdown import demoted, inline
 from dfsubmit.bundle.rehearse import report
-from dfsubmit.bundle.submit import ledger
+from dfsubmit.bundle.submit import ledger, overview
 from dfsubmit.bundle.submit.evidence import read_json
 from dfsubmit.bundle.submit.ledger import Entry
 from dfsubmit.errors import UsageError
@@ -29,7 +29,7 @@ def experiment_report(entry: Entry, entries: list[Entry]) -> str:
     recipe = [f"- {inline(key)}: {inline(value)}" for key, value in entry.recipe.items()]
     sections = [
         f"# {inline(entry.id)}: {inline(entry.model_name)}",
-        "\n".join(_summary(entry, ledger.gains(entries))),
+        "\n".join(_summary(entry, overview.gains(entries))),
         "## Recipe\n\n" + "\n".join(recipe),
         "## Rehearsal\n\n" + _kept(folder / "rehearsal.json", _rehearsal, "Not rehearsed."),
         "## Comparison of aggregators\n\n" + _kept(folder / "comparison.json", _comparison),

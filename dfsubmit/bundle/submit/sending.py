@@ -17,7 +17,7 @@ from typing import Any
 from dfsubmit.bundle import checks
 from dfsubmit.bundle.manifest import MANIFEST_FILE, Manifest, bundle_hash, read_manifest
 from dfsubmit.bundle.rehearse import report
-from dfsubmit.bundle.submit import client, ledger
+from dfsubmit.bundle.submit import client, ledger, overview
 from dfsubmit.bundle.submit.evidence import Evidence, expectations, read_json
 from dfsubmit.bundle.submit.ledger import Entry
 from dfsubmit.bundle.upload import uploaded
@@ -114,7 +114,7 @@ def plan(
         )
     entries = ledger.read()
     now = now or datetime.now(ledger.KOREA)
-    warnings = [] if trial else ledger.damage() + ledger.quota_warnings(entries, now)
+    warnings = [] if trial else ledger.damage() + overview.quota_warnings(entries, now)
     if doubt:
         warnings.insert(0, f"the bundle {doubt}")
     return Plan(

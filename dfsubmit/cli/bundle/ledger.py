@@ -21,14 +21,14 @@ def command(context: click.Context, as_json: bool) -> None:
         return
     from datetime import datetime
 
-    from dfsubmit.bundle.submit import ledger
+    from dfsubmit.bundle.submit import ledger, overview
 
     entries = ledger.read()
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(entry) for entry in reversed(entries)], indent=2))
         return
-    click.echo(ledger.table(entries) if entries else "nothing was submitted yet")
-    warnings = ledger.damage() + ledger.quota_warnings(entries, datetime.now(ledger.KOREA))
+    click.echo(overview.table(entries) if entries else "nothing was submitted yet")
+    warnings = ledger.damage() + overview.quota_warnings(entries, datetime.now(ledger.KOREA))
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
 
@@ -39,10 +39,10 @@ def command(context: click.Context, as_json: bool) -> None:
 @debug_option
 def score(entry_id: str, value: float) -> None:
     """Enter the leaderboard's SCORE (macro F1, 0 to 1) of the submission ID."""
-    from dfsubmit.bundle.submit import ledger
+    from dfsubmit.bundle.submit import ledger, overview
 
     entry = ledger.record_score(entry_id, value)
-    change = ledger.gains(ledger.read()).get(entry_id)
+    change = overview.gains(ledger.read()).get(entry_id)
     against = f" ({change:+.4f} against the best before it)" if change is not None else ""
     click.echo(f"{entry.id}: {value:.4f}{against}")
 
