@@ -3,7 +3,7 @@
     python -m benchmarks.forecasts [--sets 1000]
 
 Draws labelled files and a hidden set of 1,500 from the same rates of true and false positives, and
-asks `forecast`, as `evaluate --hidden` and `rehearse` do. Prints the table of docs/validation.md,
+asks `forecast`, as `evaluate --hidden` and `rehearse` do. Writes the table of docs/validation.md,
 and exits with 1 where the interval at the same share of fakes holds the hidden figure in less than
 90 % of sets, or where the table by shares is off by more than 0.02 on average (60 files or more).
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.pages import replace
 from dfsubmit.console import progress_bar
 from dfsubmit.evaluation.forecast import SHARES, forecast
 from dfsubmit.evaluation.reports.tables import markdown_table
@@ -101,7 +102,7 @@ def held(case: Case, sets: int, seed: int) -> tuple[float, FloatArray, FloatArra
 
 
 def main() -> None:
-    """Simulate, print the table, and compare with the floors."""
+    """Simulate, write the table, and compare with the floors."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sets", type=int, default=1000)
     sets = parser.parse_args().sets
@@ -129,7 +130,9 @@ def main() -> None:
     shares = ", ".join(f"{share:.0%}" for share in SHARES)
     header = ["labelled", "fakes", "true, false positive rate", "hidden figure held"]
     header += [f"held at {shares} fakes", "largest mean error of the table"]
-    print(f"{sets} sets a line, {HIDDEN} hidden files.\n\n{markdown_table(header, rows)}")
+    text = f"{sets} sets a line, {HIDDEN} hidden files.\n\n{markdown_table(header, rows)}"
+    print(text)
+    replace("validation.md", "forecasts", text)
     for line in missed:
         print("below the floor:", line, file=sys.stderr)
     sys.exit(bool(missed))

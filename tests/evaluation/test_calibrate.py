@@ -131,7 +131,7 @@ def test_the_command_writes_the_decision_beside_the_model(tmp_path: Path, model:
 
 
 def test_a_gain_that_may_be_chance_is_written_only_by_force(tmp_path: Path, model: Path) -> None:
-    scores, labels = make_run(tmp_path, n=60)
+    scores, labels = make_run(tmp_path, meta={"model": {"sha256": open_model(model).sha256}})
     arguments = (scores, "--labels", labels, "--model", model)
     data = json.loads(invoke(*arguments, "--json").stdout)
     assert data["gain_ci"][0] <= 0
