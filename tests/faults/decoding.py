@@ -181,6 +181,8 @@ def _compare(path: Path, damaged: bool, tally: Tally) -> str:
 def _by_ffmpeg(path: Path, shape: tuple[int, ...]) -> Pixels:
     """Every frame that ffmpeg decodes, in RGB."""
     command = ["ffmpeg", "-v", "quiet", "-threads", "1", "-i", str(path)]
+    # OpenCV takes every stream's colours for BT.601's, whatever its tags say, as notebooks do.
+    command += ["-vf", "scale=in_color_matrix=bt601"]
     command += ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     given = subprocess.run(command, stdout=subprocess.PIPE).stdout
     size = int(np.prod(shape))
