@@ -105,7 +105,7 @@ def _model_folder(model: str, run: CachedRun) -> Path:
     made_by = (run.meta.get("model") or {}).get("sha256")
     if not made_by:
         raise UsageError(
-            f"{run.name}.meta.json, which names the model that made the scores, is missing",
+            f"no {run.name}.meta.json says which model made the scores",
             "keep it beside the scores, or run again: dfsubmit run DATA --model " + model,
         )
     if made_by != folder.sha256:
