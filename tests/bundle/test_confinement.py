@@ -57,6 +57,8 @@ except ConnectionRefusedError:
 else:
     raise AssertionError("the socket is reachable")
 assert os.listdir(OWN) == []
+Path("data/face.jpg").write_bytes(b"changed")
+assert Path("data/face.jpg").read_bytes() == b"changed"
 """
 
 
@@ -129,12 +131,13 @@ def test_a_daemons_memory_counts_and_the_limit_ends_it(
 
 
 @pytest.mark.slow
-def test_keys_and_sockets_of_this_machine_are_out_of_reach(
+def test_keys_sockets_and_media_of_this_machine_are_out_of_reach(
     edited: Callable[[str], Path], data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if confinement.probe() != confinement.EVERYTHING:
         pytest.skip("this system does not allow all of it")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+    before = (data / "face.jpg").read_bytes()
     own = tmp_path / "user" / "dfsubmit"
     own.mkdir(parents=True)
     (own / "submissions.jsonl").touch()
@@ -154,6 +157,7 @@ def test_keys_and_sockets_of_this_machine_are_out_of_reach(
             another.kill()
     # (The rules object to the absolute paths.)
     assert status(report, "notebook") == PASS, detail(report, "notebook")
+    assert (data / "face.jpg").read_bytes() == before
 
 
 @pytest.mark.slow

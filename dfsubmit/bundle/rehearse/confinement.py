@@ -1,9 +1,10 @@
 """Namespaces for a notebook: what it starts ends with it, and it sees nothing of this machine's.
 
 Linux's: a network with nothing but loopback; processes of its own, of which the first takes all
-others with it; their own /proc; and covers in the file system over what is private: listening
-sockets, the user's keys, dfsubmit's own folder. A system may allow all of it, a part or nothing;
-`probe` finds out which, in a child, and a rehearsal's report says what does not hold.
+others with it; their own /proc; covers in the file system over what is private: listening sockets,
+the user's keys, dfsubmit's own folder; and an overlay for what is written to the media, which are
+links to the user's own files. A system may allow all of it, a part or nothing; `probe` finds out
+which, in a child, and a rehearsal's report says what does not hold.
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ import socket
 import stat
 import struct
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from dfsubmit.processes import python_command
 
-NETWORK, PROCESSES, PROC, FILES = "network", "processes", "proc", "files"
-EVERYTHING = frozenset({NETWORK, PROCESSES, PROC, FILES})
+NETWORK, PROCESSES, PROC, FILES, MEDIA = "network", "processes", "proc", "files", "media"
+EVERYTHING = frozenset({NETWORK, PROCESSES, PROC, FILES, MEDIA})
 
 # From <sched.h>, <sys/mount.h>, <sys/prctl.h>, <linux/capability.h>, <sys/ioctl.h> and <net/if.h>.
 _NEWNS, _NEWIPC, _NEWUSER = 0x00020000, 0x08000000, 0x10000000
 _NEWPID, _NEWNET = 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND = 0x2, 0x4, 0x8, 0x1000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_MNT_DETACH = 0x2
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 # Rights over files and over one's own processes, up to CAP_SETUID; the rest could undo all this.
@@ -44,7 +47,8 @@ _SOCKET_DEPTH = 3
 _PROBE = """
 import json
 from dfsubmit.bundle.rehearse.confinement import enter
-print(json.dumps(sorted(enter(json.loads(sys.argv[1]), json.loads(sys.argv[2])))), flush=True)
+held = enter(json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+print(json.dumps(sorted(held)), flush=True)
 """
 
 
@@ -56,22 +60,27 @@ def private_paths(home: Path, own: Path) -> list[str]:
 def probe(hidden: Iterable[str] = ()) -> frozenset[str]:
     """What can be held on this machine: a part of `EVERYTHING`."""
     for wanted in (EVERYTHING, frozenset({NETWORK})):
-        command = python_command(_PROBE, json.dumps(sorted(wanted)), json.dumps(list(hidden)))
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory(prefix="dfsubmit-probe-") as media:
+            arguments = (json.dumps(sorted(wanted)), json.dumps(list(hidden)), media)
+            command = python_command(_PROBE, *arguments)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return frozenset(json.loads(done.stdout))
     return frozenset()
 
 
-def enter(wanted: Iterable[str], hidden: Iterable[str] = ()) -> frozenset[str]:
+def enter(
+    wanted: Iterable[str], hidden: Iterable[str] = (), media: str | None = None
+) -> frozenset[str]:
     """Move into the namespaces; returns what holds now. To be called before any thread is started.
 
     With `PROCESSES` the call returns in a new process: the calling one stays outside, waits for it
     and exits as it does. All that was started in between is killed then.
 
     Args:
-        wanted: of `EVERYTHING`; PROC and FILES need PROCESSES.
+        wanted: of `EVERYTHING`; PROC, FILES and MEDIA need PROCESSES.
         hidden: files and folders to cover.
+        media: a folder whose files are to stay as they are, whatever is written to them.
 
     Raises:
         OSError: the system does not allow a namespace that is wanted.
@@ -97,6 +106,8 @@ def enter(wanted: Iterable[str], hidden: Iterable[str] = ()) -> frozenset[str]:
     if FILES in wanted:
         covered = [_cover(path) for path in (*sockets, *hidden)]
         held -= set() if all(covered) else {FILES}
+    if MEDIA in wanted and media is not None and not _overlay(media):
+        held.discard(MEDIA)
     _give_up_rights()
     if (worker := os.fork()) != 0:
         _reap_until(worker)
@@ -145,9 +156,29 @@ def _cover(path: str) -> bool:
     return _mount("/dev/null", path, None, _MS_BIND)
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int) -> bool:
-    texts = [os.fsencode(text) if text is not None else None for text in (source, target, kind)]
-    return bool(_libc().mount(*texts, ctypes.c_ulong(flags), None) == 0)
+def _overlay(folder: str) -> bool:
+    """Let what is written to a folder go to memory, and go with the namespace."""
+    if set(folder) & set(",:\\"):  # they mean something in the options
+        return False
+    with tempfile.TemporaryDirectory(prefix="dfsubmit-overlay-") as place:
+        if not _mount("tmpfs", place, "tmpfs", _MS_NOSUID | _MS_NODEV):
+            return False
+        for name in ("upper", "work"):
+            os.mkdir(f"{place}/{name}")
+        options = f"lowerdir={folder},upperdir={place}/upper,workdir={place}/work,userxattr"
+        worked = _mount("overlay", folder, "overlay", _MS_NOSUID | _MS_NODEV, options)
+        # The overlay keeps it; the name is needed no longer.
+        _libc().umount2(os.fsencode(place), _MNT_DETACH)
+    return worked
+
+
+def _mount(
+    source: str | None, target: str, kind: str | None, flags: int, options: str | None = None
+) -> bool:
+    source_, target_, kind_, options_ = (
+        os.fsencode(text) if text is not None else None for text in (source, target, kind, options)
+    )
+    return bool(_libc().mount(source_, target_, kind_, ctypes.c_ulong(flags), options_) == 0)
 
 
 def _give_up_rights() -> None:

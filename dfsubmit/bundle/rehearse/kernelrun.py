@@ -26,7 +26,7 @@ def main(job_file: str) -> None:
     """Run one job; a failing notebook is a result, not an error of this process."""
     job: dict[str, Any] = json.loads(Path(job_file).read_text(encoding="utf-8"))
     if job["confined"]:
-        enter(job["confined"], job["hidden"])
+        enter(job["confined"], job["hidden"], f"{job['folder']}/data")
     # Where the system cannot restrict a process (macOS), the report's CPU count is the machine's.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["cpus"]])

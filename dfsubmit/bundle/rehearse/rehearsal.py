@@ -44,6 +44,7 @@ _NOT_HELD = {
     confinement.PROC: "the notebook can see this machine's processes, and read keys in the"
     " environment of those that are the user's",
     confinement.FILES: "the notebook can reach this machine's Unix sockets, and files with keys",
+    confinement.MEDIA: "the notebook can change the media that it is rehearsed with",
 }
 
 
