@@ -81,10 +81,11 @@ class Case:
         labels = (groups < round(self.groups * self.fakes)).astype(np.int64)
 
         def noise() -> FloatArray:
-            own = random.normal(size=self.files)
+            own: FloatArray = random.normal(size=self.files)
             if self.groups == self.files:
                 return own
-            return (random.normal(size=self.groups)[groups] + own) / math.sqrt(2)
+            shared: FloatArray = random.normal(size=self.groups)
+            return np.asarray((shared[groups] + own) / math.sqrt(2))
 
         common = noise()
         rules = []

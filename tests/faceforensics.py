@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 # Pairs as the real data set has them: each fake shows the scene of one and the face of the other.
@@ -33,16 +35,16 @@ def make_tree(root: Path) -> None:
     (root / "original_sequences/youtube/c40/videos/999.mp4").write_bytes(b"not a video")
 
 
-def _tinted(portrait: np.ndarray) -> np.ndarray:
+def _tinted(portrait: npt.NDArray[Any]) -> npt.NDArray[Any]:
     mask = np.zeros(portrait.shape[:2], np.float32)
     cv2.ellipse(mask, (160, 120), (55, 70), 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), 6)[:, :, None]
     tint = portrait * np.array([0.5, 1.0, 1.4])
-    tinted: np.ndarray = np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
+    tinted: npt.NDArray[Any] = np.clip(portrait * (1 - mask) + tint * mask, 0, 255).astype(np.uint8)
     return tinted
 
 
-def _video(path: Path, portrait: np.ndarray) -> None:
+def _video(path: Path, portrait: npt.NDArray[Any]) -> None:
     """The portrait, warped and lit in a way that is its scene's own, moving a little."""
     path.parent.mkdir(parents=True, exist_ok=True)
     chance = np.random.default_rng(int(path.stem[:3]))

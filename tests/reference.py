@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import dlib
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from transformers import AutoModelForImageClassification, ViTImageProcessor
@@ -58,7 +59,7 @@ class Reference:
             scored.p_fake = float(torch.softmax(logits, -1)[:, 1].mean())
         return scored
 
-    def frames(self, path: Path, number: int) -> list[np.ndarray]:
+    def frames(self, path: Path, number: int) -> list[npt.NDArray[Any]]:
         """The sampled frames of a video, each reached by seeking; or the one picture."""
         picture = read_picture(path)
         if picture is not None:
@@ -96,7 +97,7 @@ def score_by_reference(path: Path, number: int) -> Scored:
     return _reference.score(path, number)
 
 
-def read_picture(path: Path) -> np.ndarray | None:
+def read_picture(path: Path) -> npt.NDArray[Any] | None:
     """An upright RGB picture, or None for what Pillow does not read."""
     try:
         with Image.open(path) as opened:
@@ -109,7 +110,7 @@ def read_picture(path: Path) -> np.ndarray | None:
         return None
 
 
-def largest_face(frame: np.ndarray) -> tuple[int, int, int, int] | None:
+def largest_face(frame: npt.NDArray[Any]) -> tuple[int, int, int, int] | None:
     """The largest face in frame coordinates, or None."""
     height, width = frame.shape[:2]
     scale = 1.0

@@ -47,7 +47,7 @@ def crop_face(frame: Pixels, box: Box, recipe: Recipe) -> Pixels | None:
     return crop
 
 
-def box_in_crop(box: Box, crop_size: tuple[int, int], recipe: Recipe) -> Box:
+def box_in_crop(box: Box, crop_size: tuple[int, ...], recipe: Recipe) -> Box:
     """Where the detector's box lies in the crop that `crop_face` made of it, in crop pixels.
 
     A frame's right and bottom border need not be known: the crop begins at the same pixel in a
@@ -57,7 +57,7 @@ def box_in_crop(box: Box, crop_size: tuple[int, int], recipe: Recipe) -> Box:
     Args:
         box: in frame pixels. A box that is the whole crop says that the file was a crop already:
             then the face is where the recipe's margin puts it, in the middle.
-        crop_size: (height, width) of the crop.
+        crop_size: of the crop: its shape's (height, width).
         recipe: that it was cut with.
     """
     height, width = crop_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -17,13 +18,13 @@ BASELINE = BUILT_IN["organiser-baseline"]
 
 
 @pytest.fixture(scope="module")
-def photograph() -> np.ndarray:
+def photograph() -> npt.NDArray[Any]:
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
-    picture: np.ndarray = data.astronaut()
+    picture: npt.NDArray[Any] = data.astronaut()
     return picture
 
 
-def coordinates(width: int, height: int) -> np.ndarray:
+def coordinates(width: int, height: int) -> npt.NDArray[Any]:
     """A picture whose red and green values are the column and the row."""
     picture = np.zeros((height, width, 3), np.uint8)
     picture[:, :, 0] = np.arange(width)
@@ -31,7 +32,7 @@ def coordinates(width: int, height: int) -> np.ndarray:
     return picture
 
 
-def edges_of(crop: np.ndarray | None) -> tuple[int, int, int, int]:
+def edges_of(crop: npt.NDArray[Any] | None) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of a crop of `coordinates`."""
     assert crop is not None
     return (
@@ -42,7 +43,7 @@ def edges_of(crop: np.ndarray | None) -> tuple[int, int, int, int]:
     )
 
 
-def test_the_face_of_a_photograph_is_found(photograph: np.ndarray) -> None:
+def test_the_face_of_a_photograph_is_found(photograph: npt.NDArray[Any]) -> None:
     detection = FaceDetector(Recipe()).largest(photograph)
     assert detection is not None
     left, top, right, bottom = detection.box
@@ -52,7 +53,7 @@ def test_the_face_of_a_photograph_is_found(photograph: np.ndarray) -> None:
 
 
 def test_a_picture_that_comes_again_is_not_searched_again(
-    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    photograph: npt.NDArray[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector = FaceDetector(Recipe(detection_width=160, upsampling=0))
     search, searched = detector.search, []
@@ -75,7 +76,7 @@ def test_a_picture_that_comes_again_is_not_searched_again(
     assert searched[-1] == searched[0]
 
 
-def test_the_largest_of_two_faces_wins(photograph: np.ndarray) -> None:
+def test_the_largest_of_two_faces_wins(photograph: npt.NDArray[Any]) -> None:
     face = photograph[0:256, 96:352]
     double = np.asarray(Image.fromarray(face).resize((512, 512), Image.Resampling.BICUBIC))
     canvas = np.full((512, 768, 3), 127, np.uint8)
@@ -114,7 +115,7 @@ def test_nothing_is_found_in_noise() -> None:
 
 
 def test_wide_frames_are_reduced_and_boxes_scaled_back_by_truncation(
-    photograph: np.ndarray,
+    photograph: npt.NDArray[Any],
 ) -> None:
     import cv2
     import dlib
@@ -129,7 +130,7 @@ def test_wide_frames_are_reduced_and_boxes_scaled_back_by_truncation(
     assert detection.box == tuple(int(edge / scale) for edge in edges)
 
 
-def test_without_a_detector_the_whole_frame_is_the_face(photograph: np.ndarray) -> None:
+def test_without_a_detector_the_whole_frame_is_the_face(photograph: npt.NDArray[Any]) -> None:
     recipe = Recipe(detector="none")
     detection = FaceDetector(recipe).largest(photograph)
     assert detection is not None

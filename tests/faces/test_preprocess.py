@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from dfsubmit.errors import ModelError
@@ -19,7 +20,7 @@ SHAPES = [(224, 224), (300, 211), (97, 160), (640, 333), (30, 31)]
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
 
-def crop(height: int, width: int) -> np.ndarray:
+def crop(height: int, width: int) -> npt.NDArray[Any]:
     """Smooth and noisy at once, different in every channel."""
     random = np.random.default_rng(height * 1000 + width)
     rows, columns = np.mgrid[0:height, 0:width]

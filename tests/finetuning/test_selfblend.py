@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from dfsubmit.extraction.index import FaceRow
@@ -29,12 +30,12 @@ def face() -> Pixels:
     return crop
 
 
-def changes(face: Pixels, seed: int) -> np.ndarray:
+def changes(face: Pixels, seed: int) -> npt.NDArray[Any]:
     """Per pixel, by how much a blend differs from its real picture."""
     real, blend = self_blend(face, BOX, np.random.default_rng(seed))
     assert real.shape == blend.shape == face.shape
     assert real.dtype == blend.dtype == np.uint8
-    difference: np.ndarray = np.abs(blend.astype(int) - real).max(axis=2)
+    difference: npt.NDArray[Any] = np.abs(blend.astype(int) - real).max(axis=2)
     return difference
 
 

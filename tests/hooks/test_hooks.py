@@ -140,7 +140,7 @@ def test_hook_register_aggregators(folder: Path) -> None:
     item = plugins.aggregators["second-highest"]
     check_aggregator(item.function, item.properties)
     p = np.array([0.1, 0.9, 0.4, 0.7])
-    scores = FrameScores(p, np.arange(4.0), np.zeros((4, 4), np.int64), np.ones(4))
+    scores = FrameScores(p, np.array([0.0, 1.0, 2.0, 3.0]), np.zeros((4, 4), np.int64), np.ones(4))
     assert plugins.aggregator("second-highest")(scores) == 0.7
     assert plugins.aggregator("second-highest:rank=3")(scores) == 0.4
 

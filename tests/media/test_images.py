@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
@@ -28,7 +30,7 @@ def test_the_limit_on_pixels_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "p.png", Limits(pixels=100))
 
 
-def colours() -> np.ndarray:
+def colours() -> npt.NDArray[Any]:
     picture = np.zeros((20, 30, 3), np.uint8)
     picture[:, :10], picture[:, 10:20], picture[:, 20:] = (
         (200, 30, 30),

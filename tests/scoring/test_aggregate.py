@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -39,7 +39,10 @@ def test_bounds_of_nothing_are_everything(make_scores: Callable[..., FrameScores
 
 
 def test_a_good_value_is_taken_as_it_is(make_scores: Callable[..., FrameScores]) -> None:
-    assert aggregate(bound(lambda scores: np.float32(0.25)), make_scores(0.9)) == (0.25, "")
+    assert aggregate(bound(lambda scores: cast(float, np.float32(0.25))), make_scores(0.9)) == (
+        0.25,
+        "",
+    )
 
 
 @pytest.mark.parametrize(("value", "clipped"), [(1 + 1e-12, 1.0), (-1e-12, 0.0)])

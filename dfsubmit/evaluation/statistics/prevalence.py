@@ -46,7 +46,8 @@ def share_of_fakes(
 def _most_likely(p_fake: FloatArray, prior: FloatArray) -> FloatArray:
     """The most likely share in each row: float64 (b, n) and (b,) → (b,)."""
     fake, real = p_fake / prior[:, None], (1 - p_fake) / (1 - prior[:, None])
-    low, high = np.zeros(len(p_fake)), np.ones(len(p_fake))
+    low: FloatArray = np.zeros(len(p_fake))
+    high: FloatArray = np.ones(len(p_fake))
     for _ in range(_HALVINGS):
         share = ((low + high) / 2)[:, None]
         slope = ((fake - real) / (share * fake + (1 - share) * real)).sum(axis=1)

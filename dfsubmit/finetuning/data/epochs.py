@@ -8,9 +8,10 @@ was killed and resumed sees what the uninterrupted one sees.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.records import FAKE, REAL
@@ -111,7 +112,9 @@ class FaceSampler:
 class _Deck:
     """Faces dealt at random, each once before any comes again."""
 
-    def __init__(self, faces: Sequence[int] | np.ndarray, chance: np.random.Generator) -> None:
+    def __init__(
+        self, faces: Sequence[int] | npt.NDArray[Any], chance: np.random.Generator
+    ) -> None:
         self.faces = [int(face) for face in faces]
         self.chance = chance
         self.left: list[int] = []
