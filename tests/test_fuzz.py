@@ -130,6 +130,7 @@ BLACK_AND_WHITE = np.stack([np.zeros((9, 7, 3), np.uint8), np.full((9, 7, 3), 25
 @given(objects_like(PREPROCESSOR_KEYS) | NUMERIC)
 @example('{"size": {"height": 1e400, "width": 5}}')
 @example('{"resample": [1]}')
+@example('{"rescale_factor": 1e37, "image_std": 1e36}')
 def test_preprocessors_are_refused_or_tell_pictures_apart(tmp_path: Path, text: str) -> None:
     (tmp_path / PREPROCESSOR_FILE).write_bytes(text.encode("utf-8", "surrogatepass"))
     try:

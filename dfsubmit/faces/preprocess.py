@@ -23,6 +23,7 @@ PREPROCESSOR_FILE = "preprocessor_config.json"
 LARGEST_SIDE = 1024
 """Beyond what classifiers take; a batch of 8 as float32 is 100 MB, and several copies exist."""
 LONGEST = 64
+SMALLEST_STD = 1e-6
 LARGEST_INPUT, LEAST_CONTRAST = 10_000.0, 1e-3
 """What black and white may become, and how far apart they are, as a share of the larger one (of 1
 where both are smaller). Raw pixel values over ImageNet's std are 1,140 at most."""
@@ -67,8 +68,8 @@ class Preprocessor:
         if self.resample not in RESAMPLING.values():
             raise ValueError(f"resample {self.resample!r} is none of {sorted(RESAMPLING.values())}")
         for mean, std in zip(self.mean, self.std, strict=True):
-            if not std > 0:
-                raise ValueError(f"image_std {std!r} is not above 0")
+            if not SMALLEST_STD <= std <= 1 / SMALLEST_STD:  # `normalise` computes in float32
+                raise ValueError(f"image_std {std!r} is not a number of a sane size above 0")
             black, white = -mean / std, (255 * self.rescale - mean) / std
             largest = max(1.0, abs(black), abs(white))
             # With NaN, wherever it comes from, the second comparison is false.

@@ -209,6 +209,7 @@ def test_a_batch_is_normalised_row_by_row() -> None:
         '{"rescale_factor": -1}',
         '{"rescale_factor": 1e300}',
         '{"rescale_factor": 1e-30}',
+        '{"rescale_factor": 1e37, "image_std": 1e36}',
     ],
 )
 def test_what_is_not_supported_is_refused_by_file(text: str | None, tmp_path: Path) -> None:
