@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 STDERR_SECONDS = 1.0
+_PIPE_BUFFER = getattr(select, "PIPE_BUF", 512)  # POSIX's smallest
 
 
 def printable(name: str) -> str:
@@ -190,12 +191,14 @@ class _Unfailing(io.RawIOBase):
         try:
             while rest and self._has_room():
                 # A pipe that has room for anything has it for so many bytes.
-                rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+                rest = rest[os.write(self._descriptor, rest[:_PIPE_BUFFER]) :]
         except OSError as error:
             self.error = error
         return size
 
     def _has_room(self) -> bool:
+        if not hasattr(select, "poll"):  # Windows, where pipes cannot be asked
+            return True
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         room = bool(poll.poll(None if self._patience is None else self._patience * 1000))

@@ -12,10 +12,14 @@ files to pixels, to be kept equal to the first, for releases that one command re
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import importlib.metadata
 import os
+import tempfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -51,11 +55,8 @@ def check_opencv() -> None:
 
 
 def _decoded_right() -> bool:
-    descriptor = os.memfd_create("interlaced")
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(zlib.decompress(base64.b64decode(_CLIP)))
-        stream.flush()
-        capture = cv2.VideoCapture(f"/proc/self/fd/{descriptor}", cv2.CAP_FFMPEG)
+    with _file(zlib.decompress(base64.b64decode(_CLIP))) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
         try:
             for halves in ((_LIGHT, _DARK), (_DARK, _LIGHT)):
                 decoded, pixels = capture.read()
@@ -68,6 +69,23 @@ def _decoded_right() -> bool:
         finally:
             capture.release()
     return True
+
+
+@contextlib.contextmanager
+def _file(data: bytes) -> Iterator[str]:
+    """The name of a file of these bytes: in memory where the system can, so that a full disk does
+    not stop the test."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("interlaced")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            yield f"/proc/self/fd/{descriptor}"
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "interlaced.m2v")
+            path.write_bytes(data)
+            yield str(path)
 
 
 def _installed(wheel: str) -> bool:
