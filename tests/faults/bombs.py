@@ -94,6 +94,7 @@ def _commands(model: Path, out: Path) -> dict[str, list[list[str]]]:
     quick = ["--model", str(model), "--frames", "2", "--workers", "1", "--no-progress"]
     faces = ["--workers", "1", "--no-progress"]
     tiny = ["--val", "0.5", "--base", "scratch:tiny", "--image-size", "32", "--epochs", "1"]
+    soup = ["--output", str(out / "soup"), "--no-progress"]
     commands = {
         "run": [["run", ".", *quick, "--output", str(out / "s.csv"), "--max-failures", "100%"]],
         "check": [["check", str(out / "s.csv"), "--data", "."]],
@@ -103,6 +104,7 @@ def _commands(model: Path, out: Path) -> dict[str, list[list[str]]]:
         "samples": [["samples", str(out / "samples")]],
         "extract": [["extract", ".", str(out / "faces"), *faces, "--frames", "2"]],
         "finetune": [["finetune", str(out / "faces"), "--output", str(out / "m"), *tiny, *faces]],
+        "soup": [["soup", *[str(out / "m")] * 2, "--faces", str(out / "faces"), *soup]],
         "compare": [["compare", scores, *labels]],
         "evaluate": [["evaluate", scores, *labels]],
         "calibrate": [["calibrate", scores, *labels, "--model", str(model)]],
