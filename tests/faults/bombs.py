@@ -31,10 +31,11 @@ try:
 finally:
     sys.path[:] = _path
 """
-# What `python -m` imports before the package's first line, by the minor version of Python 3.
+# What `python -m` imports before the package's first line, by the minor version of Python 3, unless
+# a .pth file of the environment has imported it before.
 _BEFORE_US = {
     10: frozenset({"runpy"}),
-    11: frozenset[str](),
+    11: frozenset({"contextlib", "importlib"}),
     12: frozenset({"importlib", "types"}),
     13: frozenset({"importlib", "types"}),
 }
