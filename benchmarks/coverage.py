@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from benchmarks.pages import replace
+from benchmarks.pages import finish
 from dfsubmit.console import progress_bar
 from dfsubmit.evaluation.reports.tables import markdown_table
 from dfsubmit.evaluation.statistics.best import best_out_of_fold
@@ -189,11 +188,7 @@ def main() -> None:
     header += ["chosen out of fold, by", "a rule right 10 % more often is found"]
     text = f"{sets} sets of files a line.\n\n{held_table}\n\n"
     text += f"{max(1, sets // 2)} sets a line.\n\n{markdown_table(header, verdicts)}"
-    print(text)
-    replace("validation.md", "coverage", text)
-    for line in missed:
-        print("below the floor:", line, file=sys.stderr)
-    sys.exit(bool(missed))
+    finish("coverage", text, missed)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ In groups, each group has a share of wrong labels of its own, labelled and hidde
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.pages import replace
+from benchmarks.pages import finish
 from dfsubmit.console import progress_bar
 from dfsubmit.evaluation.forecast import SHARES, forecast
 from dfsubmit.evaluation.reports.tables import markdown_table
@@ -131,11 +130,7 @@ def main() -> None:
     header = ["labelled", "fakes", "true, false positive rate", "hidden figure held"]
     header += [f"held at {shares} fakes", "largest mean error of the table"]
     text = f"{sets} sets a line, {HIDDEN} hidden files.\n\n{markdown_table(header, rows)}"
-    print(text)
-    replace("validation.md", "forecasts", text)
-    for line in missed:
-        print("below the floor:", line, file=sys.stderr)
-    sys.exit(bool(missed))
+    finish("forecasts", text, missed)
 
 
 if __name__ == "__main__":
