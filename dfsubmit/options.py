@@ -20,6 +20,7 @@ class RunOptions:
     Attributes:
         model: a Hugging Face model folder, or a zip of one.
         data: the folder of images and videos.
+        recursive: search the subfolders of `data` too; rows are named by the path relative to it.
         output: where `submission.csv` goes; scores and metadata lie beside it.
         aggregator: a spec such as "mean" or "topk:k=5".
         recipe: overrides the model's own recipe (a name, a file or a Recipe); None obeys it.
@@ -82,6 +83,7 @@ class RunOptions:
     keep_features: bool = False
     reference: str | Path | None = None
     progress: bool = True
+    recursive: bool = False
 
     @property
     def keeps_features(self) -> bool:

@@ -22,7 +22,7 @@ from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.machine import available_cpus, check_open_files
-from dfsubmit.media.listing import list_folder
+from dfsubmit.media.listing import files_to_score
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
@@ -63,7 +63,7 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     early_exit = EarlyExit.for_run(options.early_exit, aggregator)
     if options.early_exit and not early_exit.active:
         say(f"{aggregator.spec} declares no bounds: early exit has no effect with it")
-    files, passed_over = list_folder(options.data)
+    files, passed_over = files_to_score(options.data, options.recursive)
     end = None if options.time_limit is None else deadline(options.time_limit, started)
     workers = options.workers or available_cpus() + early_exit.spare_workers
     workers = min(workers, max(len(files), 1))

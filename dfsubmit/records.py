@@ -45,6 +45,19 @@ def read_label(text: str) -> int | None:
     return words.get(text.strip().casefold())
 
 
+def label_of_folder(name: str) -> int | None:
+    """The label of a file by the folder called real or fake, in any case, that it lies in.
+
+    Args:
+        name: a path with slashes; of several such folders the nearest to the file counts.
+
+    >>> label_of_folder("part1/fake/clip.mp4"), label_of_folder("clip.mp4")
+    (1, None)
+    """
+    labels = (LABELS.get(folder.lower()) for folder in reversed(name.split("/")[:-1]))
+    return next((label for label in labels if label is not None), None)
+
+
 class Status(str, Enum):
     """What became of one file. Everything but `OK` counts as a failure."""
 

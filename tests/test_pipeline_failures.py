@@ -159,7 +159,7 @@ def test_a_data_folder_that_does_not_answer_in_the_end_ends_no_run(
 ) -> None:
     never = threading.Event()
     monkeypatch.setattr("dfsubmit.pipeline.LISTING_SECONDS", 0.01)
-    monkeypatch.setattr("dfsubmit.output.submission.list_media", lambda folder: never.wait())
+    monkeypatch.setattr("dfsubmit.output.submission.list_media", lambda *_: never.wait())
     monkeypatch.setattr("dfsubmit.output.run_files.validate_submission", lambda *_: ["none"])
     summary = run(cramped(gpu=9, cpu=0))
     never.set()

@@ -38,6 +38,7 @@ def options_from(context: click.Context) -> RunOptions:
 @click.command("run", context_settings={"auto_envvar_prefix": "DFSUBMIT"})
 @click.argument("data", default="./data")
 @model_option
+@click.option("--recursive", is_flag=True, help="Search the subfolders of DATA too.")
 @click.option("--output", default="submission.csv", show_default=True, help="Where the CSV goes.")
 @click.option(
     "--aggregator",

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError, did_you_mean
-from dfsubmit.records import read_label
+from dfsubmit.output.scores import read_scores
+from dfsubmit.output.submission import read_submission
+from dfsubmit.records import label_of_folder, read_label
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,31 @@ def read_labels(path: str | Path) -> dict[str, LabelledFile]:
     if not labels:
         raise UsageError(f"{path}: no rows")
     return labels
+
+
+def labels_of_folders(result: str | Path) -> dict[str, LabelledFile]:
+    """Labels from the folders called real and fake that a result's files lie in.
+
+    Args:
+        result: a ``submission.csv`` or ``scores.jsonl`` of a run with --recursive.
+
+    Raises:
+        UsageError: it cannot be read, or a file lies in no such folder.
+    """
+    path = Path(result)
+    if path.suffix == ".jsonl":
+        names = [row.filename for row in read_scores(path)]
+    else:
+        names = [name for name, _ in read_submission(path)]
+    labels = {name: label_of_folder(name) for name in names}
+    unknown = [name for name, label in labels.items() if label is None]
+    if unknown or not names:
+        count = f"{len(unknown)} files" if names else "no rows"
+        raise UsageError(
+            f"{path}: {count} in no folder called real or fake: {first_few(unknown)}",
+            "give the true labels with --labels",
+        )
+    return {name: LabelledFile(name, known) for name, known in labels.items() if known is not None}
 
 
 def _check_header(path: Path, header: list[str]) -> None:

@@ -1,6 +1,7 @@
 """A folder → its media files, and what each one is.
 
-In: a folder. Out: a `MediaFile` for every regular, non-hidden file directly in it, sorted by name.
+In: a folder. Out: a `MediaFile` for every regular, non-hidden file directly in it, or in its
+subfolders too, sorted by name.
 What a file is (image, video, other) is decided by its first bytes; the suffix only decides for
 content that says nothing, so that ``clip.mp4`` full of text is an unreadable video and
 ``notes.txt`` an unsupported file.
@@ -13,6 +14,7 @@ import re
 import stat
 from pathlib import Path
 
+from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.records import Kind, MediaFile
 
@@ -43,43 +45,88 @@ _AVIF = re.compile(rb".{4}ftyp(?:.{4})*?avi[fs]", re.DOTALL)
 _MJPEG_SUFFIXES = frozenset((".mjpeg", ".mjpg"))
 
 
-def list_media(folder: str | os.PathLike[str]) -> list[MediaFile]:
+def list_media(folder: str | os.PathLike[str], recursive: bool = False) -> list[MediaFile]:
     """Every regular, non-hidden file directly in the folder, sorted by name (as bytes).
 
     Links count as what they lead to; one that leads nowhere is listed, for its row has to say so.
 
+    Args:
+        recursive: those of its subfolders too. Names are relative to `folder`, with slashes.
+
     Raises:
-        UsageError: the folder does not exist, is no folder, or cannot be read.
+        UsageError: the folder, or a subfolder to be searched, does not exist, is no folder, or
+            cannot be read.
     """
-    return list_folder(folder)[0]
+    return list_folder(folder, recursive)[0]
 
 
-def list_folder(folder: str | os.PathLike[str]) -> tuple[list[MediaFile], list[str]]:
-    """`list_media`, and the names of what was passed over: folders, pipes, sockets, devices."""
+def files_to_score(
+    folder: str | os.PathLike[str], recursive: bool = False
+) -> tuple[list[MediaFile], list[str]]:
+    """`list_folder`, where a folder that has files in subfolders alone is an error.
+
+    Raises:
+        UsageError: see `list_media`; or there is no file, but there are subfolders.
+    """
+    files, passed_over = list_folder(folder, recursive)
+    subfolders = [name for name in passed_over if (Path(folder) / name).is_dir()]
+    if not files and recursive:
+        raise UsageError(f"no media in {folder} and its subfolders")
+    if not files and subfolders:
+        named = first_few([f"{name}/" for name in subfolders])
+        raise UsageError(
+            f"no media in {folder}; subfolders are not searched: {named} (--recursive)",
+            "search them with --recursive, or give one of them",
+        )
+    return files, passed_over
+
+
+def list_folder(
+    folder: str | os.PathLike[str], recursive: bool = False
+) -> tuple[list[MediaFile], list[str]]:
+    """`list_media`, and the names of what was passed over: pipes, sockets, devices; folders too,
+    or with `recursive` those that are a link to a folder that is searched already."""
     root = Path(folder)
     files, passed_over = [], []
-    try:
-        entries = list(os.scandir(root))
-    except OSError as error:
-        raise UsageError(
-            f"the data folder {root} cannot be read: {error.strerror}",
-            "give the folder that holds the images and videos: dfsubmit run DATA",
-        ) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        path = root / entry.name
-        try:
-            info = path.stat()
-        except OSError:  # a link that leads nowhere or in a circle, or a file that has just gone
-            files.append(MediaFile(path, entry.name))
-            continue
-        if stat.S_ISREG(info.st_mode):
-            files.append(MediaFile(path, entry.name, info.st_size, info.st_mtime_ns))
-        else:
-            passed_over.append(entry.name)
+    visited = set()
+    waiting, links = [("", root)], list[tuple[str, Path]]()
+    while waiting or links:
+        # A link to a folder waits, so that files that it leads to keep their own folder's name.
+        above, here = (waiting or links).pop(0)
+        if recursive:
+            known = os.path.realpath(here)
+            if known in visited:
+                passed_over.append(above.rstrip("/"))
+                continue
+            visited.add(known)
+        for entry in _entries(here):
+            path, name = here / entry.name, above + entry.name
+            try:
+                info = path.stat()
+            except OSError:  # a link that leads nowhere or in a circle, or a file just gone
+                files.append(MediaFile(path, name))
+                continue
+            if stat.S_ISREG(info.st_mode):
+                files.append(MediaFile(path, name, info.st_size, info.st_mtime_ns))
+            elif recursive and stat.S_ISDIR(info.st_mode):
+                (links if path.is_symlink() else waiting).append((f"{name}/", path))
+            else:
+                passed_over.append(name)
     files.sort(key=lambda file: os.fsencode(file.name))
     return files, sorted(passed_over)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder and not hidden, by name."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise UsageError(
+            f"the data folder {folder} cannot be read: {error.strerror}",
+            "give the folder that holds the images and videos: dfsubmit run DATA",
+        ) from error
+    shown = (entry for entry in entries if not entry.name.startswith("."))
+    return sorted(shown, key=lambda entry: os.fsencode(entry.name))
 
 
 def sniff(path: Path) -> Kind:

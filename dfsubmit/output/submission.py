@@ -100,7 +100,9 @@ def compare_with_folder(names: Iterable[str], data: str | os.PathLike[str]) -> l
     Raises:
         UsageError: it cannot be read.
     """
-    given, expected = set(names), {file.name for file in list_media(Path(data))}
+    given = set(names)
+    below = any("/" in name for name in given)  # the rows of a run with --recursive
+    expected = {file.name for file in list_media(Path(data), below)}
     return [
         *_listing("files without a row", sorted(expected - given)),
         *_listing("rows without a file", sorted(given - expected)),

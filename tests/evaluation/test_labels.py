@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.labels import LabelledFile, read_labels
+from dfsubmit.evaluation.labels import LabelledFile, labels_of_folders, read_labels
 
 
 def write(tmp_path: Path, content: str | bytes) -> Path:
@@ -56,3 +56,25 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: str, named: str) -> Non
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.csv"):
         read_labels(tmp_path / "nowhere.csv")
+
+
+def test_folders_called_real_and_fake_label_a_runs_files(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    path.write_text("filename,label\nreal/a.jpg,0\nset/Fake/b/c.mp4,1\nfake/real/d.mp4,1\n")
+    assert labels_of_folders(path) == {
+        "real/a.jpg": LabelledFile("real/a.jpg", 0),
+        "set/Fake/b/c.mp4": LabelledFile("set/Fake/b/c.mp4", 1),
+        "fake/real/d.mp4": LabelledFile("fake/real/d.mp4", 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [("real/a.jpg,0\nb.jpg,1\n", "1 files in no folder .*: b.jpg"), ("", "no rows")],
+)
+def test_files_in_no_such_folder_are_named(tmp_path: Path, rows: str, named: str) -> None:
+    path = tmp_path / "submission.csv"
+    path.write_text("filename,label\n" + rows)
+    with pytest.raises(UsageError, match=named) as error:
+        labels_of_folders(path)
+    assert "--labels" in error.value.hint

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dfsubmit.errors import UsageError
-from dfsubmit.media.listing import list_folder, list_media, sniff
+from dfsubmit.errors import Exit, UsageError
+from dfsubmit.media.listing import files_to_score, list_folder, list_media, sniff
 from dfsubmit.records import Kind
 
 
@@ -74,6 +74,49 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nowhere") as raised:
         list_media(tmp_path / "nowhere")
     assert raised.value.hint
+
+
+def test_subfolders_are_searched_when_asked_for(tmp_path: Path) -> None:
+    for name in ("b.jpg", "fake/a.jpg", "fake/deep/c.jpg", "real/a.jpg", ".git/x.jpg", "real/.x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    os.mkfifo(tmp_path / "real" / "pipe.mp4")
+    files, passed_over = list_folder(tmp_path, recursive=True)
+    listed = [file.name for file in files]
+    assert listed == ["b.jpg", "fake/a.jpg", "fake/deep/c.jpg", "real/a.jpg"]
+    assert [file.path.read_bytes().decode() for file in files] == listed
+    assert [file.size for file in files] == [len(name) for name in listed]
+    assert passed_over == ["real/pipe.mp4"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    (data / "real").mkdir(parents=True)
+    elsewhere.mkdir()
+    (data / "real" / "x.jpg").write_bytes(b"1")
+    (elsewhere / "y.jpg").write_bytes(b"2")
+    (data / "again").symlink_to(data / "real")
+    (data / "real" / "circle").symlink_to(data)
+    (data / "fake").symlink_to(elsewhere)
+    files, passed_over = list_folder(data, recursive=True)
+    assert [file.name for file in files] == ["fake/y.jpg", "real/x.jpg"]
+    assert passed_over == ["again", "real/circle"]
+
+
+def test_a_folder_without_files_names_its_subfolders(tmp_path: Path) -> None:
+    for name in ("real", "fake"):
+        (tmp_path / name).mkdir()
+    named = r"no media in .*; subfolders are not searched: fake/, real/ \(--recursive\)"
+    with pytest.raises(UsageError, match=named) as raised:
+        files_to_score(tmp_path)
+    assert raised.value.exit_code == Exit.USAGE
+    with pytest.raises(UsageError, match=r"no media in .* and its subfolders"):
+        files_to_score(tmp_path, recursive=True)
+    (tmp_path / "real" / "x.jpg").write_bytes(b"1")
+    assert [file.name for file in files_to_score(tmp_path, recursive=True)[0]] == ["real/x.jpg"]
+    # A file that is no media has its row, and there is nothing to stop for.
+    (tmp_path / "notes.txt").write_bytes(b"1")
+    assert [file.name for file in files_to_score(tmp_path)[0]] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

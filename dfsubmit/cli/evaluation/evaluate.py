@@ -8,7 +8,6 @@ from dfsubmit.cli.decorators import (
     debug_option,
     give_report,
     json_option,
-    labels_option,
     progress_option,
     samples_option,
 )
@@ -17,7 +16,12 @@ from dfsubmit.cli.values import output_file
 
 @click.command("evaluate")
 @click.argument("result", metavar="SUBMISSION_OR_SCORES")
-@labels_option
+@click.option(
+    "--labels",
+    metavar="LABELS.csv",
+    help="True labels: columns filename,label (0, 1, real, fake), optionally group and others. "
+    "Default: the folders real/ and fake/ of a run with --recursive.",
+)
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the random draws.")
 @click.option(
@@ -35,7 +39,7 @@ from dfsubmit.cli.values import output_file
 @debug_option
 def command(
     result: str,
-    labels: str,
+    labels: str | None,
     samples: int,
     seed: int,
     hidden: int | None,
@@ -49,8 +53,9 @@ def command(
     Every extra column of the labels (dataset, method, …) gives a breakdown, the worst part first.
     """
     from dfsubmit.evaluation.evaluate import evaluate
-    from dfsubmit.evaluation.labels import read_labels
+    from dfsubmit.evaluation.labels import labels_of_folders, read_labels
     from dfsubmit.evaluation.reports import evaluate as report
 
-    evaluation = evaluate(result, read_labels(labels), samples, seed, hidden, progress)
+    known = labels_of_folders(result) if labels is None else read_labels(labels)
+    evaluation = evaluate(result, known, samples, seed, hidden, progress)
     give_report(evaluation, report, as_json, markdown=markdown, plot=plot)
