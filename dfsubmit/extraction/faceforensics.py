@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -29,8 +30,6 @@ def is_faceforensics(root: Path) -> bool:
 def faceforensics(root: Path, wanted: Wanted) -> Iterator[Source]:
     """The videos of one compression; see `layouts.find_sources`.
 
-    A sequence is tied to its YouTube video where the release's list of these is there.
-
     Raises:
         UsageError: the compression is not there or must be chosen, or a list cannot be read.
     """
@@ -41,7 +40,6 @@ def faceforensics(root: Path, wanted: Wanted) -> Iterator[Source]:
         asked = f"no compression {compression!r}" if compression else "several compressions"
         raise UsageError(f"{root}: {asked}", f"--compression {' or '.join(present) or 'NAME'}")
     official = _official_splits(root)
-    videos = _youtube_videos(root, wanted)
     for folder in folders:
         kind, method = folder.parts[-4], folder.parts[-3]
         # The actors are the originals of DeepFakeDetection and of no other method.
@@ -58,10 +56,7 @@ def faceforensics(root: Path, wanted: Wanted) -> Iterator[Source]:
                 FAKE if kind == "manipulated_sequences" else REAL,
                 "faceforensics",
                 method,
-                (
-                    *((ACTOR if actors else "faceforensics:") + name for name in people),
-                    *(YOUTUBE + videos[name] for name in people if not actors and name in videos),
-                ),
+                tuple((ACTOR if actors else "faceforensics:") + name for name in people),
                 compression,
                 splits.pop() if len(splits) == 1 else "",
             )
@@ -96,18 +91,38 @@ def _official_splits(root: Path) -> dict[str, str]:
     return official
 
 
-def _youtube_videos(root: Path, wanted: Wanted) -> dict[str, str]:
-    """The YouTube video of each sequence: ``{"937": "VIDEO 0", "938": "VIDEO 1", …}`` says which
-    part of which video a sequence is. Empty where the list is nowhere."""
-    beside = [root / folder / VIDEO_IDS for folder in (".", "dataset", "original_sequences")]
+def join_sequences(sources: list[Source], root: Path, wanted: Wanted) -> list[Source]:
+    """The sources of any data set, FaceForensics++'s sequences tied to their YouTube videos.
+
+    ``{"937": "VIDEO 0", "938": "VIDEO 1", …}`` says which part of which video a sequence is. Where
+    the list is nowhere, nothing is tied.
+
+    Raises:
+        UsageError: the list cannot be read.
+    """
+    places = (".", "dataset", "original_sequences", "FaceForensics++", "rgb/FaceForensics++")
+    beside = [root / folder / VIDEO_IDS for folder in places]
     path = wanted.video_ids or next((path for path in beside if path.is_file()), None)
-    if path is None:
-        return {}
+    if path is None or not not_joined(source.identities for source in sources):
+        return sources
     listing = read_json(path)
     try:
-        return {name: part.split()[0].replace(";", ",") for name, part in listing.items()}
+        videos = {
+            f"faceforensics:{name}": YOUTUBE + part.split()[0].replace(";", ",")
+            for name, part in listing.items()
+        }
     except (AttributeError, IndexError) as error:
         raise UsageError(
             f"{path}: not a list of YouTube videos by sequence",
             f'it looks like {VIDEO_IDS} of the release: {{"000": "VIDEO 0", …}}',
         ) from error
+    return [
+        dataclasses.replace(
+            source,
+            identities=(
+                *source.identities,
+                *(videos[name] for name in source.identities if name in videos),
+            ),
+        )
+        for source in sources
+    ]

@@ -1,30 +1,29 @@
 """A data set's folders → the `Source`s in it: files with a label and the identities they show.
 
-`find_sources` recognises FaceForensics++, Celeb-DF (v1 and v2), DFDC, a folder with ``real/`` and
-``fake/``, and a CSV file. What a layout must know is who is to be seen in a file, because a split
-that puts one person on both sides promises figures that do not hold.
+`find_sources` recognises the layouts of `LAYOUTS`, most of them in `datasets`. What a layout must
+know is who is to be seen in a file, because a split that puts one person on both sides promises
+figures that do not hold.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
 from dfsubmit.errors import UsageError, did_you_mean
-from dfsubmit.extraction.faceforensics import faceforensics, is_faceforensics
-from dfsubmit.extraction.names import shared_names
-from dfsubmit.extraction.sources import (
-    SPLITS,
-    Source,
-    Wanted,
-    identity_name,
-    media_files,
-    read_json,
-)
-from dfsubmit.records import FAKE, LABELS, REAL, read_label
+from dfsubmit.extraction.datasets.celeb_df import celeb_df, version_of
+from dfsubmit.extraction.datasets.deepfakebench import deepfakebench, is_deepfakebench
+from dfsubmit.extraction.datasets.df40 import df40, is_df40
+from dfsubmit.extraction.datasets.fakeavceleb import fakeavceleb, is_fakeavceleb
+from dfsubmit.extraction.datasets.folders import is_real_fake, labelled_folder, real_fake
+from dfsubmit.extraction.datasets.kodf import is_kodf, kodf
+from dfsubmit.extraction.datasets.openforensics import is_openforensics, openforensics
+from dfsubmit.extraction.datasets.wilddeepfake import is_wilddeepfake, wilddeepfake
+from dfsubmit.extraction.faceforensics import faceforensics, is_faceforensics, join_sequences
+from dfsubmit.extraction.sources import SPLITS, Source, Wanted, identity_name, read_json
+from dfsubmit.records import FAKE, REAL, read_label
 
 
 def find_sources(
@@ -41,9 +40,10 @@ def find_sources(
     Raises:
         UsageError: there is no such data set, or nothing of it is wanted.
     """
-    dataset = layout_of(root, dataset)
     wanted = wanted or Wanted()
+    dataset = layout_of(root, dataset, wanted)
     sources = sorted(LAYOUTS[dataset][1](root, wanted), key=lambda source: source.name)
+    sources = join_sequences(sources, root, wanted)
     known = {source.method for source in sources if source.label == FAKE}
     for method in wanted.methods:
         if method not in known:
@@ -60,20 +60,31 @@ def find_sources(
     return sources
 
 
-def layout_of(root: Path, dataset: str | None = None) -> str:
+def layout_of(root: Path, dataset: str | None = None, wanted: Wanted | None = None) -> str:
     """The name of a data set's layout; `dataset` where that is given.
 
+    Args:
+        wanted: its `recursive` means real-fake and its `label_from` folder.
+
     Raises:
-        UsageError: there is no such data set or layout, or none can be recognised.
+        UsageError: there is no such data set or layout, none can be recognised, or what is wanted
+            belongs to another layout.
     """
     if not root.exists():
         raise UsageError(f"{root}: there is no such folder or file")
+    wanted = wanted or Wanted()
+    asked = {"--recursive": wanted.recursive, "--label-from": wanted.label_from is not None}
+    for option, layout in (("--recursive", "real-fake"), ("--label-from", "folder")):
+        if asked[option] and dataset not in (None, layout):
+            raise UsageError(f"{option} belongs to the layout {layout}, not to {dataset}")
+        dataset = layout if asked[option] else dataset
     if dataset is None:
         dataset = next((name for name, (fits, _) in LAYOUTS.items() if fits(root)), None)
         if dataset is None:
             raise UsageError(
                 f"{root}: no known layout of a data set",
-                "say which with --dataset, or list the files in a CSV: path,label[,group,…]",
+                "say which with --dataset; or where the label stands in the paths, with "
+                "--recursive or --label-from; or list the files in a CSV: path,label[,group,…]",
             )
     elif dataset not in LAYOUTS:
         raise UsageError(f"there is no layout {dataset!r}", did_you_mean(dataset, LAYOUTS))
@@ -88,37 +99,6 @@ def _in_turn(sources: list[Source], label: int) -> list[Source]:
             by_method.setdefault(source.method, []).append(source)
     turns = zip_longest(*by_method.values())
     return [source for turn in turns for source in turn if source is not None]
-
-
-# --- Celeb-DF (Li et al., CVPR 2020) --------------------------------------------------------------
-
-_CELEB_FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
-
-
-def _is_celeb_df(root: Path, version: str) -> bool:
-    # The two releases look alike, and only the folder's own name can tell them apart.
-    first = re.search(r"v1|-1$", root.resolve().name.lower()) is not None
-    return (root / "Celeb-synthesis").is_dir() and first == (version == "v1")
-
-
-def _celeb_df(root: Path, version: str) -> Iterator[Source]:
-    listed = root / "List_of_testing_videos.txt"
-    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
-    tests = {line.split(maxsplit=1)[1].strip().casefold() for line in lines if " " in line.strip()}
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        label = _CELEB_FOLDERS.get(folder.name.casefold())
-        for path in media_files(folder) if label is not None else ():
-            people = re.findall(r"id\d+", path.stem) or [f"youtube-{path.stem}"]
-            yield Source(
-                path,
-                path.relative_to(root).as_posix(),
-                label if label is not None else REAL,
-                f"celeb-df-{version}",
-                folder.name,
-                # One name space for both releases: the second contains videos of the first.
-                tuple(f"celeb-df:{person}" for person in people),
-                split="test" if f"{folder.name}/{path.name}".casefold() in tests else "",
-            )
 
 
 # --- DFDC (Dolhansky et al., 2020) ----------------------------------------------------------------
@@ -146,30 +126,6 @@ def _dfdc(root: Path, wanted: Wanted) -> Iterator[Source]:
                 "dfdc" if label == FAKE else "original",
                 (f"dfdc:{Path(facts.get('original') or name).stem}",),
                 split=split if split in SPLITS else "",
-            )
-
-
-# --- real/ and fake/ ------------------------------------------------------------------------------
-
-
-def _is_real_fake(root: Path) -> bool:
-    return all((root / name).is_dir() for name in LABELS)
-
-
-def _real_fake(root: Path, wanted: Wanted) -> Iterator[Source]:
-    dataset = root.resolve().name
-    paths = {name: list(media_files(root / name)) for name in LABELS}
-    inner = {name: [path.relative_to(root / name) for path in paths[name]] for name in LABELS}
-    people = shared_names(inner["real"], inner["fake"])
-    for name, label in LABELS.items():
-        for path, shown in zip(paths[name], people[label], strict=True):
-            yield Source(
-                path,
-                path.relative_to(root).as_posix(),
-                label,
-                dataset,
-                "original" if label == REAL else "fake",
-                tuple(identity_name(dataset, person) for person in shown),
             )
 
 
@@ -205,11 +161,28 @@ def _csv(listing: Path, wanted: Wanted) -> Iterator[Source]:
 
 Layout = tuple[Callable[[Path], bool], Callable[[Path, Wanted], Iterator[Source]]]
 
+
+def _celeb_df(version: str) -> Layout:
+    return (
+        lambda root: version_of(root) == version,
+        lambda root, wanted: celeb_df(root, version, wanted),
+    )
+
+
+# The first that fits is taken: a data set's own layout before what any folder may look like.
 LAYOUTS: dict[str, Layout] = {
     "faceforensics": (is_faceforensics, faceforensics),
-    "celeb-df-v1": (lambda root: _is_celeb_df(root, "v1"), lambda root, _: _celeb_df(root, "v1")),
-    "celeb-df-v2": (lambda root: _is_celeb_df(root, "v2"), lambda root, _: _celeb_df(root, "v2")),
+    "celeb-df-v1": _celeb_df("v1"),
+    "celeb-df-v2": _celeb_df("v2"),
+    "celeb-df-pp": _celeb_df("pp"),
+    "deepfakebench": (is_deepfakebench, deepfakebench),
+    "df40": (is_df40, df40),
+    "fakeavceleb": (is_fakeavceleb, fakeavceleb),
+    "openforensics": (is_openforensics, openforensics),
+    "wilddeepfake": (is_wilddeepfake, wilddeepfake),
     "dfdc": (lambda root: bool(_dfdc_parts(root)), _dfdc),
-    "real-fake": (_is_real_fake, _real_fake),
+    "real-fake": (is_real_fake, real_fake),
+    "kodf": (is_kodf, kodf),
+    "folder": (lambda root: False, labelled_folder),
     "csv": (lambda root: root.is_file() and root.suffix.lower() == ".csv", _csv),
 }

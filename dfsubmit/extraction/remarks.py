@@ -35,7 +35,7 @@ def remarks(sources: Sequence[Source], layout: str) -> list[str]:
             f"largest, that of {example}, with {groups.count(largest):,} files; where that is "
             "wrong, list the files in a CSV with a column 'group'"
         )
-    if layout == "faceforensics" and not_joined(source.identities for source in sources):
+    if not_joined(source.identities for source in sources):
         lines.append(f"{NOT_JOINED}; --video-ids FILE joins them")
     torn = _torn(sources)
     if torn:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import UsageError
+from dfsubmit.media.listing import IMAGE_SUFFIXES
 
 SPLITS = ("train", "val", "test")
-_NOT_MEDIA = {".json", ".txt", ".csv", ".tsv", ".md", ".html", ".pdf", ".zip"}
+_NOT_MEDIA = set(
+    ".json .txt .csv .tsv .md .html .pdf .zip .tar .gz .npy .npz .wav .yaml .xlsx .py .sh".split()
+)
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,47 @@ class Wanted:
         methods: of manipulation; empty for all.
         video_ids: FaceForensics++'s ``conversion_dict.json``, where it does not lie beside the
             data.
+        recursive: of real-fake: folders called real and fake at any depth.
+        label_from: of folder: where in a path its label stands; see `datasets.folders`.
     """
 
     compression: str | None = None
     methods: tuple[str, ...] = ()
     video_ids: Path | None = None
+    recursive: bool = False
+    label_from: str | None = None
+
+
+def may_be_media(path: Path) -> bool:
+    """Whether a file may be media by its suffix: it is no list, archive or array."""
+    return path.suffix.lower() not in _NOT_MEDIA
 
 
 def media_files(folder: Path) -> Iterator[Path]:
     """The files under a folder that may be media; hidden ones and lists are not."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower() not in _NOT_MEDIA and path.is_file():
+        if not hidden and may_be_media(path) and path.is_file():
             yield path
+
+
+def image_files(folder: Path) -> Iterator[Path]:
+    """The files under a folder that are images by their suffix."""
+    return (path for path in media_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def base_of(root: Path, fits: Callable[[Path], bool]) -> Path | None:
+    """The folder that has a layout: `root`, or the one folder in it, as archives unpack; or None.
+
+    Args:
+        fits: whether a folder has the layout.
+    """
+    if not root.is_dir():
+        return None
+    if fits(root):
+        return root
+    inner = [path for path in sorted(root.iterdir()) if path.is_dir() and fits(path)]
+    return inner[0] if len(inner) == 1 else None
 
 
 def read_json(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from commands import dfsubmit
 
+from dfsubmit.cli import main
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction import journal
 from dfsubmit.extraction.extraction import ExtractOptions, ExtractSummary, extract
@@ -56,6 +60,28 @@ def test_a_full_disk_is_reported_and_the_extraction_goes_on_later(
     assert extracted(crops, tmp_path / "faces").resumed == 1
     summary = extracted(crops, tmp_path / "faces")
     assert (summary.resumed, summary.crops) == (4, {"real": 2, "fake": 2})
+
+
+def test_the_command_says_which_layout_it_found(crops: Path, tmp_path: Path) -> None:
+    common = ("--already-cropped", "--workers", 1, "--no-progress")
+    above, faces = tmp_path / "above", tmp_path / "faces"
+    above.mkdir()
+    crops.rename(above / "set")
+    output = dfsubmit("extract", above / "set", tmp_path / "a", *common)
+    assert "layout: real-fake (detected)" in output
+    # One level higher nothing is detected, unless the folders' names may label.
+    assert "no known layout" in dfsubmit("extract", above, faces, *common, code=2)
+    inside = dfsubmit("extract", above, above / "faces", "--recursive", *common, code=2)
+    assert "its crops would be files of the data set" in inside
+    arguments = ["extract", above, faces, "--recursive", "--json", *common]
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert (found["layout"], found["crops"]) == ("real-fake", {"real": 2, "fake": 2})
+    rows, _ = read_index(faces)
+    assert {row.video for row in rows} == {
+        f"set/{name}.png" for name in ("real/a", "real/b", "fake/a", "fake/b")
+    }
 
 
 def test_lost_crops_and_damaged_lines_are_cut_anew(

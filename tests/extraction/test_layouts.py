@@ -24,28 +24,6 @@ def by_name(sources: list[Source]) -> dict[str, Source]:
     return {source.name.split("/")[-1]: source for source in sources}
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
-def test_celeb_df(tmp_path: Path, version: str) -> None:
-    root = tmp_path / f"Celeb-DF-{version}"
-    touch(
-        root,
-        "Celeb-real/id0_0000.mp4",
-        "Celeb-synthesis/id0_id16_0000.mp4",
-        "YouTube-real/00170.mp4",
-        ".DS_Store",
-        "Celeb-real/.hidden.mp4",
-    )
-    (root / "List_of_testing_videos.txt").write_text("1 YouTube-real/00170.mp4\n\n")
-    found = by_name(find_sources(root))
-    assert set(found) == {"id0_0000.mp4", "id0_id16_0000.mp4", "00170.mp4"}
-    fake = found["id0_id16_0000.mp4"]
-    assert (fake.label, fake.dataset) == (FAKE, f"celeb-df-{version}")
-    assert fake.identities == ("celeb-df:id0", "celeb-df:id16")
-    assert found["id0_0000.mp4"].identities == ("celeb-df:id0",)
-    assert found["00170.mp4"].label == REAL
-    assert [found[name].split for name in sorted(found)] == ["test", "", ""]
-
-
 def test_dfdc_ties_a_fake_to_its_original(tmp_path: Path) -> None:
     part = tmp_path / "dfdc_train_part_0"
     touch(part, "real.mp4", "fake.mp4")

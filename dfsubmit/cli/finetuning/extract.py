@@ -8,12 +8,24 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, progress_option
 from dfsubmit.console import first_few
+from dfsubmit.errors import UsageError
 
 
 @click.command("extract")
 @click.argument("root", type=click.Path(path_type=Path))
 @click.argument("faces", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--dataset", metavar="LAYOUT", help="Its layout; found by itself where it can be.")
+@click.option(
+    "--recursive",
+    is_flag=True,
+    help="Take the files in folders called real and fake, at any depth of ROOT.",
+)
+@click.option(
+    "--label-from",
+    metavar="PATTERN",
+    help="Where the label stands in a file's path below ROOT: '{label}/{group}/*' and the like, "
+    "with {label}, {group}, {method}, {split}, * and **.",
+)
 @click.option("--compression", metavar="NAME", help="Of FaceForensics++: raw, c23 or c40.")
 @click.option("--methods", metavar="A,B", default="", help="Only these manipulations.")
 @click.option(
@@ -50,6 +62,8 @@ def command(
     root: Path,
     faces: Path,
     dataset: str | None,
+    recursive: bool,
+    label_from: str | None,
     compression: str | None,
     methods: str,
     video_ids: Path | None,
@@ -77,8 +91,13 @@ def command(
     from dfsubmit.recipe import load_recipe
 
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
-    layout = layout_of(root, dataset)
-    sources = find_sources(root, layout, Wanted(compression, chosen, video_ids), limit)
+    wanted = Wanted(compression, chosen, video_ids, recursive, label_from)
+    layout = layout_of(root, dataset, wanted)
+    # These layouts take every file below ROOT.
+    if (recursive or layout in ("folder", "kodf")) and root.resolve() in faces.resolve().parents:
+        raise UsageError(f"{faces} lies in {root}: its crops would be files of the data set")
+    click.echo(f"layout: {layout}{'' if dataset else ' (detected)'}", err=True)
+    sources = find_sources(root, layout, wanted, limit)
     for remark in remarks(sources, layout):
         click.echo(f"note: {remark}", err=True)
     options = ExtractOptions(
@@ -86,7 +105,7 @@ def command(
     )
     summary = extract(sources, faces, options)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(summary), indent=2))
+        click.echo(json.dumps({"layout": layout} | dataclasses.asdict(summary), indent=2))
         return
     failures = [f"  {status}: {name}: {error}" for name, status, error in summary.failures]
     if failures:
