@@ -95,7 +95,12 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
             options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over
         )
         plan = None if end is None else TimePlan(end, chosen.recipe.frames, options.min_frames)
-        pool.settings = ScanSettings(chosen.recipe, chosen.model.preprocessor, options.no_face)
+        pool.settings = ScanSettings(
+            chosen.recipe,
+            chosen.model.preprocessor,
+            options.no_face,
+            detector=plugins.detector_plugin(chosen.recipe),
+        )
         job = _Run(options, chosen, rows, early_exit, plan, pool, output, interrupt, say, started)
         return job.score(files, meta)
 
@@ -175,7 +180,7 @@ class _Run:
         """What a file's frame scores depend on besides the file."""
         return {
             "model": self.chosen.folder.sha256,
-            "recipe": dataclasses.asdict(self.chosen.recipe),
+            "recipe": self.chosen.recipe.to_dict(),
             "fake_index": self.chosen.fake_index,
             "loader": self.chosen.loader,
             "device": self.chosen.model.device,

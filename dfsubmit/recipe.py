@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from dfsubmit.errors import UsageError, did_you_mean
 
 RECIPE_FILE = "dfsubmit_recipe.json"
 RECIPE_VERSION = 1
+BUILT_IN_DETECTOR = "dlib-hog"
+_PARAMETER = r"[^\s:,=]+=[^\s:,=]+"
+_DETECTOR = re.compile(rf"[^\s:,=]+(:{_PARAMETER}(,{_PARAMETER})*)?")
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "sampling": ("even",),
-    "detector": ("dlib-hog", "none"),
     "tracking": ("none", "anchored"),
     "face_choice": ("largest",),
+    "align": ("none", "eyes"),
     "crop_shape": ("box", "square"),
     "resampling": (None, "nearest", "bilinear", "bicubic", "lanczos"),
 }
@@ -38,13 +42,18 @@ class Recipe:
         frames: frames asked of a video (≥ 1); an image has one.
         sampling: "even": ``np.unique(np.linspace(0, N-1, frames, dtype=int))`` of the N frames
             that decode.
-        detector: "dlib-hog" (dlib's frontal face detector), or "none": the whole frame is the
-            face, for pictures that are face crops already.
+        detector: "dlib-hog" (dlib's frontal face detector); "none": the whole frame is the
+            face, for pictures that are face crops already; or what a plugin registers, with its
+            parameters: ``name:key=value,key=value``.
         detection_width: frames wider than this many pixels are reduced to it for detection.
-        upsampling: how often dlib doubles the image before it searches.
+        upsampling: how often the detector doubles the image before it searches.
         tracking: "none" searches every frame whole; "anchored" searches fixed anchor frames whole
-            and the others around the nearest anchor's face, whole again on a miss.
+            and the others around the nearest anchor's face, whole again on a miss
+            ("dlib-hog" alone).
         face_choice: "largest": the box with the largest area.
+        align: "none", or "eyes": the face is turned and scaled so that its eyes, nose and mouth
+            come to lie where `cropping.TEMPLATE` has them; needs a detector with landmarks. The
+            template's square then takes the place of the box.
         margin: with crop_shape "box", the share of the box's width added left and right and of
             its height above and below; with "square", the share of the longer side added in all.
             Negative values cut into the box.
@@ -52,7 +61,8 @@ class Recipe:
             the left and top border and shrunk at the right and bottom one.
         output_size: side in pixels that crops are resized to *before* the model's own processor;
             None leaves the only resize to the processor.
-        resampling: the filter of that first resize; None where there is none.
+        resampling: the filter of that first resize; None where there is none (an aligned face is
+            then turned bilinearly, at the frame's own scale).
         version: of this record's format.
     """
 
@@ -69,6 +79,7 @@ class Recipe:
     output_size: int | None = None
     resampling: str | None = None
     version: int = RECIPE_VERSION
+    align: str = "none"
 
     def __post_init__(self) -> None:
         for key, kind in _KINDS.items():
@@ -83,6 +94,16 @@ class Recipe:
                     f"recipe: {key} is {getattr(self, key)!r}",
                     did_you_mean(str(getattr(self, key)), names),
                 )
+        if not _DETECTOR.fullmatch(self.detector):
+            raise UsageError(
+                f"recipe: detector is {self.detector!r}", "expected NAME or NAME:key=value,…"
+            )
+        if self.tracking != "none" and self.detector not in (BUILT_IN_DETECTOR, "none"):
+            raise UsageError(
+                f"recipe: tracking {self.tracking!r} goes by {BUILT_IN_DETECTOR}'s scores, and the "
+                f"detector is {self.detector!r}",
+                'take tracking "none"',
+            )
         for key, low, high in (
             ("frames", 1, 100_000),
             ("detection_width", 32, 100_000),
@@ -105,7 +126,17 @@ class Recipe:
 
     def to_json(self) -> str:
         """The recipe as indented JSON with a final newline."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON types; `from_dict` reads them back.
+
+        `align` is left out where it is "none": what older releases wrote and read stays the same.
+        """
+        data = dataclasses.asdict(self)
+        if self.align == "none":
+            del data["align"]
+        return data
 
     @classmethod
     def from_dict(cls, data: Any) -> Recipe:
@@ -153,6 +184,7 @@ _KINDS: dict[str, Any] = {
     "upsampling": int,
     "tracking": str,
     "face_choice": str,
+    "align": str,
     "margin": (int, float),
     "crop_shape": str,
     "output_size": (int, type(None)),
@@ -170,6 +202,18 @@ BUILT_IN: dict[str, Recipe] = {
         crop_shape="square",
         output_size=224,
         resampling="bicubic",
+    ),
+    # SCLBD/DeepfakeBench, preprocessing/preprocess.py and config.yaml (Yan et al., NeurIPS 2023).
+    "deepfakebench": Recipe(
+        name="deepfakebench",
+        frames=32,
+        detector="dlib-hog-68",
+        detection_width=1920,
+        align="eyes",
+        margin=0.3,
+        crop_shape="square",
+        output_size=256,
+        resampling="bilinear",
     ),
 }
 

@@ -10,7 +10,7 @@ without paying for them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -97,6 +97,28 @@ class MediaFile:
 
 
 @dataclass(frozen=True)
+class FoundFace:
+    """What a detector says of one face.
+
+    Attributes:
+        box: left, top, right, bottom in pixels of the picture that was searched.
+        score: the detector's confidence, higher for surer; each detector has a scale of its own.
+        landmarks: (n, 2), x and y in pixels of that picture: n = 5 (the eyes, the tip of the nose,
+            the corners of the mouth, each pair from left to right of the picture) or n = 68 (iBUG
+            300-W's); None where the detector gives none.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: FloatArray | None = None
+
+
+Detector = Callable[[Pixels, int], Sequence[FoundFace]]
+"""``detector(picture, upsampling) -> faces``: all faces of a picture, RGB uint8 (h, w, 3), which it
+is to double `upsampling` times before it searches, where doubling means something to it."""
+
+
+@dataclass(frozen=True)
 class Face:
     """The chosen face of one frame.
 
@@ -106,6 +128,8 @@ class Face:
         box: the detector's box in the upright frame's pixels.
         detection: the detector's confidence (dlib: distance from its decision border, > 0).
         crop: RGB uint8 (h, w, 3): the cropped face, or already at the model's input size.
+        landmarks: (n, 2), x and y in pixels of the face as it was cut; None where the detector
+            gives none.
     """
 
     index: int
@@ -113,6 +137,7 @@ class Face:
     box: Box
     detection: float
     crop: Pixels
+    landmarks: FloatArray | None = None
 
 
 @dataclass(frozen=True)

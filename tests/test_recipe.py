@@ -30,6 +30,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         detection_width=draw(st.integers(32, 100_000)),
         upsampling=draw(st.integers(0, 4)),
         tracking=draw(st.sampled_from(["none", "anchored"])),
+        align=draw(st.sampled_from(["none", "eyes"])),
         margin=draw(st.floats(-0.45, 10)),
         crop_shape=draw(st.sampled_from(["box", "square"])),
         output_size=output_size,
@@ -80,7 +81,11 @@ def test_any_text_is_a_recipe_or_refused(text: str) -> None:
         ("detection_width", 8),
         ("upsampling", 9),
         ("sampling", "random"),
-        ("detector", "mtcnn"),
+        ("detector", ""),
+        ("detector", "mtcnn:"),
+        ("detector", "mtcnn:least"),
+        ("detector", "two words"),
+        ("align", "nose"),
         ("tracking", "kalman"),
         ("face_choice", "first"),
         ("crop_shape", "round"),
@@ -132,6 +137,35 @@ def test_the_built_in_recipes_are_the_documented_ones() -> None:
         "output_size": (224, None),
         "resampling": ("bicubic", None),
     }
+
+
+def test_deepfakebenchs_recipe_is_its_configuration() -> None:
+    recipe = BUILT_IN["deepfakebench"]
+    assert recipe.differences(Recipe()) == {
+        "frames": (32, 40),
+        "detector": ("dlib-hog-68", "dlib-hog"),
+        "detection_width": (1920, 640),
+        "margin": (0.3, 0.4),
+        "crop_shape": ("square", "box"),
+        "output_size": (256, None),
+        "resampling": ("bilinear", None),
+        "align": ("eyes", "none"),
+    }
+
+
+def test_a_detector_may_have_parameters() -> None:
+    recipe = Recipe.from_dict({"detector": "dlib-cnn:least=0.5,other=x"})
+    assert recipe.detector == "dlib-cnn:least=0.5,other=x"
+
+
+def test_tracking_is_for_the_built_in_detectors_scores() -> None:
+    with pytest.raises(UsageError, match="'dlib-cnn'"):
+        Recipe(detector="dlib-cnn", tracking="anchored")
+
+
+def test_older_releases_read_recipes_that_align_nothing() -> None:
+    assert "align" not in json.loads(Recipe().to_json())
+    assert json.loads(BUILT_IN["deepfakebench"].to_json())["align"] == "eyes"
 
 
 def test_the_name_makes_no_difference() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -14,10 +15,10 @@ from dfsubmit.cli.decorators import debug_option, json_option, plugin_options
 @json_option
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
-    """List plugins, aggregators (with their parameters) and model loaders."""
+    """List plugins, aggregators and detectors (with their parameters) and model loaders."""
     from dfsubmit.hooks import HOOKS_VERSION
     from dfsubmit.hooks.loading import load_plugins
-    from dfsubmit.hooks.specs import aggregator_parameters
+    from dfsubmit.hooks.specs import aggregator_parameters, detector_parameters
 
     plugins = load_plugins(plugins_dir, strict)
     if as_json:
@@ -34,6 +35,15 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
                 }
                 for item in plugins.aggregators.values()
             ],
+            "detectors": [
+                {
+                    "name": item.name,
+                    "plugin": item.plugin,
+                    "parameters": detector_parameters(item),
+                    "landmarks": item.landmarks,
+                }
+                for item in plugins.detectors.values()
+            ],
             "loaders": plugins.loader_plugins,
         }
         click.echo(json.dumps(listing, indent=2, default=str))
@@ -44,10 +54,17 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
         click.echo(f"  {info.name} {info.version}".rstrip() + f" ({info.source}): {state}")
     click.echo("aggregators")
     for name, item in sorted(plugins.aggregators.items()):
-        parameters = ",".join(
-            f"{key}={value}" for key, value in aggregator_parameters(item).items()
-        )
-        click.echo(f"  {name}{':' + parameters if parameters else ''}  ({item.plugin})")
+        click.echo(f"  {_spec(name, aggregator_parameters(item))}  ({item.plugin})")
+    click.echo("detectors")
+    for name, detector in sorted(plugins.detectors.items()):
+        also = ", with landmarks" if detector.landmarks else ""
+        click.echo(f"  {_spec(name, detector_parameters(detector))}  ({detector.plugin}{also})")
     click.echo("model loaders")
     for name, plugin in sorted(plugins.loader_plugins.items()):
         click.echo(f"  {name}  ({plugin})")
+
+
+def _spec(name: str, parameters: dict[str, Any]) -> str:
+    """The name with its parameters' defaults, as a user would write it."""
+    text = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return f"{name}:{text}" if text else name

@@ -6,14 +6,16 @@ In: an RGB uint8 frame (height, width, 3). Out: the face's box and the detector'
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from dfsubmit.libraries import load_dlib
-from dfsubmit.recipe import Recipe
-from dfsubmit.records import Box, Pixels
+from dfsubmit.recipe import BUILT_IN_DETECTOR, Recipe
+from dfsubmit.records import Box, Detector, FloatArray, FoundFace, Pixels
 
 LONGEST = 16
 """A picture is searched at no more than so many times the recipe's detection width in height: each
@@ -24,28 +26,56 @@ REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that was found: its box in frame pixels, and the detector's score (> 0)."""
+    """A face that was found: its box in frame pixels, and the detector's score (dlib's HOG: > 0);
+    landmarks as in `FoundFace`, in frame pixels."""
 
     box: Box
     score: float
+    landmarks: FloatArray | None = None
+
+
+def dlib_hog() -> Detector:
+    """dlib's HOG frontal face detector.
+
+    Raises:
+        NotInstalled: dlib cannot be imported.
+    """
+    detector = load_dlib().get_frontal_face_detector()
+
+    def search(picture: Pixels, upsampling: int) -> Sequence[FoundFace]:
+        found, scores, _ = detector.run(picture, upsampling, 0.0)
+        return [
+            FoundFace((face.left(), face.top(), face.right(), face.bottom()), float(score))
+            for face, score in zip(found, scores, strict=True)
+        ]
+
+    return search
 
 
 class FaceDetector:
-    """dlib's HOG frontal face detector (or none), with a recipe's settings.
+    """A recipe's detector, with the recipe's settings.
 
     One object per process: dlib's detector is slow to build, and two threads that share one get
     wrong boxes. A picture that comes again, because a file turned out to need another pass, is not
     searched again: most of a scan's time is spent in here.
 
+    Args:
+        recipe: names the detector.
+        detector: it; None where it is the built-in one.
+
     Raises:
         NotInstalled: the recipe needs dlib and it cannot be imported.
+        ValueError: the recipe's detector is another one and was not given.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, detector: Detector | None = None) -> None:
         self.recipe = recipe
         self._known: dict[tuple[bytes, tuple[int, ...], float], Detection | None] = {}
-        if recipe.detector == "dlib-hog":
-            self._detector = load_dlib().get_frontal_face_detector()
+        if recipe.detector == BUILT_IN_DETECTOR:
+            detector = dlib_hog()
+        elif detector is None and recipe.detector != "none":
+            raise ValueError(f"the detector {recipe.detector!r} was not given")
+        self._detector = detector
 
     def largest(self, frame: Pixels) -> Detection | None:
         """The largest face of a frame, searched whole, or None.
@@ -81,14 +111,32 @@ class FaceDetector:
         Args:
             image: RGB uint8 (h, w, 3), the part.
             scale: of the detection image.
-            upsampling: how often dlib doubles the part before it searches.
+            upsampling: how often the detector doubles the part before it searches.
             left, top: where the part begins.
+
+        Raises:
+            ValueError: the detector gave what is no face.
         """
-        found, scores, _ = self._detector.run(np.ascontiguousarray(image), upsampling, 0.0)
+        assert self._detector is not None
+        found = self._detector(np.ascontiguousarray(image), upsampling)
         if not found:
             return None
-        best = max(range(len(found)), key=lambda number: found[number].area())
-        face = found[best]
-        edges = (face.left() + left, face.top() + top, face.right() + left, face.bottom() + top)
+        best = max(found, key=_area)
+        edges = (best.box[0] + left, best.box[1] + top, best.box[2] + left, best.box[3] + top)
+        if not all(map(math.isfinite, (*edges, best.score))):
+            raise ValueError(f"the detector {self.recipe.detector!r} gave the face {best}")
         first, second, third, fourth = (int(edge / scale) for edge in edges)
-        return Detection((first, second, third, fourth), float(scores[best]))
+        landmarks = None
+        if best.landmarks is not None:
+            points = np.asarray(best.landmarks, np.float64)
+            if points.shape not in ((5, 2), (68, 2)) or not np.isfinite(points).all():
+                raise ValueError(
+                    f"the detector {self.recipe.detector!r} gave landmarks of shape {points.shape}"
+                )
+            landmarks = (points + np.array([left, top])) / scale
+        return Detection((first, second, third, fourth), float(best.score), landmarks)
+
+
+def _area(face: FoundFace) -> float:
+    """As dlib counts it, the last row and column included."""
+    return (face.box[2] - face.box[0] + 1) * (face.box[3] - face.box[1] + 1)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dfsubmit.errors import NotInstalled
-from dfsubmit.faces.cropping import crop_face
+from dfsubmit.faces.cropping import crop_face, points_in_crop
 from dfsubmit.faces.detection import Detection, FaceDetector
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.faces.tracking import Tracker
@@ -22,18 +22,23 @@ from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import sample_indices, visiting_order
 from dfsubmit.media.seeking import decode
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Face, FileScan, Kind, MediaFile, Status
+from dfsubmit.records import Detector, Face, FileScan, Kind, MediaFile, Status
 
 Emit = Callable[[Face], None]
 Proceed = Callable[[int], bool]
 
 
 class Scanner:
-    """Scans files one after the other; its detector lives as long as it does."""
+    """Scans files one after the other; its detector lives as long as it does.
 
-    def __init__(self, settings: ScanSettings) -> None:
+    Args:
+        settings: what holds for every file.
+        detector: the recipe's; None where it is built in.
+    """
+
+    def __init__(self, settings: ScanSettings, detector: Detector | None = None) -> None:
         self.settings = settings
-        self.detector = FaceDetector(settings.recipe)
+        self.detector = FaceDetector(settings.recipe, detector)
 
     def scan(
         self,
@@ -188,12 +193,16 @@ class _Visit:
             self.emit(face)
 
     def _cut(self, frame: Frame, detection: Detection, recipe: Recipe) -> Face | None:
-        crop = crop_face(frame.pixels, detection.box, recipe)
+        crop = crop_face(frame.pixels, detection.box, recipe, detection.landmarks)
         if crop is None:
             return None
+        landmarks = None
+        if detection.landmarks is not None:
+            size = frame.pixels.shape[:2]
+            landmarks = points_in_crop(detection.landmarks, size, detection.box, recipe)
         resize = self.settings.resize
         pixels = resize.resize(crop) if resize is not None else crop.copy()
-        return Face(frame.index, frame.time, detection.box, detection.score, pixels)
+        return Face(frame.index, frame.time, detection.box, detection.score, pixels, landmarks)
 
     def _finish(self) -> None:
         """Emit what has waited for the sample to be certain; settle counts and status."""

@@ -13,6 +13,19 @@ from dfsubmit.records import Limits
 
 
 @dataclass(frozen=True)
+class DetectorPlugin:
+    """Where a worker finds a detector that is not built in, since code does not travel.
+
+    Attributes:
+        source: "installed" or "file".
+        plugin: the distribution with the entry point, or the plugin's file.
+    """
+
+    source: str
+    plugin: str
+
+
+@dataclass(frozen=True)
 class ScanSettings:
     """What holds for every file of a run.
 
@@ -22,9 +35,11 @@ class ScanSettings:
         no_face: "whole-frame" takes the whole frames of a file in which no face was found;
             "fail" gives it the status no_face.
         limits: what one file may ask of this machine.
+        detector: where the recipe's detector comes from; None where it is built in.
     """
 
     recipe: Recipe
     resize: Preprocessor | None = None
     no_face: str = "fail"
     limits: Limits = field(default_factory=Limits)
+    detector: DetectorPlugin | None = None

@@ -143,7 +143,7 @@ def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
         outcome=outcome,
         columns=COLUMNS,
         datasets=_datasets(plan),
-        recipe=dataclasses.asdict(plan.recipe),
+        recipe=plan.recipe.to_dict(),
         teacher_share=SHARE,
         warnings=plan.warnings(),
         minutes=outcome.seconds / 60,

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import pluggy
 
-from dfsubmit.hooks.interfaces import RegisterAggregator, RegisterModelLoader
+from dfsubmit.hooks.interfaces import (
+    RegisterAggregator,
+    RegisterDetector,
+    RegisterModelLoader,
+)
 
 HOOKS_VERSION = 1
 """Raised when a hook, or a type that a plugin implements or is given, changes so that a plugin
@@ -21,6 +25,11 @@ hookimpl = pluggy.HookimplMarker("dfsubmit")
 @hookspec
 def register_aggregators(register: RegisterAggregator) -> None:
     """Call ``register(name, function)`` for every frame aggregator that the plugin offers."""
+
+
+@hookspec
+def register_detectors(register: RegisterDetector) -> None:
+    """Call ``register(name, make)`` for every face detector that the plugin offers."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""What a plugin implements: the types of aggregators, of model loaders and of models.
+"""What a plugin implements: the types of aggregators, detectors, model loaders and models.
 
 Light on purpose: importing this imports neither torch nor OpenCV.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.faces.preprocess import Preprocessor
-from dfsubmit.records import Features, FrameScores, Pixels
+from dfsubmit.records import Detector, Features, FrameScores, Pixels
 
 Aggregator = Callable[..., float]
 """``aggregate(scores: FrameScores, **parameters) -> float``: one probability of fake in [0, 1].
@@ -31,6 +31,20 @@ PROPERTIES = ("idempotent", "monotone", "order_independent")
 """What an aggregator may declare of itself, for `dfsubmit.hooks.testing.check_aggregator`
 to hold it to: identical frames give that value; a higher frame never lowers the result; frame order
 is moot."""
+
+
+MakeDetector = Callable[..., Detector]
+"""``make(**parameters) -> detector``: called once in every worker process, which hands it the
+pictures one after the other. May raise `NotInstalled` where files or libraries are missing.
+
+Parameters are keyword parameters with defaults, set in a spec such as ``name:key=value``.
+"""
+
+
+class RegisterDetector(Protocol):
+    """Given to `register_detectors`."""
+
+    def __call__(self, name: str, make: MakeDetector, *, landmarks: bool = False) -> None: ...
 
 
 class RegisterAggregator(Protocol):
@@ -229,6 +243,24 @@ class RegisteredAggregator:
     plugin: str
     properties: frozenset[str]
     bounds: Bounds | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredDetector:
+    """A detector under its name.
+
+    Attributes:
+        name: its own.
+        make: gives it.
+        landmarks: whether each of its faces has landmarks.
+        source, plugin: where it came from, as in `loading.PluginInfo`.
+    """
+
+    name: str
+    make: MakeDetector
+    landmarks: bool
+    source: str
+    plugin: str
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Finding and loading plugins: built-ins, installed distributions and single files.
 
-`load_plugins` gives a `Plugins`: the named aggregators and model loaders, and what went wrong.
-A plugin that fails is named with its reason while the others load.
+`load_plugins` gives a `Plugins`: the named aggregators, detectors and model loaders, and what went
+wrong. A plugin that fails is named with its reason while the others load. `make_detector` is for
+worker processes, which load what they need for themselves.
 """
 
 from __future__ import annotations
@@ -23,18 +24,27 @@ import pluggy
 
 from dfsubmit._version import __version__
 from dfsubmit.errors import PluginError, UsageError
+from dfsubmit.faces.settings import DetectorPlugin
 from dfsubmit.hooks import hookspecs
 from dfsubmit.hooks.interfaces import (
     PROPERTIES,
     Aggregator,
     BoundAggregator,
     Bounds,
+    MakeDetector,
     ModelLoader,
     RegisteredAggregator,
+    RegisteredDetector,
 )
-from dfsubmit.hooks.specs import bind_aggregator
+from dfsubmit.hooks.specs import bind_aggregator, bind_detector
+from dfsubmit.recipe import BUILT_IN_DETECTOR, Recipe
+from dfsubmit.records import Detector
 
-BUILT_IN_PLUGINS = ("dfsubmit.scoring.aggregate", "dfsubmit.models.huggingface")
+BUILT_IN_PLUGINS = (
+    "dfsubmit.scoring.aggregate",
+    "dfsubmit.workers.detectors",
+    "dfsubmit.models.huggingface",
+)
 ENTRY_POINT_GROUP = "dfsubmit"
 VERSION_NAME = "DFSUBMIT_HOOKS"
 """The name under which a plugin says for which `hookspecs.HOOKS_VERSION` it was written."""
@@ -65,6 +75,7 @@ class Plugins:
 
     infos: list[PluginInfo] = field(default_factory=list)
     aggregators: dict[str, RegisteredAggregator] = field(default_factory=dict)
+    detectors: dict[str, RegisteredDetector] = field(default_factory=dict)
     loaders: dict[str, ModelLoader] = field(default_factory=dict)
     loader_plugins: dict[str, str] = field(default_factory=dict)
 
@@ -80,6 +91,33 @@ class Plugins:
             UsageError: an unknown name or parameter, with a did-you-mean.
         """
         return bind_aggregator(spec, self.aggregators)
+
+    def detector_plugin(self, recipe: Recipe) -> DetectorPlugin | None:
+        """Where workers find a recipe's detector; None where they have it built in.
+
+        Raises:
+            UsageError: an unknown name or parameter, or the recipe aligns faces by landmarks that
+                this detector does not give.
+        """
+        built_in = recipe.detector in ("none", BUILT_IN_DETECTOR)
+        if built_in and (recipe.align == "none" or recipe.detector == "none"):
+            return None
+        registered, _ = bind_detector(recipe.detector, self.detectors, self._failed())
+        if recipe.align != "none" and not registered.landmarks:
+            able = sorted(name for name, item in self.detectors.items() if item.landmarks)
+            raise UsageError(
+                f"recipe: align {recipe.align!r} needs landmarks, which the detector "
+                f"{registered.name!r} does not give",
+                f"detectors that do: {', '.join(able) or 'none is installed'}",
+            )
+        plugin = registered.plugin
+        if registered.source == "file":
+            plugin = os.path.abspath(plugin)
+        return DetectorPlugin(registered.source, plugin)
+
+    def _failed(self) -> str:
+        """The plugins that did not load, with their reasons; empty where all did."""
+        return "; ".join(f"{info.name}: {info.error}" for info in self.failures)
 
     def add(self, plugin: Any, info: PluginInfo) -> None:
         """Take in what one plugin, a module or an object with hooks, registers: all or nothing.
@@ -97,6 +135,7 @@ class Plugins:
         # A misspelt hook is an error, not a plugin that silently does nothing.
         manager.check_pending()
         aggregators: dict[str, RegisteredAggregator] = {}
+        detectors: dict[str, RegisteredDetector] = {}
         loaders: dict[str, ModelLoader] = {}
 
         def register_aggregator(
@@ -114,13 +153,19 @@ class Plugins:
                 name, aggregator, info.name, frozenset(properties), bounds
             )
 
+        def register_detector(name: str, make: MakeDetector, *, landmarks: bool = False) -> None:
+            _check_name(name, {"none", *self.detectors, *detectors})
+            detectors[name] = RegisteredDetector(name, make, landmarks, info.source, info.name)
+
         def register_loader(name: str, loader: ModelLoader) -> None:
             _check_name(name, {**self.loaders, **loaders})
             loaders[name] = loader
 
         manager.hook.register_aggregators(register=register_aggregator)
+        manager.hook.register_detectors(register=register_detector)
         manager.hook.register_model_loaders(register=register_loader)
         self.aggregators.update(aggregators)
+        self.detectors.update(detectors)
         self.loaders.update(loaders)
         self.loader_plugins.update(dict.fromkeys(loaders, info.name))
         self.infos.append(info)
@@ -140,10 +185,8 @@ def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -
     plugins = Plugins()
     for module_name in BUILT_IN_PLUGINS:
         plugins.add(importlib.import_module(module_name), PluginInfo(module_name, "built-in"))
-    for entry in sorted(_entry_points(), key=lambda point: point.name):
-        version = entry.dist.version if entry.dist else ""
-        info = PluginInfo(entry.dist.name if entry.dist else entry.name, "installed", version)
-        _try(plugins, info, entry.load, strict)
+    for entry in _entry_points():
+        _try(plugins, _info(entry), entry.load, strict)
     for directory in directories:
         folder = Path(directory)
         if not folder.is_dir():
@@ -154,12 +197,37 @@ def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -
     return plugins
 
 
-def _entry_points() -> Collection[importlib.metadata.EntryPoint]:
-    return importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+def make_detector(recipe: Recipe, found: DetectorPlugin) -> Detector:
+    """A recipe's detector in a worker process, which loads the plugin that brings it and no other.
+
+    Raises:
+        PluginError: the plugin does not load here.
+        UsageError: it does not register this detector.
+        Exception: whatever the plugin raises when it makes the detector.
+    """
+    plugins = Plugins()
+    if found.source == "file":
+        _try(plugins, PluginInfo(found.plugin, "file"), partial(_load_file, found.plugin), True)
+    for entry in _entry_points() if found.source == "installed" else ():
+        if _info(entry).name == found.plugin:
+            _try(plugins, _info(entry), entry.load, True)
+    registered, parameters = bind_detector(recipe.detector, plugins.detectors)
+    return registered.make(**parameters)
 
 
-def _load_file(path: Path) -> ModuleType:
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    return sorted(points, key=lambda point: point.name)
+
+
+def _info(entry: importlib.metadata.EntryPoint) -> PluginInfo:
+    version = entry.dist.version if entry.dist else ""
+    return PluginInfo(entry.dist.name if entry.dist else entry.name, "installed", version)
+
+
+def _load_file(file: str | Path) -> ModuleType:
     """Import one file without putting its folder on sys.path."""
+    path = Path(file)
     # Files of one name in two folders are two modules: the folder is part of the module's name.
     folder = hashlib.sha256(os.fsencode(path.parent.resolve())).hexdigest()[:12]
     name = f"dfsubmit_plugin_{path.stem}_{folder}"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dfsubmit.errors import UsageError, did_you_mean
-from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
+from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator, RegisteredDetector
+
+BUNDLED_DETECTORS = {
+    "dlib-cnn": "dfsubmit-dlib-cnn",
+    "dlib-hog-68": "dfsubmit-dlib-cnn",
+}
+"""Detectors of this repository's plugins, for the error where they are not installed."""
 
 
-def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]]:
     """Split ``name:key=value,key=value`` into its name and raw parameters.
 
     Raises:
@@ -19,13 +25,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     name, colon, rest = spec.strip().partition(":")
     parameters: dict[str, str] = {}
     if not name or (colon and not rest.strip()):
-        raise UsageError(f"aggregator {spec!r}: expected NAME or NAME:key=value,…")
+        raise UsageError(f"{kind} {spec!r}: expected NAME or NAME:key=value,…")
     for pair in rest.split(",") if colon else ():
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not key or not value:
-            raise UsageError(f"aggregator {spec!r}: {pair!r} is not key=value")
+            raise UsageError(f"{kind} {spec!r}: {pair!r} is not key=value")
         if key in parameters:
-            raise UsageError(f"aggregator {spec!r}: {key!r} is given twice")
+            raise UsageError(f"{kind} {spec!r}: {key!r} is given twice")
         parameters[key] = value
     return name.strip(), parameters
 
@@ -40,14 +46,7 @@ def bind_aggregator(spec: str, aggregators: Mapping[str, RegisteredAggregator]) 
     if name not in aggregators:
         raise UsageError(f"there is no aggregator {name!r}", did_you_mean(name, aggregators))
     registered = aggregators[name]
-    known = aggregator_parameters(registered)
-    values: dict[str, Any] = {}
-    for key, text in raw.items():
-        if key not in known:
-            raise UsageError(
-                f"aggregator {name!r} has no parameter {key!r}", did_you_mean(key, known)
-            )
-        values[key] = _convert(name, key, text, known[key])
+    values = _values(f"aggregator {name!r}", raw, aggregator_parameters(registered))
     canonical = (
         name
         + (":" if values else "")
@@ -58,7 +57,43 @@ def bind_aggregator(spec: str, aggregators: Mapping[str, RegisteredAggregator]) 
 
 def aggregator_parameters(registered: RegisteredAggregator) -> dict[str, Any]:
     """The names and default values of an aggregator's parameters."""
-    parameters = list(inspect.signature(registered.function).parameters.values())[1:]
+    return _defaults(list(inspect.signature(registered.function).parameters.values())[1:])
+
+
+def bind_detector(
+    spec: str, detectors: Mapping[str, RegisteredDetector], failed: str = ""
+) -> tuple[RegisteredDetector, dict[str, Any]]:
+    """The detector that a recipe's spec asks for, and the parameters to make it with.
+
+    Args:
+        spec: ``name:key=value,…``.
+        detectors: all that are registered.
+        failed: what is to be said of plugins that did not load.
+
+    Raises:
+        UsageError: an unknown name or parameter, or a value of the wrong type.
+    """
+    name, raw = parse_spec(spec, "detector")
+    if name not in detectors:
+        plugin = BUNDLED_DETECTORS.get(name)
+        hint = (
+            f"it comes with the plugin {plugin}: pip install ./plugins/{plugin}"
+            if plugin
+            else f"the plugin that brings it is not installed; {did_you_mean(name, detectors)}"
+        )
+        if failed:
+            hint = f"{hint}; these plugins did not load: {failed}"
+        raise UsageError(f"recipe: there is no detector {name!r}", hint)
+    registered = detectors[name]
+    return registered, _values(f"detector {name!r}", raw, detector_parameters(registered))
+
+
+def detector_parameters(registered: RegisteredDetector) -> dict[str, Any]:
+    """The names and default values of a detector's parameters."""
+    return _defaults(inspect.signature(registered.make).parameters.values())
+
+
+def _defaults(parameters: Iterable[inspect.Parameter]) -> dict[str, Any]:
     return {
         item.name: item.default
         for item in parameters
@@ -66,7 +101,15 @@ def aggregator_parameters(registered: RegisteredAggregator) -> dict[str, Any]:
     }
 
 
-def _convert(name: str, key: str, text: str, default: Any) -> Any:
+def _values(owner: str, raw: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The raw parameters, converted."""
+    for key in raw:
+        if key not in known:
+            raise UsageError(f"{owner} has no parameter {key!r}", did_you_mean(key, known))
+    return {key: _convert(owner, key, text, known[key]) for key, text in raw.items()}
+
+
+def _convert(owner: str, key: str, text: str, default: Any) -> Any:
     """The text as the type of the parameter's default."""
     try:
         if isinstance(default, bool):
@@ -80,5 +123,5 @@ def _convert(name: str, key: str, text: str, default: Any) -> Any:
             return value
     except (KeyError, ValueError):
         kind = type(default).__name__
-        raise UsageError(f"aggregator {name!r}: {key}={text!r} is not of type {kind}") from None
+        raise UsageError(f"{owner}: {key}={text!r} is not of type {kind}") from None
     return text

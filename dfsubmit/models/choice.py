@@ -89,6 +89,7 @@ def _load(
         load_preprocessor(folder.path)  # so that no loader, a plugin's neither, takes a mad one
     fake_index = resolve_fake_class(folder.id2label, fake_label)
     recipe, warnings = effective_recipe(folder, options)
+    plugins.detector_plugin(recipe)  # better refused here than when the model is loaded
     if folder.untrained:
         warnings.insert(
             0, "this model is UNTRAINED, its weights are random numbers: its labels mean nothing"

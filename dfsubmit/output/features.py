@@ -7,7 +7,6 @@ in float16. Two runs of one model can be held against each other by it, without 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import json
 import zipfile
@@ -128,6 +127,6 @@ def _made_otherwise(meta: dict[str, Any], options: RunOptions, chosen: ChosenMod
     """In what a run was made otherwise than this one is; "" where features mean the same."""
     if (meta.get("model") or {}).get("sha256") != chosen.folder.sha256:
         return "by another model"
-    if meta.get("recipe") != json.loads(json.dumps(dataclasses.asdict(chosen.recipe))):
+    if meta.get("recipe") != json.loads(json.dumps(chosen.recipe.to_dict())):
         return "with another recipe"
     return "" if meta.get("tta") == options.tta else f"with --tta {meta.get('tta')}"

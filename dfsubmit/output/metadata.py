@@ -63,7 +63,7 @@ def describe_run(
         },
         "fallback_reason": chosen.fallback_reason,
         "warnings": list(chosen.warnings),
-        "recipe": dataclasses.asdict(chosen.recipe),
+        "recipe": chosen.recipe.to_dict(),
         "recipe_known": chosen.folder.recipe_known,
         "aggregator": aggregator.spec,
         "aggregator_plugin": aggregator.registered.plugin,

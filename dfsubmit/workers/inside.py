@@ -65,7 +65,12 @@ def _serve(connection: Any) -> None:
         with contextlib.suppress(NotInstalled):  # not every recipe needs it
             load_dlib()
         settings = connection.recv()
-        scanner = Scanner(settings)
+        detector = None
+        if settings.detector is not None:  # else no worker pays for the hooks
+            from dfsubmit.workers.detectors import detector_of
+
+            detector = detector_of(settings)
+        scanner = Scanner(settings, detector)
     except DfsubmitError as error:
         connection.send((BROKEN, error.message, error.hint))
         return

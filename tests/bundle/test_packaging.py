@@ -18,6 +18,7 @@ from dfsubmit.bundle.pins import PINS, SERVER
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import relative_files
 from dfsubmit.models.folder import open_model
+from dfsubmit.recipe import RECIPE_FILE, Recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WHEEL = "dfsubmit-*-py3-none-any.whl"
@@ -41,6 +42,10 @@ from dfsubmit.hooks.hookspecs import hookimpl
 @hookimpl
 def register_aggregators(register):
     register("second-highest", lambda scores: float(sorted(scores.p_fake)[-2:][0]))
+
+@hookimpl
+def register_detectors(register):
+    register("nobody", lambda: lambda picture, upsampling: [])
 """
 
 
@@ -266,7 +271,7 @@ def test_an_unknown_aggregator_is_refused_with_a_hint(tiny_model: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_an_aggregator_without_its_plugin_is_refused(
+def test_an_aggregator_or_a_detector_without_its_plugin_is_refused(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = write_plugin(tmp_path / "secondhighest", AGGREGATOR)
@@ -282,5 +287,9 @@ def test_an_aggregator_without_its_plugin_is_refused(
     with pytest.raises(UsageError, match="comes from secondhighest") as refusal:
         package(options)
     assert "--plugin DIR|WHEEL" in refusal.value.hint
-    package(dataclasses.replace(options, plugins=(str(project),)))
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / RECIPE_FILE).write_text(Recipe(detector="nobody").to_json())
+    with pytest.raises(UsageError, match="detector 'nobody' comes from secondhighest"):
+        package(dataclasses.replace(options, model=model, aggregator="mean"))
+    package(dataclasses.replace(options, model=model, plugins=(str(project),)))
     assert read_manifest(tmp_path / "b").aggregator == "second-highest"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import dfsubmit.hooks
 from dfsubmit.cli import main
@@ -40,6 +41,7 @@ from dfsubmit.output.metadata import describe_arithmetic
 from dfsubmit.recipe import Recipe
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.first_faces import faces_key, show_faces
+from dfsubmit.workers.events import FaceEvent
 from dfsubmit.workers.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
@@ -97,8 +99,9 @@ def model_of(linear: LoadRequest) -> MakeModel:
 
 
 def test_there_are_hooks_and_examples() -> None:
-    assert set(HOOKS) == {"register_aggregators", "register_model_loaders"}
-    assert set(EXAMPLES) == {"second_highest.py", "linear_loader.py"}
+    names = {"register_aggregators", "register_detectors", "register_model_loaders"}
+    assert set(HOOKS) == names
+    assert set(EXAMPLES) == {"second_highest.py", "red_faces.py", "linear_loader.py"}
 
 
 def test_the_optional_members_are_known() -> None:
@@ -143,6 +146,24 @@ def test_hook_register_aggregators(folder: Path) -> None:
     scores = FrameScores(p, np.array([0.0, 1.0, 2.0, 3.0]), np.zeros((4, 4), np.int64), np.ones(4))
     assert plugins.aggregator("second-highest")(scores) == 0.7
     assert plugins.aggregator("second-highest:rank=3")(scores) == 0.4
+
+
+def test_hook_register_detectors(folder: Path, tmp_path: Path) -> None:
+    """In a worker, which has nothing but the plugin's name to go by."""
+    picture = np.zeros((90, 120, 3), np.uint8)
+    picture[20:60, 30:80] = (200, 0, 0)
+    media = tmp_path / "media"
+    media.mkdir()
+    Image.fromarray(picture).save(media / "red.png")
+    plugins = load_plugins([folder])
+    assert plugins.detectors["red-faces"].make(least=250)(picture, 0) == []
+    recipe = Recipe(detector="red-faces:least=100", margin=0.0)
+    settings = ScanSettings(recipe, detector=plugins.detector_plugin(recipe))
+    with WorkerPool(settings, 1) as pool:
+        events = list(pool.events(list_media(media)))
+    (face,) = [event.face for event in events if isinstance(event, FaceEvent)]
+    assert face.box == (30, 20, 80, 60)
+    np.testing.assert_array_equal(face.crop, picture[20:60, 30:80])
 
 
 def test_hook_register_model_loaders(folder: Path, linear: LoadRequest) -> None:
@@ -216,9 +237,10 @@ def test_optional_MovesToCpu(model_of: MakeModel, monkeypatch: pytest.MonkeyPatc
     assert not model.fall_back_to_cpu()
 
 
-def test_the_command_lists_both_examples(folder: Path) -> None:
+def test_the_command_lists_all_examples(folder: Path) -> None:
     listing = CliRunner().invoke(main, ["plugins", "--plugins-dir", str(folder)]).output
     assert "second-highest:rank=2" in listing
+    assert "red-faces:least=128  (" in listing
     assert "linear " in listing
 
 
@@ -272,6 +294,6 @@ def test_the_readme_imports_one_module() -> None:
 
 def test_bundled_plugins_and_examples_say_their_version() -> None:
     plugins = [path for path in PLUGIN_CODE if "@hookimpl" in path.read_text(encoding="utf-8")]
-    assert len(plugins) == 4
+    assert len(plugins) == 5
     for code in (*(path.read_text(encoding="utf-8") for path in plugins), *EXAMPLES.values()):
         assert f"\nDFSUBMIT_HOOKS = {hookspecs.HOOKS_VERSION}" in code

@@ -191,7 +191,7 @@ def test_no_fallback_cures_a_slip_in_the_options(
     fine, spare = make_folder("first", MINE), make_folder("spare", MINE)
     doubtful = make_folder("doubtful", MINE, labels=("LABEL_0", "LABEL_1"))
     for options in (
-        {"model": fine, "recipe": "dfsubmti"},
+        {"model": fine, "recipe": "deepfakebench"},  # without its plugin
         {"model": fine, "frames": 0},
         {"model": fine, "fake_label": "Fakke"},
         {"model": fine, "loader": "fakke"},

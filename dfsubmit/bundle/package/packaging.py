@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from dfsubmit.bundle.pins import PINS, PLUGIN_PINS, SERVER, TORCH, project
 from dfsubmit.bundle.upload import MAX_SIZE
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import write_atomically
-from dfsubmit.hooks.interfaces import RegisteredAggregator
 from dfsubmit.hooks.loading import BUILT_IN_PLUGINS, load_plugins
 from dfsubmit.models.folder import ModelFolder, hash_model, open_model
 from dfsubmit.recipe import RECIPE_FILE
@@ -79,15 +78,20 @@ def package(options: PackageOptions) -> Manifest:
     output = options.output
     if output.exists() and not (output / manifest.MANIFEST_FILE).is_file():
         raise UsageError(f"{output} exists and is not a bundle", "choose another --output")
-    aggregator = load_plugins().aggregator(options.aggregator).registered
+    plugins = load_plugins()
+    aggregator = plugins.aggregator(options.aggregator).registered
     model = open_model(options.model)
+    needed = {f"the aggregator {aggregator.name!r}": aggregator.plugin}
+    detector = plugins.detector_plugin(model.recipe)
+    if detector is not None:
+        needed[f"the detector {model.recipe.detector!r}"] = detector.plugin
     _refuse_several_models(model)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as scratch:
         folder = Path(scratch, "bundle")
         folder.mkdir()
         built = _fill(folder, options, model)
-        _require_plugin(built, aggregator)
+        _require_plugins(built, needed)
         reasons = checks.problems(folder, options.target, options.max_size)
         if reasons:
             raise DfsubmitError(
@@ -119,7 +123,7 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
         target=options.target,
         model=name,
         model_sha256="",
-        recipe=dataclasses.asdict(model.recipe),
+        recipe=model.recipe.to_dict(),
         aggregator=options.aggregator,
         tta=options.tta,
         dfsubmit=__version__,
@@ -147,8 +151,12 @@ def _fill(folder: Path, options: PackageOptions, model: ModelFolder) -> Manifest
     return built
 
 
-def _require_plugin(built: Manifest, aggregator: RegisteredAggregator) -> None:
-    """The aggregator's plugin is installed here; the server has only what the bundle brings.
+def _require_plugins(built: Manifest, needed: Mapping[str, str]) -> None:
+    """What is needed is installed here; the server has only what the bundle brings.
+
+    Args:
+        built: the bundle.
+        needed: the plugin that brings each part.
 
     Raises:
         UsageError: names the plugin that is missing.
@@ -156,11 +164,12 @@ def _require_plugin(built: Manifest, aggregator: RegisteredAggregator) -> None:
     wheels_in = {
         project(Path(f.path).name.split("-")[0]) for f in built.files if f.path.endswith(".whl")
     }
-    if aggregator.plugin not in BUILT_IN_PLUGINS and project(aggregator.plugin) not in wheels_in:
-        raise UsageError(
-            f"the aggregator {aggregator.name!r} comes from {aggregator.plugin}",
-            "bring it along: --plugin DIR|WHEEL, its project's folder or its wheel",
-        )
+    for part, plugin in needed.items():
+        if plugin not in BUILT_IN_PLUGINS and project(plugin) not in wheels_in:
+            raise UsageError(
+                f"{part} comes from {plugin}",
+                "bring it along: --plugin DIR|WHEEL, its project's folder or its wheel",
+            )
 
 
 def _refuse_several_models(model: ModelFolder) -> None:

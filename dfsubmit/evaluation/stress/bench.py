@@ -69,7 +69,7 @@ class StressBench:
         self.key = {
             **self.media_key,
             "model": model.sha256,
-            "recipe": dataclasses.asdict(self.recipe),
+            "recipe": self.recipe.to_dict(),
             "decision": None if decision is None else dataclasses.asdict(decision),
             "options": {name: getattr(options, name) for name in _OPTIONS},
         }
