@@ -26,7 +26,9 @@ from dfsubmit.extraction.journal import (
     note,
     resume,
 )
+from dfsubmit.extraction.landmarks import write_landmarks
 from dfsubmit.extraction.sources import Source
+from dfsubmit.faces.settings import DetectorPlugin
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import LABELS, Face, MediaFile, Status
 
@@ -44,6 +46,8 @@ class ExtractOptions:
         workers: processes that decode and detect; 0 means the CPUs available.
         per_file_timeout: seconds of CPU time that one file may take.
         progress: show a progress bar on stderr.
+        plugins_dir: folders of plugin files, for the recipe's detector.
+        strict: a plugin that does not load is an error.
     """
 
     recipe: Recipe
@@ -52,6 +56,8 @@ class ExtractOptions:
     workers: int = 0
     per_file_timeout: float = 120.0
     progress: bool = True
+    plugins_dir: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,15 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     """Cut the faces of all sources into `folder` and write its index.
 
     Raises:
-        UsageError: the folder holds crops that were cut in another way.
+        UsageError: the folder holds crops that were cut in another way, or no plugin brings the
+            recipe's detector.
         DfsubmitError: no face was found at all.
     """
+    detector = _detector_plugin(options)
     folder.mkdir(parents=True, exist_ok=True)
     files = {source.name: _media_file(source) for source in sources}
     header = {
-        "recipe": dataclasses.asdict(options.recipe),
+        "recipe": options.recipe.to_dict(),
         "frames": options.frames,
         "already_cropped": options.already_cropped,
     }
@@ -93,7 +101,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
     with (folder / JOURNAL).open("a+b", buffering=0) as journal:
-        for entry in _scan(todo, folder, options):
+        for entry in _scan(todo, folder, options, detector):
             note(journal, entry)
             done[entry.name] = entry
     missing = missing_crops(folder, done.values())
@@ -127,7 +135,25 @@ def _media_file(source: Source) -> MediaFile:
     return MediaFile(source.path, source.name, facts.st_size, facts.st_mtime_ns)
 
 
-def _scan(todo: Sequence[MediaFile], folder: Path, options: ExtractOptions) -> Iterator[Entry]:
+def _detector_plugin(options: ExtractOptions) -> DetectorPlugin | None:
+    """Where workers find the recipe's detector.
+
+    Raises:
+        UsageError, PluginError: nothing brings it.
+    """
+    from dfsubmit.hooks.loading import load_plugins
+
+    if options.already_cropped:
+        return None
+    return load_plugins(options.plugins_dir, options.strict).detector_plugin(options.recipe)
+
+
+def _scan(
+    todo: Sequence[MediaFile],
+    folder: Path,
+    options: ExtractOptions,
+    detector: DetectorPlugin | None,
+) -> Iterator[Entry]:
     """Yield one journal entry for every file as it is finished."""
     from dfsubmit.faces.settings import ScanSettings
     from dfsubmit.workers.events import FaceEvent, FileEvent
@@ -138,7 +164,7 @@ def _scan(todo: Sequence[MediaFile], folder: Path, options: ExtractOptions) -> I
     recipe = dataclasses.replace(options.recipe, frames=options.frames)
     if options.already_cropped:
         recipe = dataclasses.replace(recipe, detector="none", tracking="none")
-    settings = ScanSettings(recipe=recipe, resize=None, no_face="fail")
+    settings = ScanSettings(recipe=recipe, resize=None, no_face="fail", detector=detector)
     # By frame, since a file whose worker died is scanned once more from its first frame on.
     faces: dict[str, dict[int, CutFace]] = collections.defaultdict(dict)
     bar = progress_bar(len(todo), "files", options.progress)
@@ -149,7 +175,9 @@ def _scan(todo: Sequence[MediaFile], folder: Path, options: ExtractOptions) -> I
             if isinstance(event, FaceEvent):
                 face = event.face
                 crop = _write_crop(folder, file.name, face)
-                faces[file.name][face.index] = CutFace(face.index, face.time, face.box, crop)
+                faces[file.name][face.index] = CutFace(
+                    face.index, face.time, face.box, crop, write_landmarks(face.landmarks)
+                )
             elif isinstance(event, FileEvent):
                 scan, cut = event.scan, faces.pop(file.name, {})
                 failed += scan.status is not Status.OK
@@ -195,6 +223,7 @@ def _rows(sources: Sequence[Source], done: dict[str, Entry]) -> list[FaceRow]:
             frame=face.frame,
             time=face.time,
             box=face.box,
+            landmarks=face.landmarks,
         )
         for source, group in zip(sources, groups, strict=True)
         if source.name in done

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from dfsubmit.errors import UsageError
+from dfsubmit.extraction.landmarks import read_landmarks
 from dfsubmit.files import write_atomically
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 from dfsubmit.records import LABEL_NAMES, LABELS, Box
@@ -37,6 +38,7 @@ class FaceRow:
         frame: the frame's number in its video.
         time: seconds from the video's start.
         box: the detector's box in frame pixels.
+        landmarks: as `landmarks` writes them; empty where the detector gives none.
     """
 
     crop: str
@@ -51,21 +53,28 @@ class FaceRow:
     frame: int
     time: float
     box: Box
+    landmarks: str = ""
 
 
-COLUMNS = tuple(item.name for item in dataclasses.fields(FaceRow))
+LANDMARKS = "landmarks"
+"""The column that only a detector with landmarks fills, and that is left out without one."""
+COLUMNS = tuple(item.name for item in dataclasses.fields(FaceRow) if item.name != LANDMARKS)
 
 
 def write_index(folder: Path, rows: Iterable[FaceRow], recipe: Recipe) -> None:
     """Write ``faces.csv`` and the recipe, each atomically."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows = list(rows)
+    columns = (*COLUMNS, LANDMARKS) if any(row.landmarks for row in rows) else COLUMNS
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         values = {name: getattr(row, name) for name in COLUMNS}
         values["label"] = LABEL_NAMES[row.label]
         values["identities"] = ";".join(row.identities)
         values["box"] = " ".join(str(edge) for edge in row.box)
+        if LANDMARKS in columns:
+            values[LANDMARKS] = row.landmarks
         writer.writerow(values)
     write_atomically(folder / RECIPE_FILE, recipe.to_json())
     write_atomically(folder / INDEX_FILE, text.getvalue())
@@ -99,6 +108,7 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
                         frame=_no_less_than_0(int(values["frame"])),
                         time=_no_less_than_0(float(values["time"])),
                         box=(left, top, right, bottom),
+                        landmarks=_checked(values.get(LANDMARKS, "")),
                     )
                 except (KeyError, ValueError) as error:
                     raise UsageError(f"{path}, line {number}: not a face: {error!r}") from error
@@ -120,6 +130,11 @@ def _within(crop: str) -> str:
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in crop:
         raise ValueError(f"the crop {crop!r} is not in the folder")
     return crop
+
+
+def _checked(landmarks: str) -> str:
+    read_landmarks(landmarks)
+    return landmarks
 
 
 def _no_less_than_0(value: Number) -> Number:

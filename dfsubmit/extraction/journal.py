@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.extraction.landmarks import read_landmarks
 from dfsubmit.files import append_json_line, json_line, read_json_lines, write_atomically
 from dfsubmit.records import Box, MediaFile, Status
 
@@ -30,12 +31,19 @@ class CutFace:
         time: seconds from the video's start.
         box: the detector's box in frame pixels.
         crop: the crop's file, relative to the extraction's folder, with slashes.
+        landmarks: as `landmarks` writes them; empty where the detector gives none.
     """
 
     frame: int
     time: float
     box: Box
     crop: str
+    landmarks: str = ""
+
+    def to_json(self) -> list[Any]:
+        """What `_face` reads."""
+        line: list[Any] = [self.frame, self.time, list(self.box), self.crop]
+        return [*line, self.landmarks] if self.landmarks else line
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Entry:
             "mtime_ns": self.mtime_ns,
             "status": self.status.value,
             "error": self.error,
-            "faces": [[face.frame, face.time, list(face.box), face.crop] for face in self.faces],
+            "faces": [face.to_json() for face in self.faces],
         }
 
     @classmethod
@@ -187,11 +195,26 @@ def _refusal(path: Path, found: object, header: Mapping[str, Any]) -> UsageError
 
 def _face(name: str, face: object) -> CutFace:
     match face:
-        case [int(frame), int(time) | float(time), [int(), int(), int(), int()] as box, str(crop)]:
+        case [
+            int(frame),
+            int(time) | float(time),
+            [int(), int(), int(), int()] as box,
+            str(crop),
+            *landmarks,
+        ]:
             if frame >= 0 and math.isfinite(time) and time >= 0 and crop == crop_path(name, frame):
                 left, top, right, bottom = box
-                return CutFace(frame, time, (left, top, right, bottom), crop)
+                return CutFace(frame, time, (left, top, right, bottom), crop, _text(landmarks))
     raise ValueError("not a face")
+
+
+def _text(landmarks: list[object]) -> str:
+    match landmarks:
+        case []:
+            return ""
+        case [str(text)] if read_landmarks(text) is not None:
+            return text
+    raise ValueError("not landmarks")
 
 
 def missing_crops(folder: Path, entries: Iterable[Entry]) -> set[str]:

@@ -206,6 +206,7 @@ def _trainer(
             STRENGTHS[options.augment],
             [plan.rows[i].box for i in plan.split.learn],
             plan.recipe,
+            [plan.rows[i].landmarks for i in plan.split.learn],
         ),
         eval_dataset=validate,
         data_collator=Collator(backbone.preprocessor),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,33 @@ from click.testing import CliRunner
 from commands import dfsubmit
 
 from dfsubmit.cli import main
-from dfsubmit.errors import DfsubmitError
+from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.extraction import journal
 from dfsubmit.extraction.extraction import ExtractOptions, ExtractSummary, extract
 from dfsubmit.extraction.index import read_index
 from dfsubmit.extraction.journal import JOURNAL
+from dfsubmit.extraction.landmarks import read_landmarks
 from dfsubmit.extraction.layouts import find_sources
+from dfsubmit.faces.cropping import TEMPLATE, TEMPLATE_SIDE
 from dfsubmit.files import append_json_line
-from dfsubmit.recipe import Recipe
+from dfsubmit.finetuning.data.dataset import read_crop
+from dfsubmit.recipe import BUILT_IN, Recipe
+
+FIVE_POINTS = """
+import numpy as np
+from dfsubmit.hooks import FoundFace, hookimpl
+
+POINTS = np.array([[-4, -2], [4, -2], [0, 2], [-3, 6], [3, 6]], float)
+
+
+def five(x=0):
+    return lambda picture, upsampling: [FoundFace((2, 2, 28, 28), 1.0, POINTS + (x, 18))]
+
+
+@hookimpl
+def register_detectors(register):
+    register("five", five, landmarks=True)
+"""
 
 
 @pytest.fixture
@@ -39,6 +59,28 @@ def crops(tmp_path: Path) -> Path:
 def extracted(crops: Path, folder: Path) -> ExtractSummary:
     options = ExtractOptions(Recipe(), already_cropped=True, workers=1, progress=False)
     return extract(find_sources(crops), folder, options)
+
+
+def test_landmarks_of_a_plugins_detector_come_with_the_crops(crops: Path, tmp_path: Path) -> None:
+    """Aligned as `deepfakebench` does, by a detector that the worker takes from its file."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "five.py").write_text(FIVE_POINTS)
+    recipe = replace(BUILT_IN["deepfakebench"], detector="five:x=15")
+    options = ExtractOptions(recipe, workers=1, progress=False, plugins_dir=(str(folder),))
+    extract(find_sources(crops), tmp_path / "faces", options)
+    rows, saved = read_index(tmp_path / "faces")
+    assert (len(rows), saved) == (4, recipe)
+    for row in rows:
+        assert read_crop(tmp_path / "faces" / row.crop).shape == (256, 256, 3)
+        landmarks = read_landmarks(row.landmarks)
+        assert landmarks is not None
+        middle = (TEMPLATE.mean(axis=0) / TEMPLATE_SIDE + 0.15) / 1.3 * 256
+        np.testing.assert_allclose(landmarks.mean(axis=0), middle, atol=0.1)
+    assert extract(find_sources(crops), tmp_path / "faces", options).resumed == 4
+    with pytest.raises(UsageError, match="there is no detector 'five'"):
+        extract(find_sources(crops), tmp_path / "other", replace(options, plugins_dir=()))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_full_disk_is_reported_and_the_extraction_goes_on_later(

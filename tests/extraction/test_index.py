@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,24 @@ def test_rows_and_recipe_survive_a_round_trip(tmp_path: Path) -> None:
     assert read_index(tmp_path) == ([ROW], recipe)
     with (tmp_path / "faces.csv").open(errors="surrogateescape", newline="") as stream:
         assert next(csv.DictReader(stream))["label"] == "fake"
+
+
+def test_landmarks_have_a_column_where_there_are_any(tmp_path: Path) -> None:
+    write_index(tmp_path, [ROW], BUILT_IN["dfsubmit"])
+    assert b"landmarks" not in (tmp_path / "faces.csv").read_bytes()
+    rows = [ROW, replace(ROW, landmarks="1.0 2.5 -3.0 4.0")]
+    write_index(tmp_path, rows, BUILT_IN["deepfakebench"])
+    assert read_index(tmp_path) == (rows, BUILT_IN["deepfakebench"])
+
+
+@pytest.mark.parametrize("damage", [b"1.0 2.5 -3.0", b"1.0 nan -3.0 4.0", b"1.0 2.5 -3.0 x"])
+def test_damaged_landmarks_are_named(tmp_path: Path, damage: bytes) -> None:
+    text = "1.0 2.5 -3.0 4.0"
+    write_index(tmp_path, [ROW, replace(ROW, landmarks=text)], BUILT_IN["dfsubmit"])
+    path = tmp_path / "faces.csv"
+    path.write_bytes(path.read_bytes().replace(text.encode(), damage))
+    with pytest.raises(UsageError, match="line 3"):
+        read_index(tmp_path)
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def resumed(folder: Path, *lines: object) -> tuple[set[str], int]:
 
 def test_an_entry_survives_a_round_trip() -> None:
     face = CutFace(3, 0.1, (-1, 0, 20, 20), crop_path("a/가\udcff.mp4", 3))
-    entry = Entry("a/가\udcff.mp4", 100, 7, Status.OK, "", (face,))
+    other = CutFace(4, 0.2, (-1, 0, 20, 20), crop_path("a/가\udcff.mp4", 4), "1.0 2.0 3.5 4.0")
+    entry = Entry("a/가\udcff.mp4", 100, 7, Status.OK, "", (face, other))
     assert Entry.from_json(json.loads(json.dumps(entry.to_json()))) == entry
 
 
@@ -105,6 +106,10 @@ def test_a_line_that_was_being_written_is_not_worth_a_word(tmp_path: Path) -> No
         line("a.mp4", faces=[[*FACE[:3], "/etc/passwd"]]),
         line("a.mp4", faces=[[*FACE[:3], "crops/b.mp4/000003.png"]]),
         line("a.mp4", faces=[[4, 0.2, FACE[2], "crops/a.mp4/000004.png"]]),  # not there
+        line("a.mp4", faces=[[*FACE, [1.0, 2.0]]]),
+        line("a.mp4", faces=[[*FACE, "1.0 2.0 3.0"]]),
+        line("a.mp4", faces=[[*FACE, "1.0 inf"]]),
+        line("a.mp4", faces=[[*FACE, "1.0 2.0", 3]]),
         line("a.mp4", more=1),
         {key: value for key, value in line("a.mp4").items() if key != "mtime_ns"},
     ],

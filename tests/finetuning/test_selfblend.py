@@ -17,7 +17,7 @@ from dfsubmit.finetuning.data.dataset import LearningFaces, ValidationFaces
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.selfblend import self_blend
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import FAKE, REAL, Pixels
+from dfsubmit.records import FAKE, REAL, FloatArray, Pixels
 
 BOX = (26, 30, 86, 90)
 """Of `face`: half its width and height, as a margin of 40 % leaves it, nearly."""
@@ -48,6 +48,37 @@ def test_the_seam_and_all_that_changes_lie_in_the_face(face: Pixels) -> None:
     changed = np.array([[(c[inside] > 0).sum(), (c[~inside] > 0).sum()] for c in every])
     assert changed[:, 0].mean() > 0.2 * inside.sum()
     assert changed[:, 1].sum() < 0.05 * changed.sum()
+
+
+def oval(face: tuple[int, int, int, int]) -> FloatArray:
+    """68 points on an oval in a box."""
+    left, top, right, bottom = face
+    angles = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    x = (left + right) / 2 + (right - left) / 2 * np.cos(angles)
+    return np.stack([x, (top + bottom) / 2 + (bottom - top) / 2 * np.sin(angles)], axis=1)
+
+
+def test_what_changes_lies_in_the_hull_of_68_landmarks(face: Pixels) -> None:
+    """In the upper part of the box, where the ellipse alone would not lie."""
+    hull = (30, 20, 80, 50)
+    inside = np.zeros(face.shape[:2], bool)
+    inside[hull[1] : hull[3], hull[0] : hull[2]] = True
+    changed = np.zeros(2)
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        real, blend = self_blend(face, BOX, chance, oval(hull))
+        change = (real != blend).any(axis=2)
+        changed += change[inside].sum(), change[~inside].sum()
+    assert changed[0] > 40 * 0.3 * inside.sum()
+    assert changed[1] < 0.1 * changed.sum()
+
+
+@pytest.mark.parametrize("landmarks", [oval(BOX)[:5], oval((3, 3, 5, 60)), oval(BOX) + 1e7])
+def test_landmarks_without_a_hull_leave_the_box(face: Pixels, landmarks: FloatArray) -> None:
+    plain = self_blend(face, BOX, np.random.default_rng(1))
+    same = self_blend(face, BOX, np.random.default_rng(1), landmarks)
+    for one, other in zip(plain, same, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_every_other_pair_has_altered_surroundings_and_its_real_picture_has_them_too(

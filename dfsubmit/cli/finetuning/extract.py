@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.decorators import debug_option, json_option, plugin_options, progress_option
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 
@@ -55,6 +55,7 @@ from dfsubmit.errors import UsageError
 )
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
 @click.option("--per-file-timeout", type=float, default=120.0, show_default=True, metavar="S")
+@plugin_options
 @progress_option
 @json_option
 @debug_option
@@ -73,6 +74,8 @@ def command(
     already_cropped: bool,
     workers: int,
     per_file_timeout: float,
+    plugins_dir: tuple[str, ...],
+    strict: bool,
     progress: bool,
     as_json: bool,
 ) -> None:
@@ -101,7 +104,14 @@ def command(
     for remark in remarks(sources, layout):
         click.echo(f"note: {remark}", err=True)
     options = ExtractOptions(
-        load_recipe(recipe), frames, already_cropped, workers, per_file_timeout, progress
+        load_recipe(recipe),
+        frames,
+        already_cropped,
+        workers,
+        per_file_timeout,
+        progress,
+        plugins_dir,
+        strict,
     )
     summary = extract(sources, faces, options)
     if as_json:

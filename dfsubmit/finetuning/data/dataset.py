@@ -16,6 +16,7 @@ import torch
 
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError
+from dfsubmit.extraction.landmarks import read_landmarks
 from dfsubmit.faces.cropping import box_in_crop
 from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.finetuning.data.augment import Strength, degrade, reframe
@@ -104,6 +105,7 @@ class LearningFaces:
         strength: of the augmentation; None for none.
         boxes: the detector's box of each, for self-blending.
         recipe: that all were cut with.
+        landmarks: of each, as the index has them; empty where no face has any.
     """
 
     def __init__(
@@ -112,9 +114,11 @@ class LearningFaces:
         strength: Strength | None,
         boxes: Sequence[Box],
         recipe: Recipe,
+        landmarks: Sequence[str] = (),
     ) -> None:
         self.faces, self.strength = faces, strength
         self.boxes, self.recipe = list(boxes), recipe
+        self.landmarks = list(landmarks)
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -125,7 +129,8 @@ class LearningFaces:
         pixels = read_crop(faces.paths[draw.face])
         if draw.look != "plain":
             box = box_in_crop(self.boxes[draw.face], pixels.shape[:2], self.recipe)
-            real, blend = self_blend(pixels, box, chance)
+            text = self.landmarks[draw.face] if self.landmarks else ""
+            real, blend = self_blend(pixels, box, chance, read_landmarks(text))
             pixels = blend if draw.look == "blend" else real
         # What is drawn from here on is the same for a blend and its real one.
         if strength:

@@ -4,8 +4,8 @@ Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images" (CVPR 2022
 blended with a slightly transformed copy of itself through a soft, warped mask of the face. What
 remains is what every face swap leaves behind, a seam between two statistics of colour, sharpness
 and geometry, and nothing that belongs to one method only. The paper takes its masks from facial
-landmarks; here the mask is an ellipse in the detector's box, which needs no landmark model and no
-licence.
+landmarks, and so does this where the crops come with 68 (their convex hull). Else the mask is an
+ellipse in the detector's box, which needs no landmark model and no licence.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.records import Box, Pixels
+from dfsubmit.records import Box, FloatArray, Pixels
+
+_SMALLEST = 8
+"""Pixels, of a hull's shorter side."""
 
 Floats = npt.NDArray[np.float32]
 
 
-def self_blend(crop: Pixels, face: Box, chance: np.random.Generator) -> tuple[Pixels, Pixels]:
+def self_blend(
+    crop: Pixels, face: Box, chance: np.random.Generator, landmarks: FloatArray | None = None
+) -> tuple[Pixels, Pixels]:
     """A face crop, and its blend with a transformed copy of itself.
 
     Where the part around the face is the one that is altered, the real picture of the pair is
@@ -29,10 +34,15 @@ def self_blend(crop: Pixels, face: Box, chance: np.random.Generator) -> tuple[Pi
         crop: RGB uint8 (h, w, 3).
         face: where the detector's box lies in it (see `cropping.box_in_crop`); the masks lie in it.
         chance: the source of every random choice.
+        landmarks: (n, 2), in crop pixels. Where there are 68, the masks come from their hull
+            instead, and the face is what it spans.
 
     Returns:
         (the real one, the blend), RGB uint8 (h, w, 3) each.
     """
+    hull = _hull(crop.shape[:2], landmarks)
+    if hull is not None:
+        face, outline = hull
     inside = outside = crop.astype(np.float32)
     # Either the face or its surroundings is the part with other statistics, as in real swaps.
     if chance.random() < 0.5:
@@ -40,7 +50,8 @@ def self_blend(crop: Pixels, face: Box, chance: np.random.Generator) -> tuple[Pi
     else:
         outside = _other_statistics(outside, chance)
     inside = _shifted_a_little(inside, face, chance)
-    mask = _face_mask(crop.shape[:2], face, chance)[:, :, None]
+    shape = outline if hull is not None else _ellipse(crop.shape[:2], face, chance)
+    mask = _face_mask(shape, face, chance)[:, :, None]
     return _pixels(outside), _pixels(inside * mask + outside * (1 - mask))
 
 
@@ -86,9 +97,26 @@ def _shifted_a_little(image: Floats, face: Box, chance: np.random.Generator) -> 
     return np.asarray(moved, np.float32)
 
 
-def _face_mask(shape: tuple[int, ...], face: Box, chance: np.random.Generator) -> Floats:
-    """float32 (rows, columns) in [0, 1]: a soft, warped ellipse over the inner face, sometimes
-    only its lower half (mouth swaps), sometimes only partly opaque."""
+def _hull(shape: tuple[int, ...], landmarks: FloatArray | None) -> tuple[Box, Floats] | None:
+    """The box of the landmarks' convex hull, and the hull as a mask, float32 (rows, columns); None
+    for other than 68 landmarks, or where they span next to nothing of the crop."""
+    if landmarks is None or len(landmarks) != 68:
+        return None
+    import cv2
+
+    rows, columns = shape
+    points = np.rint(landmarks).clip((-columns, -rows), (2 * columns, 2 * rows))
+    corners = points.astype(np.int32)
+    mask = np.zeros(shape, np.float32)
+    cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1.0)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    if min(right - left, bottom - top) < _SMALLEST or not mask.any():
+        return None
+    return (int(left), int(top), int(right), int(bottom)), mask
+
+
+def _ellipse(shape: tuple[int, ...], face: Box, chance: np.random.Generator) -> Floats:
+    """An ellipse over the inner face, as a mask, float32 (rows, columns)."""
     import cv2
 
     mask = np.zeros(shape, np.float32)
@@ -98,6 +126,16 @@ def _face_mask(shape: tuple[int, ...], face: Box, chance: np.random.Generator) -
     axes = (int(width * chance.uniform(0.25, 0.40)), int(height * chance.uniform(0.28, 0.45)))
     tilt = chance.uniform(-10, 10)
     cv2.ellipse(mask, (int(x), int(y)), axes, tilt, 0, 360, 1.0, -1)
+    return mask
+
+
+def _face_mask(mask: Floats, face: Box, chance: np.random.Generator) -> Floats:
+    """float32 (rows, columns) in [0, 1]: the mask soft and warped, sometimes only its lower half
+    (mouth swaps), sometimes only partly opaque."""
+    import cv2
+
+    _, top, right, bottom = face
+    width, height = max(1, right - face[0]), max(1, bottom - top)
     if chance.random() < 0.25:
         mask[: max(0, top + int(height * chance.uniform(0.35, 0.6)))] = 0
     mask = _warped(mask, width, height, chance)
