@@ -16,7 +16,6 @@ from typing import Any
 
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError, Exit, UsageError
-from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.files import answer_within
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
@@ -95,12 +94,7 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
             options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over
         )
         plan = None if end is None else TimePlan(end, chosen.recipe.frames, options.min_frames)
-        pool.settings = ScanSettings(
-            chosen.recipe,
-            chosen.model.preprocessor,
-            options.no_face,
-            detector=plugins.detector_plugin(chosen.recipe),
-        )
+        pool.settings = chosen.scan_settings(options.no_face)
         job = _Run(options, chosen, rows, early_exit, plan, pool, output, interrupt, say, started)
         return job.score(files, meta)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dfsubmit.errors import DfsubmitError, ModelError, UsageError, did_you_mean
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, load_preprocessor
+from dfsubmit.faces.settings import DetectorPlugin, ScanSettings
 from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, ModelLoader
 from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.fakeclass import resolve_fake_class
@@ -36,6 +37,7 @@ class ChosenModel:
         batch_size: faces a forward pass.
         fallback_reason: why the model that was asked for was not used; empty when it was.
         warnings: what the user should know, a line each.
+        detector: where workers find the recipe's detector; None where it is built in.
     """
 
     folder: ModelFolder
@@ -46,6 +48,11 @@ class ChosenModel:
     batch_size: int
     fallback_reason: str = ""
     warnings: list[str] = field(default_factory=list)
+    detector: DetectorPlugin | None = None
+
+    def scan_settings(self, no_face: str) -> ScanSettings:
+        """What the workers go by."""
+        return ScanSettings(self.recipe, self.model.preprocessor, no_face, detector=self.detector)
 
     @property
     def fake_class(self) -> str:
@@ -89,7 +96,7 @@ def _load(
         load_preprocessor(folder.path)  # so that no loader, a plugin's neither, takes a mad one
     fake_index = resolve_fake_class(folder.id2label, fake_label)
     recipe, warnings = effective_recipe(folder, options)
-    plugins.detector_plugin(recipe)  # better refused here than when the model is loaded
+    detector = plugins.detector_plugin(recipe)  # refused before the model is loaded
     if folder.untrained:
         warnings.insert(
             0, "this model is UNTRAINED, its weights are random numbers: its labels mean nothing"
@@ -111,7 +118,9 @@ def _load(
     name, model = _load_first(request, _loaders(request, options.loader, plugins), warnings)
     on_gpu = model.device.startswith("cuda")
     batch_size = options.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH)
-    return ChosenModel(folder, model, name, fake_index, recipe, batch_size, warnings=warnings)
+    return ChosenModel(
+        folder, model, name, fake_index, recipe, batch_size, warnings=warnings, detector=detector
+    )
 
 
 def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, list[str]]:
