@@ -18,10 +18,11 @@ from dfsubmit import RunOptions, run, validate_submission
 from dfsubmit.errors import UsageError
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import list_media
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Face, FileResult, FileScan, Limits, MediaFile, Status
+from dfsubmit.records import Face, FileResult, FileScan, MediaFile, Status
 from dfsubmit.workers.events import FileEvent
 from dfsubmit.workers.pool import WorkerPool
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dfsubmit.faces.preprocess import Preprocessor
+from dfsubmit.media.limits import Limits
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Limits
 
 
 @dataclass(frozen=True)

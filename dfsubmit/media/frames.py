@@ -20,9 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.mirror import mirror_axis
 from dfsubmit.media.selftest import check_opencv
-from dfsubmit.records import Limits, Pixels
+from dfsubmit.records import Pixels
 
 RETRIES = 1000
 """So many packets in a row may fail to decode. OpenCV does not tell a packet that fails from the

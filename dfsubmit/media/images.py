@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dfsubmit.media.frames import Frame, Unreadable, check_size
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.mending import LARGEST, mend
-from dfsubmit.records import Limits, Pixels
+from dfsubmit.records import Pixels
 
 # Pillow knows some 40 formats more; for one of them, EPS, it would run Ghostscript on the file.
 _IMAGE_FORMATS = ["JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM"]

@@ -12,9 +12,10 @@ from dfsubmit.errors import NotInstalled
 from dfsubmit.evaluation.stress.degrade import VARIANTS, Variant, degrade_file, degrade_pixels
 from dfsubmit.media.frames import Unreadable, Video
 from dfsubmit.media.images import read_image
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import sample_indices
-from dfsubmit.records import Kind, Limits, Pixels
+from dfsubmit.records import Kind, Pixels
 
 pytest.importorskip("av")
 SINGLE_FRAME = [variant for variant in VARIANTS.values() if variant.kind != "x264"]

@@ -15,9 +15,10 @@ from clips import damage, make_video
 from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import list_media
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Face, FileScan, Kind, Limits, MediaFile, Status
+from dfsubmit.records import Face, FileScan, Kind, MediaFile, Status
 
 pytestmark = pytest.mark.slow
 

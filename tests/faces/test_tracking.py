@@ -13,9 +13,10 @@ from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.faces.tracking import Tracker, anchors_of
 from dfsubmit.media.frames import Frame, Video
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.sampling import visiting_order
 from dfsubmit.recipe import BUILT_IN, Recipe
-from dfsubmit.records import Box, Face, Limits, MediaFile, Pixels
+from dfsubmit.records import Box, Face, MediaFile, Pixels
 
 FAST, EXACT = BUILT_IN["dfsubmit-fast"], BUILT_IN["dfsubmit"]
 

@@ -19,8 +19,9 @@ from setting import Tally
 
 from dfsubmit.errors import NotInstalled
 from dfsubmit.media.frames import Unreadable, Video
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.selftest import check_opencv
-from dfsubmit.records import Limits, Pixels
+from dfsubmit.records import Pixels
 
 WIDTH, HEIGHT = 160, 128
 LIMITS = Limits()

@@ -18,9 +18,10 @@ from PIL import Image
 
 from dfsubmit.media import frames
 from dfsubmit.media.frames import Unreadable, Video
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import sniff
 from dfsubmit.media.sampling import coarse_to_fine, sample_indices, visiting_order
-from dfsubmit.records import Kind, Limits
+from dfsubmit.records import Kind
 
 LIMITS = Limits()
 

@@ -17,9 +17,10 @@ from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.media.frames import Unreadable
 from dfsubmit.media.images import read_image
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import sniff
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Kind, Limits, MediaFile
+from dfsubmit.records import Kind, MediaFile
 
 LIMITS = Limits()
 

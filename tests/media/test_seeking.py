@@ -15,10 +15,11 @@ import pytest
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.media.frames import Frame, Video
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.sampling import sample_indices
 from dfsubmit.media.seeking import MIN_GAP, decode
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import Face, Limits, MediaFile
+from dfsubmit.records import Face, MediaFile
 
 pytestmark = pytest.mark.slow
 

@@ -23,8 +23,9 @@ import numpy as np
 
 from dfsubmit.errors import NotInstalled
 from dfsubmit.files import write_atomically
+from dfsubmit.media.limits import Limits
 from dfsubmit.media.listing import sniff
-from dfsubmit.records import Kind, Limits, Pixels
+from dfsubmit.records import Kind, Pixels
 
 if TYPE_CHECKING:
     from dfsubmit.media.frames import Frame
