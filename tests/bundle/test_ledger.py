@@ -168,6 +168,19 @@ def test_scores_are_checked() -> None:
     assert "did you mean 'EXP-001'?" in result.output
 
 
+def test_a_score_of_what_was_not_accepted_is_refused_and_shown_when_forced() -> None:
+    ledger.record(entry("EXP-001", accepted=False))
+    ledger.record(entry("EXP-002"))
+    refused = call("score", "EXP-001", "0.61")
+    assert refused.exit_code == 2
+    assert "EXP-001 was not accepted by the server" in refused.output
+    assert "submissions that can have one: EXP-002" in refused.output
+    assert ledger.find("EXP-001").score is None
+    assert call("score", "EXP-001", "0.61", "--force").exit_code == 0
+    assert "0.6100" in call().stdout
+    assert ledger.find("EXP-001").counts
+
+
 def test_gains_are_against_the_best_before_and_leave_trials_out() -> None:
     entries = [
         entry("a", NOON, score=0.55),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.bundle.state import home
+from dfsubmit.console import first_few
 from dfsubmit.errors import DfsubmitError, UsageError, did_you_mean
 from dfsubmit.files import append_json_line, read_json_lines
 
@@ -104,8 +105,7 @@ def read() -> list[Entry]:
                 entry = entries[data["id"]]
                 entry.score, entry.scored = float(data["score"]), str(data["time"])
                 datetime.fromisoformat(entry.scored)
-                # A score tells that it arrived.
-                entry.accepted = True if entry.accepted is None else entry.accepted
+                entry.accepted = True  # a score tells that it arrived
             else:
                 raise ValueError(f"unknown event {kind!r}")
         except (ValueError, KeyError, TypeError) as error:
@@ -211,20 +211,35 @@ def record_answer(entry: Entry, accepted: bool, answer: str) -> None:
         _append({"event": "answer", "id": entry.id, "accepted": accepted, "answer": answer})
 
 
-def record_score(entry_id: str, score: float, now: datetime | None = None) -> Entry:
+def record_score(
+    entry_id: str, score: float, now: datetime | None = None, *, force: bool = False
+) -> Entry:
     """Add a leaderboard score; a second one replaces the first.
 
+    Args:
+        entry_id: of a submission that the server accepted, or did not answer.
+        score: macro F1.
+        now: the time, with its zone; None for the clock's.
+        force: also for a submission that was not accepted. It counts as accepted from then on.
+
     Raises:
-        UsageError: no such submission, or a score outside [0, 1].
+        UsageError: no such submission, one that was not accepted, or a score outside [0, 1].
         DfsubmitError: the ledger cannot be written.
     """
     if not 0.0 <= score <= 1.0:
         raise UsageError(f"a macro F1 lies between 0 and 1, not at {score}")
     entry = find(entry_id)
+    if entry.accepted is False and not force:
+        scored = [item.id for item in read() if item.accepted is not False and not item.trial]
+        raise UsageError(
+            f"{entry_id} was not accepted by the server, so it has no score; nothing was entered",
+            f"submissions that can have one: {first_few(reversed(scored)) or 'none'}; "
+            "if the leaderboard does show this one: --force",
+        )
     time = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
     with _locked(f"the score of {entry_id}"):
         _append({"event": "score", "id": entry_id, "score": score, "time": time})
-    entry.score, entry.scored = score, time
+    entry.score, entry.scored, entry.accepted = score, time, True
     return entry
 
 

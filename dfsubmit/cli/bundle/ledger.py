@@ -36,12 +36,13 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command("score")
 @click.argument("entry_id", metavar="ID")
 @click.argument("value", metavar="SCORE", type=float)
+@click.option("--force", is_flag=True, help="Also for a submission that was not accepted.")
 @debug_option
-def score(entry_id: str, value: float) -> None:
+def score(entry_id: str, value: float, force: bool) -> None:
     """Enter the leaderboard's SCORE (macro F1, 0 to 1) of the submission ID."""
     from dfsubmit.bundle.submit import ledger, overview
 
-    entry = ledger.record_score(entry_id, value)
+    entry = ledger.record_score(entry_id, value, force=force)
     change = overview.gains(ledger.read()).get(entry_id)
     against = f" ({change:+.4f} against the best before it)" if change is not None else ""
     click.echo(f"{entry.id}: {value:.4f}{against}")
