@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dfsubmit._version import __version__
 from dfsubmit.bundle.package.wheels import own_wheel, plugin_wheel, required
 from dfsubmit.errors import DfsubmitError, UsageError
 
@@ -51,6 +52,22 @@ def test_own_wheel_is_asked_for_where_there_is_no_clone(tmp_path: Path) -> None:
 
     assert "UsageError: dfsubmit is installed here without its project's folder" in call().stderr
     assert call(str(built)).stdout == f"copy of {built.name}\n"
+
+
+def test_the_small_model_of_a_released_wheel_stays_out_of_a_bundle(tmp_path: Path) -> None:
+    released = tmp_path / f"dfsubmit-{__version__}-py3-none-any.whl"
+    record = f"dfsubmit-{__version__}.dist-info/RECORD"
+    with zipfile.ZipFile(released, "w") as archive:
+        archive.writestr("dfsubmit/__init__.py", "code")
+        archive.writestr("dfsubmit/_models/tiny/model.safetensors", "weights")
+        archive.writestr(
+            record, "dfsubmit/__init__.py,,\ndfsubmit/_models/tiny/model.safetensors,,\n"
+        )
+    (tmp_path / "out").mkdir()
+    wheel, _ = own_wheel(tmp_path / "out", str(released))
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.namelist() == ["dfsubmit/__init__.py", record]
+        assert archive.read(record) == b"dfsubmit/__init__.py,,\n"
 
 
 def test_own_wheel_of_another_version_is_refused(tmp_path: Path) -> None:

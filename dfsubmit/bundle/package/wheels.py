@@ -34,6 +34,7 @@ _LEFT_OUT = (
     "docs",
     "plugins",
 )
+_MODELS = "dfsubmit/_models/"
 _BUILD = "import runpy; runpy.run_module('build', run_name='__main__', alter_sys=True)"
 _BUILD_FILES = ("pyproject.toml", "setup.py")
 
@@ -69,6 +70,7 @@ def own_wheel(output: Path, origin: str | None = None) -> tuple[Path, str]:
         wheel, produced = _wheel(origin, output, f"--dfsubmit {origin}", "")
         if not wheel.name.startswith(f"dfsubmit-{__version__}-"):
             raise UsageError(f"--dfsubmit: {wheel.name}, but dfsubmit {__version__} runs here")
+        _remove_models(wheel)
         return wheel, produced
     clone = Path(__file__).resolve().parents[3]
     if not ((clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file()):
@@ -93,6 +95,21 @@ def _wheel(origin: str, output: Path, option: str, hint: str) -> tuple[Path, str
     if not wheel.name.endswith("-none-any.whl"):
         raise UsageError(f"{wheel.name} is not pure Python: it may not install on the server")
     return wheel, produced
+
+
+def _remove_models(wheel: Path) -> None:
+    """Take the small model out of a released wheel: a bundle holds one model, the one it is for."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = {item: archive.read(item) for item in archive.infolist()}
+    kept = {item: files[item] for item in files if not item.filename.startswith(_MODELS)}
+    if len(kept) == len(files):
+        return
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for item, content in kept.items():
+            if item.filename.endswith(".dist-info/RECORD"):
+                lines = content.splitlines(keepends=True)
+                content = b"".join(line for line in lines if not line.startswith(_MODELS.encode()))
+            archive.writestr(item, content)
 
 
 def _commit(clone: Path) -> str:
