@@ -13,7 +13,7 @@ from dfsubmit.cli import COMMANDS, main
 from dfsubmit.recipe import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("", "docs", "models", "submit", "plugins", "plugins/dfsubmit-*")
+FOLDERS = ("", "docs", "docs/ko", "models", "submit", "plugins", "plugins/dfsubmit-*")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md".lstrip("/")))
 FOREIGN_OPTIONS = {"--help", "--no-deps"}
 """Options of every command, and of other programs, that a page names by themselves."""
@@ -96,14 +96,14 @@ def test_every_stated_default_is_the_codes(page: Path) -> None:
 
 
 def test_the_pages_state_defaults_in_the_form_that_is_checked() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
     assert "`--failure-label real`, the default" in text
     assert "`--max-failures` (5 % by default)" in text
     assert "`--per-file-timeout` (120 s)" in (ROOT / "docs/reliability.md").read_text("utf-8")
 
 
 def test_the_recipes_are_described_with_their_values() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
     recipe = BUILT_IN["dfsubmit"]
     assert (
         f"| `dfsubmit` | the default: {recipe.frames} frames, dlib's HOG detector on frames at most"

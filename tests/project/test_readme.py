@@ -1,4 +1,4 @@
-"""What the READMEs show exists: commands, options, statuses, exit codes, linked files."""
+"""What the READMEs and the reference show exists, and the reference is complete."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from dfsubmit.recipe import BUILT_IN
 from dfsubmit.records import Status
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
+INSTALLS = [ROOT / "docs" / "install.md", ROOT / "docs" / "ko" / "install.md"]
+REFERENCES = [ROOT / "docs" / "reference.md", ROOT / "docs" / "ko" / "reference.md"]
 
 
 def _name(page: Path) -> str:
@@ -52,8 +54,8 @@ def test_shown_commands_and_options_exist(page: Path) -> None:
             assert option in known, f"dfsubmit {name} has no {option}"
 
 
-@pytest.mark.parametrize("page", READMES, ids=_name)
-def test_readme_is_complete(page: Path) -> None:
+@pytest.mark.parametrize("page", REFERENCES, ids=_name)
+def test_the_reference_is_complete(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for command in COMMANDS:
         assert f"| `{command}`" in text, command
@@ -64,10 +66,34 @@ def test_readme_is_complete(page: Path) -> None:
     for recipe in BUILT_IN:
         assert f"| `{recipe}` |" in text
     for plugin in ROOT.glob("plugins/*/setup.cfg"):
+        assert f"| [{plugin.parent.name}]" in text
+
+
+@pytest.mark.parametrize("page", READMES, ids=_name)
+def test_the_readme_is_short_and_names_every_plugin(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    assert "\n![" in text
+    for plugin in ROOT.glob("plugins/*/setup.cfg"):
         assert plugin.parent.name in text
+
+
+@pytest.mark.parametrize(
+    ("english", "korean"), [tuple(pages) for pages in (READMES, REFERENCES, INSTALLS)]
+)
+def test_the_korean_page_has_the_same_sections_rows_and_commands(
+    english: Path, korean: Path
+) -> None:
+    for pattern in (r"^#+ ", r"^\|", r"^    \S", r"^- "):
+        counts = [
+            len(re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE))
+            for page in (english, korean)
+        ]
+        assert counts[0] == counts[1], pattern
 
 
 def test_every_document_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    for page in (ROOT / "docs").glob("*.md"):
-        assert page.name == "README.md" or f"]({page.name})" in index, page.name
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert name == "README.md" or f"]({name})" in index, name
