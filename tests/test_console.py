@@ -19,6 +19,7 @@ from dfsubmit.console import (
     first_few,
     guard_standard_streams,
     output_error,
+    paragraph,
     printable,
     printable_text,
     progress_bar,
@@ -65,7 +66,7 @@ def test_words_stand_left_and_figures_right() -> None:
     rows = [("ok", 12, "0.8"), ("no_face", 3, "undefined"), ("9", 0, "")]
     assert table(header, rows).split("\n") == [
         "status   files      share",
-        "-------  -----  ---------",
+        "-------------------------",
         "ok          12        0.8",
         "no_face      3  undefined",
         "9            0",
@@ -86,6 +87,53 @@ def test_a_table_needs_no_header_and_no_rows() -> None:
 
 def test_a_tables_cells_cannot_move_the_cursor() -> None:
     assert table((), [("a\x1b[2J\n", 1)]) == r"a\x1b[2J\n  1"
+
+
+LONG = ("weighted:by=detection,k=5,and=so,on=for,ever=1", 0.812, "not distinguishable on 60 files")
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+def test_a_table_is_wrapped_to_the_terminals_width_and_nothing_is_cut(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = table(("rule", "macro F1", "verdict"), [LONG])
+    assert max(map(len, text.split("\n"))) <= columns
+    assert "…" not in text
+    assert sorted("".join(text.replace("-", "").split())) == sorted(
+        "".join(f"rulemacroF1verdict{LONG[0]}{LONG[1]}{LONG[2]}".split())
+    )
+
+
+def test_a_table_is_not_wrapped_where_there_is_no_terminal_or_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert table((), [LONG]) == "  ".join(map(str, LONG))
+    monkeypatch.setenv("COLUMNS", "40")
+    assert table((), [LONG], wide=True) == "  ".join(map(str, LONG))
+
+
+def test_columns_stand_below_each_other_in_korean_too() -> None:
+    assert table((), [("한국", "a"), ("word", "b")]).split("\n") == ["한국  a", "word  b"]
+
+
+def test_colours_are_for_terminals_that_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def coloured() -> bool:
+        return "\x1b[" in table(("a",), [("better",)], styles={"better": "green"})
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert not coloured()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert coloured()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not coloured()
+
+
+def test_a_paragraph_is_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "An interval [0.1, 0.2] of one, two and three\n\x1bnext"
+    assert paragraph(text) == text.replace("\x1b", "\\x1b")
+    monkeypatch.setenv("COLUMNS", "24")
+    assert paragraph(text) == ("An interval [0.1, 0.2]\nof one, two and three\n\\x1bnext")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +185,7 @@ def test_a_stderr_that_fails_ends_nothing(kind: str, monkeypatch: pytest.MonkeyP
     stream = broken(kind)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "__stderr__", stream)
-    monkeypatch.setattr("dfsubmit.console.STDERR_SECONDS", 0.01)
+    monkeypatch.setattr("dfsubmit.console.streams.STDERR_SECONDS", 0.01)
     guard_standard_streams()
     assert sys.stderr is not stream
     for _ in range(3):
@@ -166,7 +214,7 @@ def test_stderr_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = os.fdopen(theirs, "w")
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "__stderr__", stream)
-    monkeypatch.setattr("dfsubmit.console.STDERR_SECONDS", 0.01)
+    monkeypatch.setattr("dfsubmit.console.streams.STDERR_SECONDS", 0.01)
     print("x" * 1_000_000, file=stderr())
     assert set(os.read(ours, 1_000_000)) == {ord("x")}  # as much as the pipe holds
     print("words", file=stderr())

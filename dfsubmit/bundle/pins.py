@@ -31,10 +31,11 @@ PINS = (
     "pillow==12.3.0",
     "platformdirs==4.12.4",
     "pluggy==1.7.0",
+    "rich==15.0.0",
     "safetensors==0.8.0",
     "tqdm==4.70.1",
     "transformers==5.20.2",
-    # … and what transformers needs: the whole closure, so that nothing is resolved on the server.
+    # … and what transformers and rich need: the whole closure; the server resolves nothing.
     "annotated-doc==0.0.6",
     "annotated-types==0.8.0",
     "anyio==4.16.0",
@@ -54,7 +55,6 @@ PINS = (
     "pygments==2.21.0",
     "pyyaml==6.0.3",
     "regex==2026.9.29",
-    "rich==15.0.0",
     "shellingham==1.5.4",
     "tokenizers==0.23.3",
     "tomli==2.5.0",

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from dfsubmit._version import __version__
+from dfsubmit.cli.help import GroupedCommands
 from dfsubmit.console import guard_standard_streams, output_error, printable_text
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 
@@ -40,7 +41,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
+SECTIONS = {"Score": "", "Fine-tune": "finetuning", "Evaluate": "evaluation", "Submit": "bundle"}
+"""The help's sections, each with the package of its commands."""
+
+
+class LazyGroup(GroupedCommands):
     """Finds commands in `COMMANDS` and turns deliberate errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,8 +66,16 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, room in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), text)
+                        for name, (module, text) in COMMANDS.items()
+                        if module.rpartition(".")[0] == room
+                    ]
+                )
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         guard_standard_streams()

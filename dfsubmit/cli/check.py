@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import DfsubmitError
 
 
-@click.command("check")
+@click.command("check", cls=GroupedOptions)
 @click.argument("submission", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--data",

@@ -40,6 +40,9 @@ progress_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
+wide_option = click.option("--wide", is_flag=True, help="Show every figure, wider than 80 columns.")
+"""For tables that leave figures out by default; `give_report` takes it."""
+
 samples_option = click.option(
     "--samples",
     default=10_000,
@@ -51,7 +54,7 @@ samples_option = click.option(
 labels_option = click.option(
     "--labels",
     required=True,
-    metavar="LABELS.csv",
+    metavar="FILE",
     help="True labels: columns filename,label (0, 1, real, fake), optionally group and others.",
 )
 
@@ -66,7 +69,11 @@ frames_option = click.option(
     "--frames", type=click.IntRange(1), help="Override the recipe's number of frames."
 )
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help="auto, cpu, cuda or cuda:N.",
 )
 fake_label_option = click.option(
     "--fake-label", metavar="NAME", help="The fake class, where its name is unclear."
@@ -98,6 +105,7 @@ def give_report(
     content: Any,
     forms: ModuleType,
     as_json: bool,
+    wide: bool,
     markdown: str | None = None,
     csv: str | None = None,
     plot: str | None = None,
@@ -108,13 +116,16 @@ def give_report(
         content: what `forms` is about.
         forms: a module of `dfsubmit.evaluation.reports`.
         as_json: print JSON.
+        wide: show every figure as text.
         markdown, csv, plot: files to write; None writes none.
 
     Raises:
         UsageError: a file cannot be written.
     """
-    text = json.dumps(forms.as_json(content), indent=2) if as_json else forms.as_text(content)
-    click.echo(text)
+    if as_json:
+        click.echo(json.dumps(forms.as_json(content), indent=2))
+    else:
+        click.echo(forms.as_text(content, wide), color=True)
     for path, form in ((markdown, "as_markdown"), (csv, "as_csv"), (plot, "as_png")):
         if path:
             write_file(path, getattr(forms, form)(content))

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option
+from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 
 
-@click.group("models", invoke_without_command=True)
+@click.group("models", cls=GroupedCommands, invoke_without_command=True)
 @click.option(
     "--folder",
     default="models",
@@ -40,7 +41,7 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
         click.echo(f"no models in {folder}: 'dfsubmit models fetch baseline' downloads one")
 
 
-@command.command("fetch")
+@command.command("fetch", cls=GroupedOptions)
 @click.argument("name", type=click.Choice(["baseline"]))
 @debug_option
 def fetch(name: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, plugin_options
+from dfsubmit.cli.help import GroupedOptions
 
 
-@click.command("plugins")
+@click.command("plugins", cls=GroupedOptions)
 @plugin_options
 @json_option
 @debug_option

@@ -17,6 +17,7 @@ from dfsubmit.cli.decorators import (
     progress_option,
     recipe_option,
 )
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import share, span
 from dfsubmit.errors import Exit, UsageError
 from dfsubmit.options import BASELINE_MODEL, RunOptions
@@ -35,17 +36,23 @@ def options_from(context: click.Context) -> RunOptions:
 
 
 # DFSUBMIT_TIME_LIMIT, not DFSUBMIT_RUN_TIME_LIMIT: this is the command that people mean.
-@click.command("run", context_settings={"auto_envvar_prefix": "DFSUBMIT"})
+@click.command("run", cls=GroupedOptions, context_settings={"auto_envvar_prefix": "DFSUBMIT"})
 @click.argument("data", default="./data")
 @model_option
 @click.option("--recursive", is_flag=True, help="Search the subfolders of DATA too.")
-@click.option("--output", default="submission.csv", show_default=True, help="Where the CSV goes.")
+@click.option(
+    "--output",
+    default="submission.csv",
+    show_default=True,
+    metavar="FILE",
+    help="Where the CSV goes.",
+)
 @click.option(
     "--aggregator",
     default="mean",
     show_default=True,
     metavar="SPEC",
-    help="How a file's frames become one score: NAME or NAME:key=value,… ('dfsubmit plugins').",
+    help="How a file's frames become one score: NAME or NAME:key=value ('dfsubmit plugins').",
 )
 @recipe_option
 @frames_option
@@ -129,8 +136,8 @@ def options_from(context: click.Context) -> RunOptions:
 )
 @click.option(
     "--reference",
-    metavar="SCORES",
-    help="Say whether these files look like those of that run with --keep-features.",
+    metavar="FILE",
+    help="Say whether these files look like those of these scores, of a run with --keep-features.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
 @progress_option

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.help import GroupedOptions
 
 
-@click.command("samples")
+@click.command("samples", cls=GroupedOptions)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--untrained-model",

@@ -17,7 +17,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.statistics.best import best_out_of_fold
 from dfsubmit.evaluation.statistics.folds import cross_validated
-from dfsubmit.evaluation.statistics.swaps import LEVEL, adjusted_p
+from dfsubmit.evaluation.statistics.swaps import LEVEL, UNDECIDED, adjusted_p
 from dfsubmit.evaluation.statistics.threshold import best_threshold
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.intervals.labels import difference_interval, label_interval
@@ -118,17 +118,18 @@ class Comparison:
     def files(self) -> int:
         return len(self.runs[0].labels)
 
-    def verdict(self, row: Row) -> str:
-        """What may be said of a row against the reference, in words."""
+    def finding(self, row: Row) -> str:
+        """What may be said of a row against the reference, in a word or two."""
         if row is self.reference:
             return "reference"
         if row.changed == 0:
             return "same labels"
-        return {
-            1: "better",
-            -1: "worse",
-            0: f"not distinguishable on {self.files} files",
-        }[row.direction]
+        return {1: "better", -1: "worse", 0: UNDECIDED}[row.direction]
+
+    def verdict(self, row: Row) -> str:
+        """`finding`, with the number of files where it is open."""
+        finding = self.finding(row)
+        return f"{UNDECIDED} on {self.files} files" if finding == UNDECIDED else finding
 
 
 def compare(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import duration, first_few, printable_text, table
+from dfsubmit.console import duration, first_few, paragraph, table
 from dfsubmit.records import LABELS, FileResult, Status
 
 _SHOWN = 10
@@ -15,7 +15,8 @@ _SHOWN = 10
 
 def format_summary(summary: RunSummary) -> str:
     """The text that `dfsubmit run` prints on stdout."""
-    return printable_text("\n".join(_lines(summary)))
+    outcome, *rest = _lines(summary)
+    return f"{outcome}\n{paragraph(chr(10).join(rest))}"
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:
@@ -28,7 +29,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
             rows.append((status.value, len(some), *labels))
     totals = [sum(result.label == label for result in results) for label in LABELS.values()]
     rows.append(("all", len(results), *totals))
-    yield table(("status", "files", *LABELS), rows, indent="  ", rule=False)
+    styles = {status.value: "green" if status is Status.OK else "red" for status in Status}
+    yield table(("status", "files", *LABELS), rows, indent="  ", rule=False, styles=styles)
     yield from _failures(summary)
     yield from _damaged(summary)
     yield ""

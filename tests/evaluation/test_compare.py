@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -174,6 +175,23 @@ def test_several_runs_and_numbers_of_frames(tmp_path: Path) -> None:
     assert "second" in output
 
 
+def test_the_table_fits_80_columns_unless_every_figure_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    scores, labels = make_run(tmp_path)
+    narrow = invoke(scores, "--labels", labels).stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    header = "aggregator  macro F1  95 %  minus mean  verdict"
+    assert header in [re.sub("  +", "  ", line) for line in narrow.splitlines()]
+    assert "--wide shows the other figures." in narrow
+    wide = invoke(scores, "--labels", labels, "--wide").stdout
+    for title in ("F1 fake", "adjusted p", "Brier", "best threshold"):
+        assert title in wide
+        assert title not in narrow
+    assert "--wide" not in wide
+
+
 def test_json_csv_and_plot(tmp_path: Path) -> None:
     scores, labels = make_run(tmp_path)
     table, plot = tmp_path / "t.csv", tmp_path / "p.png"
@@ -199,7 +217,7 @@ def test_undefined_figures_are_null_in_json_and_said_in_the_table(tmp_path: Path
     arguments = (path, "--labels", labels, "--aggregator", "mean")
     entry = json.loads(invoke(*arguments, "--json").stdout)["aggregators"][0]
     assert entry["cross_validated_macro_f1"] is None  # one file of each class: nothing to hold out
-    assert "undefined" in invoke(*arguments).output
+    assert "undefined" in invoke(*arguments, "--wide").output
 
 
 def test_a_plugin_file_appears_in_the_table(tmp_path: Path) -> None:

@@ -85,6 +85,19 @@ def test_parts_with_few_groups_say_so(tmp_path: Path) -> None:
     assert re.search(r"swap +8 +8 +too few groups \(5\)", output)
 
 
+def test_the_tables_fit_80_columns_unless_every_figure_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    scores, labels = make_run(tmp_path, n=30)
+    narrow = invoke(scores, "--labels", labels, "--hidden", 500).stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    parts = narrow.partition("By method")[2]
+    assert "balanced acc." in parts
+    assert "AUC" not in parts
+    assert "AUC" in invoke(scores, "--labels", labels, "--wide").stdout.partition("By method")[2]
+
+
 def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
     path, labels = tmp_path / "x.scores.jsonl", tmp_path / "labels.csv"
     write_scores(path, [make_result("a", [0.1]), make_result("b", [0.9]), make_failure("c", 0)])

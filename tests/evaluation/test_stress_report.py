@@ -43,3 +43,19 @@ def test_json_has_p_and_no_interval_for_the_clean_files() -> None:
     data = as_json(report(0.6, {"dark25": (0.4, 0.012)}))
     assert data["variants"][0]["adjusted_p"] == 0.012
     assert data["clean"]["fall_ci"] == [None, None]
+
+
+def test_the_table_fits_80_columns_unless_every_figure_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    content = report(0.6, {"quarter-size": (0.4, 0.012), "blur4": (0.5, 0.3), "noise": (0.7, 0.01)})
+    lines = as_text(content).splitlines()
+    assert max(map(len, lines)) <= 80
+    verdicts = {line.split()[0]: line.split("%")[-1].strip() for line in lines if "%" in line}
+    assert verdicts["quarter-size"] == "worse"
+    assert verdicts["noise"] == "better"
+    assert verdicts["blur4"] == "not distinguishable"
+    assert verdicts["clean"] == "reference"
+    assert "adjusted p" not in lines[2]
+    assert "adjusted p" in as_text(content, wide=True).splitlines()[2]

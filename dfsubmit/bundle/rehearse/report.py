@@ -119,7 +119,8 @@ def table(report: Report) -> str:
     rows = [(check.status, check.name, check.detail) for check in report.checks]
     failed = sum(check.status == FAIL for check in report.checks)
     verdict = "the bundle passed" if report.passed else f"{failed} of {len(rows)} checks FAILED"
-    return f"{aligned((), rows, indent='  ')}\n{verdict}"
+    styles = {PASS: "green", FAIL: "bold red"}
+    return f"{aligned((), rows, indent='  ', styles=styles)}\n{verdict}"
 
 
 def markdown(report: Report) -> str:

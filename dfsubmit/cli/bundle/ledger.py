@@ -8,10 +8,11 @@ import json
 import click
 
 from dfsubmit.cli.decorators import debug_option, write_file
+from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 from dfsubmit.cli.values import output_file
 
 
-@click.group("ledger", invoke_without_command=True)
+@click.group("ledger", cls=GroupedCommands, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @debug_option
 @click.pass_context
@@ -33,7 +34,7 @@ def command(context: click.Context, as_json: bool) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-@command.command("score")
+@command.command("score", cls=GroupedOptions)
 @click.argument("entry_id", metavar="ID")
 @click.argument("value", metavar="SCORE", type=float)
 @click.option("--force", is_flag=True, help="Also for a submission that was not accepted.")
@@ -48,7 +49,7 @@ def score(entry_id: str, value: float, force: bool) -> None:
     click.echo(f"{entry.id}: {value:.4f}{against}")
 
 
-@command.command("export")
+@command.command("export", cls=GroupedOptions)
 @click.argument("entry_id", metavar="ID")
 @click.option("--output", type=output_file, metavar="FILE", help="A file.  [default: stdout]")
 @debug_option

@@ -7,11 +7,18 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, max_size_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.console import printable
 
 
-@click.command("package")
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="The model's folder.")
+@click.command("package", cls=GroupedOptions)
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The model's folder.",
+)
 @click.option(
     "--target",
     required=True,
@@ -19,7 +26,11 @@ from dfsubmit.console import printable
     help="task: the 2025 contract; predict: aifactory 3.x.",
 )
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="The bundle's folder to make."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The bundle's folder to make.",
 )
 @click.option("--name", help="The model's name in the bundle.  [default: its folder's name]")
 @click.option(
@@ -29,7 +40,9 @@ from dfsubmit.console import printable
     metavar="DIR|WHEEL",
     help="A plugin to bring along: its project's folder or its wheel. Repeatable.",
 )
-@click.option("--aggregator", default="mean", show_default=True, help="Such as topk:k=5.")
+@click.option(
+    "--aggregator", default="mean", show_default=True, metavar="SPEC", help="Such as topk:k=5."
+)
 @click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
 @max_size_option
 @click.option(

@@ -8,17 +8,27 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, max_size_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import byte_size, span
 from dfsubmit.console import printable
 from dfsubmit.errors import Exit
 
 
-@click.command("rehearse")
+@click.command("rehearse", cls=GroupedOptions)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Media to rehearse with."
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Media to rehearse with.",
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV filename,label to score with.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CSV filename,label to score with.",
+)
 @click.option(
     "--venv/--no-venv",
     "fresh",

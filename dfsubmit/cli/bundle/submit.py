@@ -8,17 +8,25 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import UsageError
 
 
-@click.command("submit")
+@click.command("submit", cls=GroupedOptions)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--model-name", required=True, help="Its name on the leaderboard, 1 to 128 characters."
 )
 @click.option("--trial", is_flag=True, help="A debug submission, not counted (predict only).")
-@click.option("--comparison", type=click.Path(path_type=Path), help="JSON of dfsubmit compare.")
-@click.option("--stress", type=click.Path(path_type=Path), help="JSON of dfsubmit stress.")
+@click.option(
+    "--comparison",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="JSON of dfsubmit compare.",
+)
+@click.option(
+    "--stress", type=click.Path(path_type=Path), metavar="FILE", help="JSON of dfsubmit stress."
+)
 @click.option("--id", "entry_id", metavar="ID", help="Such as EXP-004.  [default: the next number]")
 @click.option("--server", metavar="URL", help="Another server than the client's own.")
 @click.option("--force", is_flag=True, help="Send what was not rehearsed as it is.")

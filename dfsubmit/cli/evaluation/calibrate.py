@@ -15,6 +15,7 @@ from dfsubmit.cli.decorators import (
     plugin_options,
     progress_option,
 )
+from dfsubmit.cli.help import GroupedOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dfsubmit.scoring.decision import Decision
 
 
-@click.command("calibrate")
+@click.command("calibrate", cls=GroupedOptions)
 @click.argument("scores")
 @labels_option
 @click.option("--model", required=True, metavar="DIR", help="The model that made the scores.")

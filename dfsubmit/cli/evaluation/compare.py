@@ -12,7 +12,9 @@ from dfsubmit.cli.decorators import (
     plugin_options,
     progress_option,
     samples_option,
+    wide_option,
 )
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import output_file
 
 
@@ -31,14 +33,14 @@ def _frame_counts(
     return tuple(counts)
 
 
-@click.command("compare")
+@click.command("compare", cls=GroupedOptions)
 @click.argument("scores", nargs=-1, required=True)
 @labels_option
 @click.option("--aggregator", multiple=True, metavar="SPEC", help="Repeatable. Default: all.")
 @click.option(
     "--frames",
     callback=_frame_counts,
-    metavar="N,N,…",
+    metavar="N,N",
     help="Also thin the cached frames evenly to these numbers: what would fewer frames cost?",
 )
 @click.option(
@@ -48,6 +50,7 @@ def _frame_counts(
 )
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the random draws.")
+@wide_option
 @json_option
 @click.option("--csv", type=output_file, metavar="FILE", help="Write the table as CSV.")
 @click.option(
@@ -64,6 +67,7 @@ def command(
     threshold: float | None,
     samples: int,
     seed: int,
+    wide: bool,
     as_json: bool,
     csv: str | None,
     plot: str | None,
@@ -101,4 +105,4 @@ def command(
         seed,
         progress,
     )
-    give_report(comparison, report, as_json, csv=csv, plot=plot)
+    give_report(comparison, report, as_json, wide, csv=csv, plot=plot)

@@ -10,15 +10,17 @@ from dfsubmit.cli.decorators import (
     json_option,
     progress_option,
     samples_option,
+    wide_option,
 )
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import output_file
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=GroupedOptions)
 @click.argument("result", metavar="SUBMISSION_OR_SCORES")
 @click.option(
     "--labels",
-    metavar="LABELS.csv",
+    metavar="FILE",
     help="True labels: columns filename,label (0, 1, real, fake), optionally group and others. "
     "Default: the folders real/ and fake/ of a run with --recursive.",
 )
@@ -30,6 +32,7 @@ from dfsubmit.cli.values import output_file
     metavar="N",
     help="Forecast the macro F1 of a hidden set of N files.",
 )
+@wide_option
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the report as Markdown.")
 @click.option(
@@ -43,6 +46,7 @@ def command(
     samples: int,
     seed: int,
     hidden: int | None,
+    wide: bool,
     as_json: bool,
     markdown: str | None,
     plot: str | None,
@@ -58,4 +62,4 @@ def command(
 
     known = labels_of_folders(result) if labels is None else read_labels(labels)
     evaluation = evaluate(result, known, samples, seed, hidden, progress)
-    give_report(evaluation, report, as_json, markdown=markdown, plot=plot)
+    give_report(evaluation, report, as_json, wide, markdown=markdown, plot=plot)

@@ -20,11 +20,13 @@ from dfsubmit.cli.decorators import (
     progress_option,
     recipe_option,
     samples_option,
+    wide_option,
 )
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import output_file
 
 
-@click.command("stress")
+@click.command("stress", cls=GroupedOptions)
 @click.argument("data")
 @labels_option
 @model_option
@@ -50,6 +52,7 @@ from dfsubmit.cli.values import output_file
 @click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
 @samples_option
 @click.option("--seed", default=0, show_default=True, help="Of the noise and the random draws.")
+@wide_option
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the table as Markdown.")
 @click.option("--plot", type=output_file, metavar="FILE", help="Write a plot as PNG.")
@@ -64,6 +67,7 @@ def command(
     samples: int,
     seed: int,
     keep_media: bool,
+    wide: bool,
     as_json: bool,
     markdown: str | None,
     plot: str | None,
@@ -94,4 +98,4 @@ def command(
         keep_media,
         say=lambda line: click.echo(line, err=True),
     )
-    give_report(results, report, as_json, markdown=markdown, plot=plot)
+    give_report(results, report, as_json, wide, markdown=markdown, plot=plot)

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, plugin_options, progress_option
+from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.cli.values import span
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 
 
-@click.command("extract")
+@click.command("extract", cls=GroupedOptions)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.argument("faces", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--dataset", metavar="LAYOUT", help="Its layout; found by itself where it can be.")
@@ -27,7 +29,9 @@ from dfsubmit.errors import UsageError
     "with {label}, {group}, {method}, {split}, * and **.",
 )
 @click.option("--compression", metavar="NAME", help="Of FaceForensics++: raw, c23 or c40.")
-@click.option("--methods", metavar="A,B", default="", help="Only these manipulations.")
+@click.option(
+    "--methods", metavar="NAMES", default="", help="Only these manipulations, with commas between."
+)
 @click.option(
     "--video-ids",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -54,7 +58,13 @@ from dfsubmit.errors import UsageError
     help="The files are face crops, cut elsewhere in the way that --recipe says.",
 )
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
-@click.option("--per-file-timeout", type=float, default=120.0, show_default=True, metavar="S")
+@click.option(
+    "--per-file-timeout",
+    type=span,
+    default="120",
+    show_default=True,
+    help="CPU seconds of one file.",
+)
 @plugin_options
 @progress_option
 @json_option

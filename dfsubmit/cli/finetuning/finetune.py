@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfsubmit.cli.decorators import debug_option, progress_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import NotInstalled, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def _tune(text: str) -> str:
     return text
 
 
-@click.command("finetune")
+@click.command("finetune", cls=GroupedOptions)
 @click.argument("faces", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="The model folder.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="The model folder.")
 @click.option(
     "--preset",
     metavar="NAME|FILE",
@@ -143,9 +144,9 @@ def _tune(text: str) -> str:
     "--tune",
     type=_tune,
     default="all",
-    metavar="all|norm|head|lora:r=16",
+    metavar="PARTS",
     show_default=True,
-    help="What learns: everything; normalisation layers and head; the head; LoRA and head.",
+    help="What learns: all, norm (normalisation layers and head), head, or lora:r=16 (and head).",
 )
 @click.option("--label-smoothing", type=click.FloatRange(0, 0.99), default=0.0)
 @click.option(
@@ -156,7 +157,9 @@ def _tune(text: str) -> str:
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--split-seed", type=int, help="Of the split alone.  [default: --seed]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda."
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),

@@ -9,11 +9,18 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.help import GroupedOptions
 
 
-@click.command("soup")
+@click.command("soup", cls=GroupedOptions)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The model folder.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The model folder.",
+)
 @click.option(
     "--faces",
     multiple=True,

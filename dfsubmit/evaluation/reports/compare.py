@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from dfsubmit.console import printable, table
+from dfsubmit.console import paragraph, printable, table
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.reports.plots import (
     draw_forest,
@@ -15,6 +15,8 @@ from dfsubmit.evaluation.reports.plots import (
     png,
 )
 from dfsubmit.evaluation.reports.tables import (
+    VERDICT_STYLES,
+    WIDER,
     csv_text,
     in_groups,
     in_sample,
@@ -78,8 +80,8 @@ def as_csv(comparison: Comparison) -> str:
     return csv_text(list(flat[0]), [list(row.values()) for row in flat])
 
 
-def as_text(comparison: Comparison) -> str:
-    """For the terminal."""
+def as_text(comparison: Comparison, wide: bool = False) -> str:
+    """For the terminal: what decides, or with `wide` every figure."""
     several, thinned = len(comparison.runs) > 1, comparison.reference.frames is not None
 
     def key(row: Row) -> list[str]:
@@ -90,35 +92,47 @@ def as_text(comparison: Comparison) -> str:
         ]
 
     keys = ["aggregator", *(["run"] if several else []), *(["frames"] if thinned else [])]
-    parts = [_head(comparison)]
-    parts.append(
-        table(
-            [*keys, *_HEADLINE_TITLES, "against the mean"],
-            [
-                [*key(row), *_headline_cells(row), comparison.verdict(row)]
-                for row in comparison.rows
-            ],
-        )
-    )
-    details = ("precision", "recall", "accuracy", "eer", "average_precision", "log_loss", "brier")
-    titles = ["precision", "recall", "accuracy", "EER", "AP", "log loss", "Brier", "ECE"]
-    parts.append(
-        table(
-            [*keys, *titles, "threshold", "best threshold", "macro F1 at it, out of fold"],
+    rows = comparison.rows
+    if not wide:
+        short = table(
+            [*keys, "macro F1", "95 %", "minus mean", "verdict"],
             [
                 [
                     *key(row),
-                    *(number(row.metrics[name]) for name in (*details, "ece")),
-                    number(row.threshold),
-                    number(row.best_threshold),
-                    number(row.cross_validated_f1),
+                    number(row.metrics["macro_f1"]),
+                    span(*row.intervals["macro_f1"]),
+                    number(row.difference, sign=True),
+                    comparison.finding(row),
                 ]
-                for row in comparison.rows
+                for row in rows
             ],
+            styles=VERDICT_STYLES,
         )
+        parts = [_head(comparison), f"{short}\n{WIDER}", _wrapped(comparison)]
+        return "\n\n".join(filter(None, parts))
+    headline = table(
+        [*keys, *_HEADLINE_TITLES, "against the mean"],
+        [[*key(row), *_headline_cells(row), comparison.verdict(row)] for row in rows],
+        wide=True,
+        styles=VERDICT_STYLES,
     )
-    parts.append(conclusion(comparison))
-    return "\n\n".join(parts)
+    details = ("precision", "recall", "accuracy", "eer", "average_precision", "log_loss", "brier")
+    titles = ["precision", "recall", "accuracy", "EER", "AP", "log loss", "Brier", "ECE"]
+    rest = table(
+        [*keys, *titles, "threshold", "best threshold", "macro F1 at it, out of fold"],
+        [
+            [
+                *key(row),
+                *(number(row.metrics[name]) for name in (*details, "ece")),
+                number(row.threshold),
+                number(row.best_threshold),
+                number(row.cross_validated_f1),
+            ]
+            for row in rows
+        ],
+        wide=True,
+    )
+    return "\n\n".join(filter(None, [_head(comparison), headline, rest, _wrapped(comparison)]))
 
 
 _HEADLINE_TITLES = ["macro F1", "95 %", "F1 fake", "95 %", "AUC", "95 %"]
@@ -152,7 +166,11 @@ def _head(comparison: Comparison) -> str:
             )
         if run.unlabelled:
             lines.append(f"{name}: {run.unlabelled} files have scores but no label: left out")
-    return "\n".join(lines)
+    return paragraph("\n".join(lines))
+
+
+def _wrapped(comparison: Comparison) -> str:
+    return paragraph(conclusion(comparison))
 
 
 def conclusion(comparison: Comparison) -> str:

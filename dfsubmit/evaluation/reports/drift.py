@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfsubmit.console import paragraph
 from dfsubmit.evaluation.drift import Drift
 from dfsubmit.evaluation.reports.tables import jsonable, number
 from dfsubmit.evaluation.statistics.twosample import PERMUTATIONS
@@ -37,7 +38,7 @@ def as_text(drift: Drift) -> str:
             "known to be wrong, so is this."
         )
     lines.append("No label was looked at, and none was changed.")
-    return "\n".join(lines)
+    return paragraph("\n".join(lines))
 
 
 def as_json(drift: Drift) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dfsubmit.console import printable, table
+from dfsubmit.console import paragraph, printable, table
 from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
 from dfsubmit.evaluation.reports import forecast as forecast_report
 from dfsubmit.evaluation.reports.plots import (
@@ -17,6 +17,7 @@ from dfsubmit.evaluation.reports.plots import (
     png,
 )
 from dfsubmit.evaluation.reports.tables import (
+    WIDER,
     in_groups,
     in_sample,
     jsonable,
@@ -32,9 +33,15 @@ from dfsubmit.metrics import TITLES
 Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 
 
-def as_text(evaluation: Evaluation) -> str:
-    """For the terminal."""
-    return _document(evaluation, table, lambda title: title + ":", printable)
+def as_text(evaluation: Evaluation, wide: bool = False) -> str:
+    """For the terminal: of each part what ranks it, or with `wide` every figure."""
+
+    def drawn(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+        return table(header, rows, wide=wide)
+
+    shown = PART_METRICS if wide else PART_METRICS[:1]
+    text = _document(evaluation, drawn, lambda title: title + ":", printable, paragraph, shown)
+    return f"{text}\n{WIDER}" if evaluation.parts and not wide else text
 
 
 def as_markdown(evaluation: Evaluation) -> str:
@@ -97,7 +104,12 @@ def as_png(evaluation: Evaluation) -> bytes:
 
 
 def _document(
-    evaluation: Evaluation, table: Table, title: Callable[[str], str], show: Callable[[str], str]
+    evaluation: Evaluation,
+    table: Table,
+    title: Callable[[str], str],
+    show: Callable[[str], str],
+    wrapped: Callable[[str], str] = str,
+    part_metrics: Sequence[str] = PART_METRICS,
 ) -> str:
     overall = evaluation.overall
     head = (
@@ -121,7 +133,7 @@ def _document(
     ]
     real, fake = evaluation.confusion
     blocks = [
-        head,
+        wrapped(head),
         table(["metric", "value", "95 %"], cells),
         title("Truth against label given"),
         table(
@@ -132,28 +144,32 @@ def _document(
     if evaluation.forecast is not None:
         blocks += [
             title("Forecast"),
-            forecast_report.headline(evaluation.forecast),
-            forecast_report.rates(evaluation.forecast),
+            wrapped(forecast_report.headline(evaluation.forecast)),
+            wrapped(forecast_report.rates(evaluation.forecast)),
             table(forecast_report.HEADER, forecast_report.rows(evaluation.forecast)),
         ]
     for column, parts in evaluation.parts.items():
-        blocks += [title(f"By {show(column)}, worst first"), table(_PART_HEADER, _part_rows(parts))]
+        header = [
+            *_PART_HEADER,
+            *(cell for name in part_metrics for cell in (TITLES[name], "95 %")),
+        ]
+        rows = _part_rows(parts, part_metrics)
+        blocks += [title(f"By {show(column)}, worst first"), table(header, rows)]
     if evaluation.left_out:
         names = ", ".join(show(name) for name in evaluation.left_out)
-        blocks.append(f"Not broken down by {names}: too many values.")
+        blocks.append(wrapped(f"Not broken down by {names}: too many values."))
     return "\n\n".join(blocks)
 
 
 _PART_HEADER = ["value", "files", "fake", "groups"]
-_PART_HEADER += [cell for name in PART_METRICS for cell in (TITLES[name], "95 %")]
 
 
-def _part_rows(parts: Iterable[Measured]) -> list[list[str]]:
+def _part_rows(parts: Iterable[Measured], metrics: Sequence[str]) -> list[list[str]]:
     return [
         [part.name, str(part.files), str(part.fakes), few_groups(part.groups) or str(part.groups)]
         + [
             cell
-            for name in PART_METRICS
+            for name in metrics
             for cell in (number(part.metrics[name]), span(*part.intervals[name]))
         ]
         for part in parts

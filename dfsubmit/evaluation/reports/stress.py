@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dfsubmit.console import table
+from dfsubmit.console import paragraph, table
 from dfsubmit.evaluation.reports.plots import draw_forest, new_figure, png
 from dfsubmit.evaluation.reports.tables import (
+    VERDICT_STYLES,
+    WIDER,
     in_groups,
     jsonable,
     markdown_table,
@@ -16,7 +18,7 @@ from dfsubmit.evaluation.reports.tables import (
     p_value,
     span,
 )
-from dfsubmit.evaluation.statistics.swaps import LEVEL
+from dfsubmit.evaluation.statistics.swaps import LEVEL, UNDECIDED
 from dfsubmit.evaluation.stress.stress import Stressed, StressReport
 
 
@@ -73,9 +75,39 @@ def _rows(report: StressReport) -> list[list[str]]:
     ]
 
 
-def as_text(report: StressReport) -> str:
-    """For the terminal."""
-    return "\n\n".join([_head(report), table(_HEADER, _rows(report)), _conclusion(report)])
+_SHORT_HEADER = ["variant", "macro F1", "95 %", "fall", "with a face", "verdict"]
+
+
+def _short_rows(report: StressReport) -> list[list[str]]:
+    return [
+        [
+            row.variant,
+            number(row.metrics["macro_f1"]),
+            span(*row.intervals["macro_f1"]),
+            number(row.fall, sign=True),
+            f"{row.face_rate:.1%}",
+            _verdict(row, report),
+        ]
+        for row in (*report.variants, report.clean)
+    ]
+
+
+def _verdict(row: Stressed, report: StressReport) -> str:
+    if row is report.clean:
+        return "reference"
+    if row.p > LEVEL:
+        return UNDECIDED
+    return "worse" if row.fall > 0 else "better"
+
+
+def as_text(report: StressReport, wide: bool = False) -> str:
+    """For the terminal: what decides, or with `wide` every figure."""
+    if wide:
+        figures = table(_HEADER, _rows(report), wide=True)
+    else:
+        short = table(_SHORT_HEADER, _short_rows(report), styles=VERDICT_STYLES)
+        figures = f"{short}\n{WIDER}"
+    return "\n\n".join([paragraph(_head(report)), figures, paragraph(_conclusion(report))])
 
 
 def as_markdown(report: StressReport) -> str:

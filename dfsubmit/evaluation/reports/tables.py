@@ -11,6 +11,11 @@ from typing import Any
 from dfsubmit.console import printable
 from dfsubmit.intervals.groups import few_groups
 
+WIDER = "--wide shows the other figures."
+"""Below a table that leaves some out, so that it fits into 80 columns."""
+VERDICT_STYLES = {"better": "green", "worse": "red"}
+"""How verdicts are coloured in a terminal."""
+
 
 def number(value: float, digits: int = 3, sign: bool = False) -> str:
     """A figure for people: "0.812", or "undefined" for NaN."""

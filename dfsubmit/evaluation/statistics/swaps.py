@@ -17,6 +17,8 @@ from dfsubmit.records import FAKE, FloatArray, IntArray
 
 LEVEL = 0.05
 """An adjusted p up to it is a verdict."""
+UNDECIDED = "not distinguishable"
+"""The verdict above it."""
 
 # Swaps in one block: 8 MB of float32.
 _BLOCK = 2_000_000

@@ -1,0 +1,24 @@
+"""What people read: escaped names, tables, progress, and standard streams that cannot end a run.
+
+In: what the other rooms want to say. Out: lines on stdout and stderr. rich is imported when the
+first table or bar is drawn.
+"""
+
+from dfsubmit.console.progress import progress_bar
+from dfsubmit.console.streams import guard_standard_streams, output_error, stderr, warn
+from dfsubmit.console.tables import paragraph, table
+from dfsubmit.console.text import duration, first_few, printable, printable_text
+
+__all__ = [
+    "duration",
+    "first_few",
+    "guard_standard_streams",
+    "output_error",
+    "paragraph",
+    "printable",
+    "printable_text",
+    "progress_bar",
+    "stderr",
+    "table",
+    "warn",
+]
