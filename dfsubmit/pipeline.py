@@ -22,6 +22,7 @@ from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.machine import available_cpus, check_open_files
 from dfsubmit.media.listing import files_to_score
+from dfsubmit.media.names import not_utf8_problem
 from dfsubmit.models.arithmetic import let_threads_sleep
 from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
@@ -30,6 +31,7 @@ from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, desc
 from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.submission import compare_with_folder
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.output.verdict import verdict
 from dfsubmit.records import LABELS, FileResult, MediaFile, Status
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.decision import Decision, decision_for
@@ -83,6 +85,8 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
         except Exception:
             output.withdraw()
             raise
+        unreadable = not_utf8_problem((file.name for file in files), Path(options.data))
+        chosen.warnings += [unreadable] if unreadable else []
         for warning in chosen.warnings:
             say(f"warning: {warning}")
         say(
@@ -137,6 +141,7 @@ class _Run:
     started: float
     waiting: Waiting = field(default_factory=Waiting, init=False)
     failed: int = field(default=0, init=False)
+    aggregator_failed: bool = field(default=False, init=False)
 
     def score(self, files: list[MediaFile], meta: dict[str, Any]) -> RunSummary:
         """Score what is not scored yet, and write everything."""
@@ -162,13 +167,20 @@ class _Run:
         except BaseException:
             output.refresh(force=True)
             raise
+        why = ": the run was stopped"
+        if self._out_of_time():
+            why = f" within the time limit of {self.options.time_limit:g} s"
         results = output.results
-        self._explain_pending(results)
+        for result in results:
+            if result.status is Status.PENDING:
+                result.error = f"not reached{why}"
         output.refresh(force=True)
         fits = self._compare_with_folder(results)
         output.finish(describe_outcome(results, self.waiting, self.started), keep_journal=not fits)
-        code = Exit.INTERRUPTED if self.interrupt.requested else self._exit_code(results, fits)
-        return RunSummary(output.submission, results, output.meta, int(code))
+        code, reason = Exit.INTERRUPTED, ""
+        if not self.interrupt.requested:
+            code, reason = verdict(results, output.meta, self.options.max_failures, fits)
+        return RunSummary(output.submission, results, output.meta, int(code), reason)
 
     def conditions(self) -> dict[str, Any]:
         """What a file's frame scores depend on besides the file."""
@@ -203,7 +215,7 @@ class _Run:
             chosen.fake_index,
             chosen.batch_size,
             options.tta,
-            chosen.folder.name,
+            f"{chosen.folder.name} (model loader {chosen.loader!r})",
             self._moved,
             options.keeps_features,
         )
@@ -215,6 +227,9 @@ class _Run:
                 if plan is not None:
                     plan.done(file, result.seconds, result.kind)
                 self.failed += result.status is not Status.OK
+                if result.aggregator_fallback and not self.aggregator_failed:
+                    self.aggregator_failed = True
+                    self.say(f"warning: {file.name}: the mean is used instead of {result.error}")
                 bar.set_postfix(failed=self.failed, refresh=False)
                 bar.update()
 
@@ -256,14 +271,6 @@ class _Run:
     def _out_of_time(self) -> bool:
         return self.plan is not None and self.plan.over()
 
-    def _explain_pending(self, results: list[FileResult]) -> None:
-        reason = "not reached: the run was stopped"
-        if self._out_of_time():
-            reason = f"not reached within the time limit of {self.options.time_limit:g} s"
-        for result in results:
-            if result.status is Status.PENDING:
-                result.error = reason
-
     def _compare_with_folder(self, results: list[FileResult]) -> bool:
         """Whether the folder still holds the files that the rows are about, as far as it answers;
         warns if not."""
@@ -289,11 +296,3 @@ class _Run:
             self.say(f"warning: {warning}")
             self.output.meta["warnings"].append(warning)
         return fits
-
-    def _exit_code(self, results: list[FileResult], fits: bool) -> Exit:
-        if not fits:
-            return Exit.FAILED_CHECK
-        failed = sum(result.status is not Status.OK for result in results)
-        if results and failed / len(results) > self.options.max_failures:
-            return Exit.TOO_MANY_FAILURES
-        return Exit.FALLBACK_USED if self.chosen.fallback_reason else Exit.OK

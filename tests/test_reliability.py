@@ -77,7 +77,9 @@ def test_whatever_lies_in_the_folder(tiny_model: Path, samples: Path, tmp_path: 
         (data / "empty.mp4").touch()
         summary = score(tiny_model, data, tmp_path / "s.csv", recipe=WHOLE_FRAMES)
     results = by_name(summary)
-    assert validate_submission(tmp_path / "s.csv", data) == []
+    problems = validate_submission(tmp_path / "s.csv", data)
+    assert [problem[:29] for problem in problems] == ["1 file name is not UTF-8 (the"]
+    assert problems[0] in summary.meta["warnings"]
     assert summary.meta["passed_over"] == ["folder.mp4", "pipe.mp4", "socket.mp4"]
     scored = {name for name, result in results.items() if result.status is Status.OK}
     # By content, so the names do not matter.

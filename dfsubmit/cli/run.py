@@ -147,7 +147,8 @@ def options_from(context: click.Context) -> RunOptions:
 def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     """Score every file of DATA (default: ./data) and write submission.csv.
 
-    Exit codes: 0; 1 files were added to DATA or removed meanwhile (results written); 2 usage; 3
+    Exit codes: 0; 1 files were added to DATA or removed meanwhile, or the aggregator
+    failed on every file (results written); 2 usage; 3
     more files failed than --max-failures (results written); 4 the fallback model was used (results
     written); 5 something is not installed.
     """
@@ -166,6 +167,8 @@ def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
         click.echo(format_summary(summary))
         if found:
             click.echo(f"\n{found}")
+    if summary.exit_reason:
+        click.echo(printable_text(summary.exit_reason), err=True)
     context.exit(summary.exit_code)
 
 

@@ -7,9 +7,10 @@ first table or bar is drawn.
 from dfsubmit.console.progress import progress_bar
 from dfsubmit.console.streams import guard_standard_streams, output_error, stderr, warn
 from dfsubmit.console.tables import paragraph, table
-from dfsubmit.console.text import duration, first_few, printable, printable_text
+from dfsubmit.console.text import counted, duration, first_few, printable, printable_text
 
 __all__ = [
+    "counted",
     "duration",
     "first_few",
     "guard_standard_streams",

@@ -35,6 +35,11 @@ def first_few(
     return separator.join([*names[:count], others.format(rest)] if rest > 0 else names)
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """ "1 file", "2 files", "0 files"; `plural` is for nouns that take more than an s."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float) -> str:
     """ "8.4 s", "3 min 5 s" or "2 h 10 min"."""
     if seconds < 60:

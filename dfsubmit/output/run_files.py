@@ -21,7 +21,7 @@ from dfsubmit.files import check_output, output_target, remove_parts, write_atom
 from dfsubmit.output.features import features_path, write_features
 from dfsubmit.output.journal import FINAL, Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
-from dfsubmit.output.submission import validate_submission, write_submission
+from dfsubmit.output.submission import fits, write_submission
 from dfsubmit.records import FileResult, MediaFile, Status
 
 REFRESH_SECONDS = 10.0
@@ -74,7 +74,7 @@ class RunOutput:
         Raises:
             UsageError: there is no room for it.
         """
-        if not validate_submission(self.submission, data):
+        if fits(self.submission, data):
             return
         try:
             self._write()

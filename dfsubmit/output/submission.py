@@ -2,7 +2,8 @@
 
 The contract: columns ``filename,label``; the file's name with its extension; label 0 (real) or
 1 (fake); one row for every file. Names keep their bytes: what is not UTF-8 is carried by surrogate
-escapes and written as the bytes that it was.
+escapes and written as the bytes that it was. A grader that compares bytes finds such a row; one
+that reads UTF-8 refuses the whole file, so `validate_submission` does not pass it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.media.listing import list_media
+from dfsubmit.media.names import not_utf8_problem
 from dfsubmit.records import FileResult
 
 HEADER = ["filename", "label"]
@@ -72,10 +74,28 @@ def validate_submission(
     Raises:
         UsageError: the data folder cannot be read.
     """
+    problems, names = _mismatches(path, data)
+    unreadable = not_utf8_problem(names, Path("DATA" if data is None else data))
+    return [*problems, unreadable] if unreadable else problems
+
+
+def fits(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> bool:
+    """Whether a file is a submission for that folder, whatever others can read of its names.
+
+    Raises:
+        UsageError: the data folder cannot be read.
+    """
+    return not _mismatches(path, data)[0]
+
+
+def _mismatches(
+    path: str | os.PathLike[str], data: str | os.PathLike[str] | None
+) -> tuple[list[str], list[str]]:
+    """What is wrong with the rows, and their names."""
     try:
         rows = read_submission(path)
     except UsageError as error:
-        return [error.message]
+        return [error.message], []
     problems = []
     if not rows:
         problems.append("there are no rows")
@@ -87,7 +107,7 @@ def validate_submission(
     )
     if data is not None:
         problems += compare_with_folder(counts, data)
-    return problems
+    return problems, list(counts)
 
 
 def compare_with_folder(names: Iterable[str], data: str | os.PathLike[str]) -> list[str]:

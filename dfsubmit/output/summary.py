@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import duration, first_few, paragraph, table
+from dfsubmit.console import counted, duration, first_few, paragraph, table
 from dfsubmit.records import LABELS, FileResult, Status
 
 _SHOWN = 10
@@ -44,6 +44,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     if meta["decision"]["temperature"] != 1:
         yield f"calibrated: temperature {meta['decision']['temperature']:g}"
     yield from _notes(meta)
+    yield from _aggregator(summary)
     for warning in meta["warnings"]:
         yield f"WARNING: {warning}"
     yield f"{summary.submission}: {len(results)} rows"
@@ -91,15 +92,22 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         seen = meta["frames_classified"] + meta["frames_skipped"]
         share = meta["frames_skipped"] / seen
         yield f"early exit saved {meta['frames_skipped']} frames ({share:.0%})"
-    if meta["aggregator_fallbacks"]:
-        yield (
-            f"WARNING: the aggregator {meta['aggregator']} failed on "
-            f"{meta['aggregator_fallbacks']} files, where the mean was used instead"
-        )
     if meta["passed_over"]:
         yield f"passed over (no regular files): {first_few(meta['passed_over'], _SHOWN)}"
     for name, error in meta["plugin_failures"].items():
         yield f"WARNING: the plugin {name} did not load: {error}"
+
+
+def _aggregator(summary: RunSummary) -> Iterator[str]:
+    """On how many files the aggregator failed, and the first reason."""
+    failed = [result for result in summary.results if result.aggregator_fallback]
+    if failed:
+        scored = sum(result.status is Status.OK for result in summary.results)
+        yield (
+            f"WARNING: the aggregator {summary.meta['aggregator']} failed on {len(failed)} of "
+            f"{counted(scored, 'scored file')}, where the mean was used instead; "
+            f"the first: {failed[0].filename}: {failed[0].error}"
+        )
 
 
 @dataclass
@@ -110,14 +118,16 @@ class RunSummary:
         submission: the CSV that was written.
         results: every file's row, in the order of the files.
         meta: what ``<stem>.meta.json`` holds.
-        exit_code: 0; 1 the data folder changed meanwhile; 3 too many files failed; 4 the fallback
-            model was used; 130 interrupted.
+        exit_code: 0; 1 the data folder changed meanwhile, or the aggregator failed on every scored
+            file; 3 too many files failed; 4 the fallback model was used; 130 interrupted.
+        exit_reason: why the code is 1, 3 or 4, in one line; empty otherwise.
     """
 
     submission: Path
     results: list[FileResult]
     meta: dict[str, Any]
     exit_code: int
+    exit_reason: str = ""
 
     @property
     def failed(self) -> int:

@@ -231,7 +231,10 @@ def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
     result = invoke(*run, "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["statuses"] == {"ok": 1, "unreadable": 1}
+    why = "1 of 2 files failed (50 %), more than --max-failures 5 %: exit code 3"
+    assert result.stderr.splitlines()[-1] == why
     result = invoke("run", "--model", "gone", "--fallback", str(tiny_model), "--max-failures", "1")
     assert result.exit_code == 4
     assert "FALLBACK MODEL" in result.stderr
     assert "FALLBACK MODEL" in result.stdout
+    assert result.stderr.endswith("was used: exit code 4\n")

@@ -110,7 +110,13 @@ def test_everything_unusual_is_said(
 ) -> None:
     results = [
         make_result("a", 0.9, frames_skipped=3),
-        make_result("b", 0.9, aggregator_fallback=True, thinned=True),
+        make_result(
+            "b",
+            0.9,
+            aggregator_fallback=True,
+            error="mean: ValueError: odd (rules.py, line 3)",
+            thinned=True,
+        ),
     ]
     shown = text(
         results,
@@ -125,7 +131,8 @@ def test_everything_unusual_is_said(
         "threshold 0.25",
         "1 files were scored on fewer frames",
         "early exit saved 3 frames (60%)",
-        "the aggregator mean failed on 1 files",
+        "the aggregator mean failed on 1 of 2 scored files, where the mean was used instead",
+        "the first: b: mean: ValueError: odd (rules.py, line 3)",
         "passed over (no regular files): pipe",
         "WARNING: the plugin broken.py did not load: SyntaxError: no",
     ):
