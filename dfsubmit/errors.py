@@ -7,6 +7,9 @@ and hint and exits with its code; a traceback appears only under ``--debug``.
 from __future__ import annotations
 
 import difflib
+import os
+import sys
+import traceback
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -76,6 +79,28 @@ class NotInstalled(DfsubmitError):
 
 class DeviceOutOfMemory(DfsubmitError):
     """A model ran out of device memory; the classifier answers with a smaller batch."""
+
+
+def in_brief(error: BaseException, owner: object = None) -> str:
+    """An exception of a plugin's code in one line: "ValueError: too few (rules.py, line 12)".
+
+    Args:
+        error: as it was caught.
+        owner: a function or an object of the plugin, or the path of its file. The line is the last
+            one in that file; where there is none, the one that raised.
+    """
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, SyntaxError):  # says itself where
+        return text
+    if not isinstance(owner, str):
+        module = sys.modules.get(getattr(owner, "__module__", None) or "")
+        owner = getattr(module, "__file__", None) or ""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == os.path.abspath(owner)]
+    named = [frame for frame in own or frames if not frame.filename.startswith("<")]
+    if not named:
+        return text
+    return f"{text} ({os.path.basename(named[-1].filename)}, line {named[-1].lineno})"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

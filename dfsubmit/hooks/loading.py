@@ -23,7 +23,7 @@ from typing import Any
 import pluggy
 
 from dfsubmit._version import __version__
-from dfsubmit.errors import PluginError, UsageError
+from dfsubmit.errors import PluginError, UsageError, in_brief
 from dfsubmit.faces.settings import DetectorPlugin
 from dfsubmit.hooks import hookspecs
 from dfsubmit.hooks.interfaces import (
@@ -50,6 +50,7 @@ VERSION_NAME = "DFSUBMIT_HOOKS"
 """The name under which a plugin says for which `hookspecs.HOOKS_VERSION` it was written."""
 FIRST_VERSION = 1
 """What a plugin without that name was written for: there was no need to say so then."""
+_NO_HOOKS = ": is @hookimpl missing above its register_… functions?"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Plugins:
         """Take in what one plugin, a module or an object with hooks, registers: all or nothing.
 
         Raises:
-            PluginError: it was written for another version of the hooks.
+            PluginError: it was written for another version of the hooks, or registers nothing.
             Exception: a misspelt hook, a name that is taken, or whatever the plugin raises.
         """
         _check_version(plugin)
@@ -164,6 +165,9 @@ class Plugins:
         manager.hook.register_aggregators(register=register_aggregator)
         manager.hook.register_detectors(register=register_detector)
         manager.hook.register_model_loaders(register=register_loader)
+        if not (aggregators or detectors or loaders):
+            has_hooks = bool(manager.get_hookcallers(plugin))
+            raise PluginError(f"it registers nothing{'' if has_hooks else _NO_HOOKS}")
         self.aggregators.update(aggregators)
         self.detectors.update(detectors)
         self.loaders.update(loaders)
@@ -245,8 +249,8 @@ def _try(plugins: Plugins, info: PluginInfo, load: Any, strict: bool) -> None:
         plugins.add(load(), info)
     # SystemExit too: a plugin that calls sys.exit() at import must not end the user's run.
     except (Exception, SystemExit) as error:
-        kind = "" if isinstance(error, PluginError) else f"{type(error).__name__}: "
-        reason = f"{kind}{error}"
+        # A file's path is its name; of an installed plugin, the line that raised is named.
+        reason = str(error) if isinstance(error, PluginError) else in_brief(error, info.name)
         if strict:
             raise PluginError(f"the plugin {info.name} does not load: {reason}") from error
         plugins.infos.append(PluginInfo(info.name, info.source, info.version, reason))

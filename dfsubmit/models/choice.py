@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dfsubmit.errors import DfsubmitError, ModelError, UsageError, did_you_mean
+from dfsubmit.errors import DfsubmitError, ModelError, UsageError, did_you_mean, in_brief
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, load_preprocessor
 from dfsubmit.faces.settings import DetectorPlugin, ScanSettings
 from dfsubmit.hooks.interfaces import FrameModel, LoadRequest, ModelLoader
@@ -151,20 +151,29 @@ def _load_first(
     failure = None
     for name, loader in loaders.items():
         try:
-            model = loader.load(request)
+            model = _complete(loader.load(request))
         except ModelError as error:
             failure = failure or error
             warnings.append(f"the model loader {name!r} was passed over: {error.message}")
         except DfsubmitError:
             raise
         except Exception as error:  # whatever a loader makes of a damaged folder
-            reason = f"the model loader {name!r}: {type(error).__name__}: {error}"
+            reason = f"the model loader {name!r}: {in_brief(error, loader)}"
             failure = failure or ModelError(reason)
             warnings.append(reason)
         else:
             return name, model
     assert failure is not None  # `_loaders` gives at least one
     raise failure
+
+
+def _complete(model: FrameModel) -> FrameModel:
+    """The model, if it has what every model has."""
+    names = ("id2label", "preprocessor", "device", "precision", "logits")
+    lacking = [name for name in names if not hasattr(model, name)]
+    if lacking:
+        raise ModelError(f"it gives {type(model).__name__!r}, which lacks {', '.join(lacking)}")
+    return model
 
 
 def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict[str, ModelLoader]:
@@ -181,7 +190,9 @@ def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict
         except DfsubmitError:
             raise
         except Exception as error:  # a plugin's mistake must not hide the other loaders
-            raise ModelError(f"the model loader {name!r} failed: {error!r}") from error
+            raise ModelError(
+                f"the model loader {name!r} failed: {in_brief(error, loader)}"
+            ) from error
     able = sorted((name for name in ranks if ranks[name] > 0), key=lambda name: -ranks[name])
     if not able:
         if request.precision == "int8":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from dfsubmit.errors import in_brief
 from dfsubmit.hooks import RegisterAggregator, hookimpl
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.records import FAKE, REAL, FrameScores
@@ -50,7 +51,8 @@ def aggregate(aggregator: BoundAggregator, scores: FrameScores) -> tuple[float, 
     try:
         value = float(aggregator(scores))
     except Exception as error:  # a plugin's mistake, whatever it is, must not end the run
-        return mean(scores), f"{aggregator.spec}: {type(error).__name__}: {error}"
+        reason = in_brief(error, aggregator.registered.function)
+        return mean(scores), f"{aggregator.spec}: {reason}"
     if not math.isfinite(value) or not -1e-9 <= value <= 1 + 1e-9:
         return mean(scores), f"{aggregator.spec}: returned {value!r}, not a probability"
     return min(max(value, 0.0), 1.0), ""

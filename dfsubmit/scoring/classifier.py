@@ -7,13 +7,16 @@ over the model's classes, the column of the fake one. Batches may mix the faces 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.errors import DeviceOutOfMemory, ModelError
+from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, in_brief
 from dfsubmit.hooks import FrameModel, GivesFeatures, MovesToCpu
 from dfsubmit.records import Features, FloatArray, Pixels
+
+_DEBUG = "--debug shows the traceback"
 
 
 class Classifier:
@@ -56,7 +59,7 @@ class Classifier:
             pixels: RGB uint8 (n, height, width, 3), n ≥ 1.
 
         Raises:
-            ModelError: the model answers NaN or infinite logits.
+            ModelError: the model raises, or gives logits of another shape, NaN or infinite ones.
             DeviceOutOfMemory: even one face is too much.
         """
         return self.score(pixels)[0]
@@ -91,6 +94,12 @@ class Classifier:
             except DeviceOutOfMemory:
                 self._shrink(len(part))
                 continue
+            except DfsubmitError:
+                raise
+            except Exception as error:  # whatever a plugin's model, or its runtime, raises
+                reason = in_brief(error, self.model)
+                raise ModelError(f"{self.name} cannot score a face: {reason}", _DEBUG) from error
+            self._check_shape(logits, len(part))
             done.append(self._softmax(logits))
             start += len(part)
         return np.concatenate(done), np.concatenate(seen) if seen else None
@@ -106,6 +115,18 @@ class Classifier:
                 "free some memory, or take --device cpu",
             )
         self.moved()
+
+    def _check_shape(self, logits: Any, faces: int) -> None:
+        wanted = (faces, len(self.model.id2label))
+        is_array = isinstance(logits, np.ndarray) and logits.dtype.kind in "fiu"
+        if not is_array or logits.shape != wanted:
+            given = type(logits).__name__
+            if isinstance(logits, np.ndarray):
+                given = f"an array of shape {logits.shape} and type {logits.dtype}"
+            raise ModelError(
+                f"{self.name} gives {given} for its logits; an array of numbers (faces, classes), "
+                f"here {wanted}, is what a model loader's model has to give"
+            )
 
     def _softmax(self, logits: npt.NDArray[np.float32]) -> FloatArray:
         if not np.isfinite(logits).all():

@@ -130,7 +130,12 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     ("source", "reason"),
     [
         ("import not_there_at_all\n", "ModuleNotFoundError"),
-        ("def broken(:\n", "SyntaxError"),
+        ("import sys\nimport not_there_at_all\n", "(a_bad.py, line 2)"),
+        ("def broken(:\n", "SyntaxError: invalid syntax (a_bad.py, line 1)"),
+        (GOOD.replace("@hookimpl\n", ""), "it registers nothing: is @hookimpl missing"),
+        ("x = 1\n", "it registers nothing: is @hookimpl missing"),
+        (HEAD + "@hookimpl\ndef register_aggregators(register):\n    pass\n",
+         "it registers nothing"),
         ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
         (MISSPELT, "register_agregators"),
         (TAKEN, "the name 'mean' is taken"),
@@ -220,7 +225,8 @@ def test_an_installed_distribution_loads_through_its_entry_point(
 def test_a_broken_distribution_is_named(distribution: Install) -> None:
     distribution("dfsubmit_test_broken", "raise RuntimeError('no licence')\n")
     (info,) = [info for info in load_plugins().failures if info.name == "fake-plugin"]
-    assert (info.source, info.error) == ("installed", "RuntimeError: no licence")
+    assert info.source == "installed"
+    assert info.error == "RuntimeError: no licence (dfsubmit_test_broken.py, line 1)"
 
 
 @pytest.mark.parametrize(

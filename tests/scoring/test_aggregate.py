@@ -68,7 +68,8 @@ def test_an_aggregator_that_raises_is_replaced_by_the_mean(
         raise ZeroDivisionError("of course")
 
     answer, reason = aggregate(bound(broken), make_scores(0.25))
-    assert (answer, reason) == (0.25, "rule: ZeroDivisionError: of course")
+    assert answer == 0.25
+    assert reason.startswith("rule: ZeroDivisionError: of course (test_aggregate.py, line ")
 
 
 @pytest.mark.parametrize(

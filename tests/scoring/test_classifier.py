@@ -30,6 +30,7 @@ class Fixed(FakeModel):
     def __init__(self, logits: npt.ArrayLike) -> None:
         super().__init__()
         self.answer = np.asarray(logits, np.float32)
+        self.id2label = {row: str(row) for row in range(len(self.answer))}
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         return np.repeat(self.answer[None], len(pixels), axis=0)
@@ -144,3 +145,36 @@ def test_logits_that_are_no_numbers_name_the_model(bad: float) -> None:
     faces = np.zeros((2, 4, 4, 3), np.uint8)
     with pytest.raises(ModelError, match="portrait gives NaN"):
         Classifier(Fixed([0.0, bad]), 1, name="portrait").p_fake(faces)
+
+
+@pytest.mark.parametrize(
+    ("logits", "given"),
+    [
+        (np.zeros((2, 3), np.float32), r"an array of shape \(2, 3\)"),
+        (np.zeros(2, np.float32), r"an array of shape \(2,\)"),
+        (np.zeros((1, 2), np.float32), r"an array of shape \(1, 2\)"),
+        (np.full((2, 2), "0"), "type <U1"),
+        ([[0.0, 1.0], [1.0, 0.0]], "gives list for its logits"),
+        (None, "gives NoneType for its logits"),
+    ],
+)
+def test_logits_of_another_form_name_the_model(logits: object, given: str) -> None:
+    class Odd(FakeModel):
+        def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+            return logits  # type: ignore[return-value]
+
+    with pytest.raises(ModelError, match=given) as caught:
+        Classifier(Odd(), 1, name="portrait (model loader 'odd')").p_fake(
+            np.zeros((2, 4, 4, 3), np.uint8)
+        )
+    assert str(caught.value).startswith("portrait (model loader 'odd') gives")
+    assert "(faces, classes), here (2, 2)" in str(caught.value)
+
+
+def test_a_model_that_raises_is_named_with_its_line() -> None:
+    class Broken(FakeModel):
+        def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+            raise ValueError("cannot reshape")
+
+    with pytest.raises(ModelError, match=r"cannot reshape \(test_classifier.py, line \d+\)"):
+        Classifier(Broken(), 1).p_fake(np.zeros((2, 4, 4, 3), np.uint8))

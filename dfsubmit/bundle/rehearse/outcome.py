@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
 from dfsubmit.bundle.rehearse.report import WARN, Report
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.output.scores import meta_path, read_meta, read_scores, scores_path
-from dfsubmit.records import Status
+from dfsubmit.records import FileResult, Status
 from dfsubmit.scoring.decision import Decision, decision_of_run
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ def check_outcome(
     report.figures["labels"] = {"real": counts[0], "fake": counts[1]}
     same = "all labels are the same" if len(counts) == 1 and len(labels) > 1 else ""
     report.add("labels", [same], f"{counts[0]} real, {counts[1]} fake", bad=WARN)
-    _check_failures(report, submission, options.max_failures)
+    results = _check_failures(report, submission, options.max_failures)
     meta = read_meta(scores_path(submission))
-    _check_run(report, meta)
+    reasons = [f"{item.filename}: {item.error}" for item in results if item.aggregator_fallback]
+    _check_run(report, meta, reasons[0] if reasons else "")
     _check_forecast(report, meta, options)
     if known:
         _score(report, labels, known, decision_of_run(meta), options.expected_files)
@@ -68,12 +69,13 @@ def keep(work: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def _check_failures(report: Report, submission: Path, max_failures: float) -> None:
+def _check_failures(report: Report, submission: Path, max_failures: float) -> list[FileResult]:
+    """How many files failed; every file's result, none where they cannot be read."""
     try:
         results = read_scores(scores_path(submission))
     except UsageError as error:
         report.add("failures", [f"not known: {error.message}"], "", bad=WARN)
-        return
+        return []
     statuses = Counter(result.status for result in results)
     report.figures["statuses"] = {status.value: count for status, count in statuses.items()}
     failed = len(results) - statuses[Status.OK]
@@ -83,15 +85,17 @@ def _check_failures(report: Report, submission: Path, max_failures: float) -> No
     listing += f": {first_few(names)}" if names else ""
     over = f"{failed} of {len(results)} files failed, {listing}" if share > max_failures else ""
     report.add("failures", [over], listing)
+    return results
 
 
-def _check_run(report: Report, meta: dict[str, Any]) -> None:
+def _check_run(report: Report, meta: dict[str, Any], aggregator_error: str) -> None:
     """What the run itself says against its result."""
     plugins = meta.get("plugin_failures", {})
     report.add("plugins", [f"{name}: {why}" for name, why in plugins.items()], "all loaded")
     doubts = list(meta.get("warnings", []))
     if meta.get("aggregator_fallbacks"):
-        doubts.append(f"the aggregator failed on {meta['aggregator_fallbacks']} files")
+        which = f"the aggregator failed on {counted(meta['aggregator_fallbacks'], 'file')}"
+        doubts.append(f"{which}, the first: {aggregator_error}" if aggregator_error else which)
     if meta.get("thinned"):
         doubts.append(f"{meta['thinned']} files had fewer frames, for lack of time")
     report.add("run", doubts, "no warnings", bad=WARN)
