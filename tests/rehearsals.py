@@ -9,7 +9,7 @@ from typing import Any
 
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
 from dfsubmit.bundle.rehearse.rehearsal import rehearse
-from dfsubmit.bundle.rehearse.report import Report
+from dfsubmit.bundle.rehearse.report import PASS, Check, Report, kept, write
 
 # Stands for the inference where a test is about something else: it needs no torch.
 WRITES = """\
@@ -41,3 +41,12 @@ def status(report: Report, name: str) -> str:
 
 def detail(report: Report, name: str) -> str:
     return next(check.detail for check in report.checks if check.name == name)
+
+
+def passed_report(bundle: Path, digest: str) -> None:
+    """Write the report of a rehearsal that passed, as if it had taken place."""
+    kept(bundle).mkdir(exist_ok=True)
+    report = Report(bundle.name, digest, "predict", "2026-01-01T00:00:00+00:00")
+    report.checks.append(Check("notebook", PASS, "every cell ran"))
+    report.figures = {"macro_f1": 0.61, "macro_f1_ci": [0.5, 0.7], "labelled": 40}
+    write(report, bundle)

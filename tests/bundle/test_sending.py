@@ -13,22 +13,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from organisers_server import KEY, Server, submit
+from rehearsals import passed_report
 
 from dfsubmit.bundle.manifest import bundle_hash
-from dfsubmit.bundle.rehearse.report import PASS, Check, Report, kept, write
+from dfsubmit.bundle.rehearse.report import kept
 from dfsubmit.bundle.submit import client, ledger
 from dfsubmit.cli import main
 from dfsubmit.files import append_json_line
 
 pytestmark = pytest.mark.usefixtures("key")
-
-
-def passed_report(bundle: Path, digest: str) -> None:
-    kept(bundle).mkdir(exist_ok=True)
-    report = Report(bundle.name, digest, "predict", "2026-01-01T00:00:00+00:00")
-    report.checks.append(Check("notebook", PASS, "every cell ran"))
-    report.figures = {"macro_f1": 0.61, "macro_f1_ci": [0.5, 0.7], "labelled": 40}
-    write(report, bundle)
 
 
 @pytest.mark.usefixtures("client_3")

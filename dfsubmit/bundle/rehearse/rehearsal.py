@@ -19,10 +19,10 @@ from dfsubmit.bundle import checks, state
 from dfsubmit.bundle.manifest import MANIFEST_FILE, NOTEBOOKS, bundle_hash, changes, read_manifest
 from dfsubmit.bundle.package.notebooks import read_notebook, role
 from dfsubmit.bundle.pins import CPUS
-from dfsubmit.bundle.rehearse import confinement, outcome
+from dfsubmit.bundle.rehearse import confinement, outcome, preflight
 from dfsubmit.bundle.rehearse.environment import PRESENT, make_environment, versions
 from dfsubmit.bundle.rehearse.options import RehearsalOptions
-from dfsubmit.bundle.rehearse.report import WARN, Report, kept, write
+from dfsubmit.bundle.rehearse.report import WARN, Report, keep, kept
 from dfsubmit.bundle.rehearse.sandbox import Run, Sandbox
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.errors import DfsubmitError, UsageError
@@ -51,16 +51,20 @@ _NOT_HELD = {
 def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line: None) -> Report:
     """Rehearse a bundle and keep the report, the executed notebook and the result beside it.
 
+    What was kept of an earlier rehearsal stays until this one has ended (see `report.keep`).
+
     Args:
         options: what to rehearse, and how.
         say: called with a line at the start of each step.
 
     Raises:
-        UsageError: no bundle, no media, two media files of one name, or labels that cannot be read.
-        NotInstalled: nbclient, ipykernel or psutil is missing.
+        UsageError: no bundle, no media, two media files of one name, labels that cannot be read, or
+            no space.
+        NotInstalled: a package of the extra "bundle" is missing.
     """
     bundle = options.bundle
     built = read_manifest(bundle)
+    preflight.check(options)
     # Read at once: a wrong labels file is better found before the hours than after them.
     labels = read_labels(options.labels) if options.labels is not None else {}
     report = Report(
@@ -69,19 +73,20 @@ def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line
         target=built.target,
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    folder = kept(bundle)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="dfsubmit-rehearsal-") as scratch:
-        work = Path(scratch, "work")
-        report.figures["files"] = _lay_flat(options.data, options.labels, work / "data")
-        rehearsal = _Rehearsal(options, report, Path(scratch), work, folder, say)
-        rehearsal.check_files(changes(bundle, built))
-        if (work / NOTEBOOKS[built.target]).is_file():
-            rehearsal.run()
-            outcome.check_outcome(report, work, options, labels)
-            outcome.keep(work, folder)
-    write(report, bundle)
+    folder = preflight.new_folder(kept(bundle))
+    try:
+        with tempfile.TemporaryDirectory(prefix="dfsubmit-rehearsal-") as scratch:
+            work = Path(scratch, "work")
+            report.figures["files"] = _lay_flat(options.data, options.labels, work / "data")
+            rehearsal = _Rehearsal(options, report, Path(scratch), work, folder, say)
+            rehearsal.check_files(changes(bundle, built))
+            if (work / NOTEBOOKS[built.target]).is_file():
+                rehearsal.run()
+                outcome.check_outcome(report, work, options, labels)
+                outcome.keep(work, folder)
+        keep(report, bundle, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return report
 
 

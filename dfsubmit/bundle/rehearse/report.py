@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,27 +84,78 @@ def kept(bundle: Path) -> Path:
     return bundle.with_name(bundle.name + ".rehearsal")
 
 
-def write(report: Report, bundle: Path) -> None:
-    """Write ``report.json`` and ``report.md`` beside a bundle, and note that they are from here.
+def failed(bundle: Path) -> Path:
+    """Where the last rehearsal is kept that failed after an earlier one of the same bundle had
+    passed, which stays in `kept`."""
+    place = kept(bundle)
+    return place.with_name(place.name + ".failed")
+
+
+def keep(report: Report, bundle: Path, folder: Path) -> None:
+    """Put a rehearsal that has ended into its place, and note that it is from here.
+
+    It takes the place of the one before, unless that one passed on this very bundle and this one
+    did not: then it goes to `failed`.
+
+    Args:
+        report: what was found.
+        bundle: its folder.
+        folder: what else is kept, beside the bundle; it is moved.
 
     Raises:
         DfsubmitError: the user's own folder cannot be written.
     """
+    place = kept(bundle)
+    if not report.passed and _has_passed(bundle, report.bundle_hash):
+        place = failed(bundle)
+    write(report, bundle, folder)
+    shutil.rmtree(failed(bundle), ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
+    folder.rename(place)
+
+
+def _has_passed(bundle: Path, bundle_hash: str) -> bool:
+    """Whether the rehearsal that is kept passed, on a bundle of that hash."""
+    try:
+        found = read(bundle)
+    except UsageError:
+        return False
+    return (
+        found is not None and found[1] and found[0].passed and found[0].bundle_hash == bundle_hash
+    )
+
+
+def write(report: Report, bundle: Path, folder: Path | None = None) -> None:
+    """Write ``report.json`` and ``report.md``, and note that they are from here.
+
+    Args:
+        report: what was found.
+        bundle: its folder.
+        folder: where to write; None for where the rehearsal is kept.
+
+    Raises:
+        DfsubmitError: the user's own folder cannot be written.
+    """
+    folder = folder or kept(bundle)
     text = json.dumps(report.to_dict(), indent=2) + "\n"
-    write_atomically(kept(bundle) / "report.md", markdown(report))
-    write_atomically(kept(bundle) / "report.json", text)
+    write_atomically(folder / "report.md", markdown(report))
+    write_atomically(folder / "report.json", text)
     state.seal(bundle, report.bundle_hash, text.encode())
 
 
-def read(bundle: Path) -> tuple[Report, bool] | None:
+def read(bundle: Path, folder: Path | None = None) -> tuple[Report, bool] | None:
     """The report of a bundle's last rehearsal, and whether it was written here on this bundle.
 
     None where there was no rehearsal.
 
+    Args:
+        bundle: its folder.
+        folder: where the report is; None for where the rehearsal is kept.
+
     Raises:
         UsageError: it is there but not readable.
     """
-    path = kept(bundle) / "report.json"
+    path = (folder or kept(bundle)) / "report.json"
     try:
         content = path.read_bytes()
         report = from_dict(json.loads(content))

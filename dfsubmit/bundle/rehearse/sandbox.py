@@ -6,7 +6,6 @@ from outside; what goes over a limit is killed with everything that it started.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -21,7 +20,6 @@ from dfsubmit.bundle.rehearse.confinement import NETWORK, PROCESSES
 from dfsubmit.bundle.rehearse.kernelrun import KERNEL
 from dfsubmit.bundle.rehearse.watching import Limits, guardian, watch
 from dfsubmit.bundle.variables import child_environment
-from dfsubmit.errors import NotInstalled
 from dfsubmit.processes import python_command
 
 _JOB = "from dfsubmit.bundle.rehearse.kernelrun import main; main(sys.argv[1])"
@@ -74,11 +72,7 @@ class Sandbox:
             notebook: as JSON.
             executed: where the notebook with its outputs goes.
             closed: whether to close the network.
-
-        Raises:
-            NotInstalled: nbclient, ipykernel or psutil is missing.
         """
-        _require_packages()
         self._write_kernel(closed)
         result_file = self.scratch / "result.json"
         result_file.unlink(missing_ok=True)
@@ -140,9 +134,3 @@ class Sandbox:
             "env": {**environment, "PYTHONPATH": os.pathsep.join(paths)},
         }
         (folder / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-
-
-def _require_packages() -> None:
-    for package in ("nbformat", "nbclient", "ipykernel", "psutil"):
-        if importlib.util.find_spec(package) is None:
-            raise NotInstalled.extra("rehearse", "bundle", package)

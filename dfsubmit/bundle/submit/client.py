@@ -26,6 +26,7 @@ from pathlib import Path
 from dfsubmit.bundle.keys import KEY_VARIABLE, without_key
 from dfsubmit.bundle.manifest import NOTEBOOKS
 from dfsubmit.bundle.pins import CLIENT_2025
+from dfsubmit.bundle.submit.reach import checked_url
 from dfsubmit.bundle.upload import lay_out, uploaded
 from dfsubmit.bundle.variables import child_environment
 from dfsubmit.console import printable
@@ -80,10 +81,15 @@ def server_of(target: str, server: str | None) -> str | None:
     """The server that a bundle goes to: the given one, else what the client would take.
 
     None stands for the hosts of the 2025 client, which asks no variable.
+
+    Raises:
+        UsageError: it is not the address of a server.
     """
-    if server or target == "task":
-        return server
-    return os.environ.get(SERVER_VARIABLE, "").strip() or SERVER
+    if server is not None:
+        return checked_url(server, "--server")
+    if target == "task":
+        return None
+    return checked_url(os.environ.get(SERVER_VARIABLE, "").strip() or SERVER, SERVER_VARIABLE)
 
 
 def require(target: str, say: Callable[[str], None] = lambda line: None) -> None:

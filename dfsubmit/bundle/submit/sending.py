@@ -20,6 +20,7 @@ from dfsubmit.bundle.rehearse import report
 from dfsubmit.bundle.submit import client, ledger, overview
 from dfsubmit.bundle.submit.evidence import Evidence, expectations, read_json
 from dfsubmit.bundle.submit.ledger import Entry
+from dfsubmit.bundle.submit.reach import require_answer
 from dfsubmit.bundle.upload import uploaded
 from dfsubmit.console import printable
 from dfsubmit.errors import DfsubmitError, UsageError
@@ -115,6 +116,9 @@ def plan(
     entries = ledger.read()
     now = now or datetime.now(ledger.KOREA)
     warnings = [] if trial else ledger.damage() + overview.quota_warnings(entries, now)
+    later = report.read(bundle, report.failed(bundle))
+    if later and later[0].bundle_hash == digest:
+        warnings.insert(0, f"a later rehearsal failed: see {report.failed(bundle)}")
     if doubt:
         warnings.insert(0, f"the bundle {doubt}")
     return Plan(
@@ -149,8 +153,9 @@ def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -
     """Enter it in the ledger, send it, and enter the answer, also when the server refused it.
 
     Raises:
-        DfsubmitError: refused, with the client's words; or the ledger cannot be written: then
-            nothing was sent, unless the message says so.
+        DfsubmitError: the server cannot be reached, and nothing was entered or sent; it refused,
+            with the client's words; or the ledger cannot be written: then nothing was sent, unless
+            the message says so.
     """
     manifest = plan.manifest
     if bundle_hash(plan.bundle) != plan.bundle_hash:
@@ -174,6 +179,7 @@ def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -
         rehearsal={name: figures[name] for name in _FIGURES if name in figures},
     )
     client.require(manifest.target, say)
+    require_answer(plan.server or client.SERVER)
     entry = ledger.record(entry)
     try:
         _keep(plan, entry.id)

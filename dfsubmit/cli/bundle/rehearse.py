@@ -69,7 +69,7 @@ def command(
     """
     from dfsubmit.bundle.rehearse.options import RehearsalOptions
     from dfsubmit.bundle.rehearse.rehearsal import rehearse
-    from dfsubmit.bundle.rehearse.report import kept, table
+    from dfsubmit.bundle.rehearse.report import failed, kept, table
     from dfsubmit.bundle.rehearse.watching import Limits
 
     options = RehearsalOptions(
@@ -86,6 +86,11 @@ def command(
         click.echo(json.dumps({**report.to_dict(), "passed": report.passed}, indent=2))
     else:
         click.echo(table(report))
-        click.echo(f"kept in {printable(str(kept(bundle)))}")
+        later = failed(bundle).is_dir()
+        click.echo(f"kept in {printable(str(failed(bundle) if later else kept(bundle)))}")
+        if later:
+            click.echo(
+                f"the earlier rehearsal, which passed, stays in {printable(str(kept(bundle)))}"
+            )
     if not report.passed:
         context.exit(Exit.FAILED_CHECK)

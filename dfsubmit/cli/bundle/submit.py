@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -62,9 +63,14 @@ def command(
     )
     for line in ready.describe():
         click.echo(line)
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and (sys.stdin is None or not sys.stdin.isatty()):
+        raise UsageError(
+            f"there is no key: {KEY_VARIABLE} is not set, and no terminal to ask at",
+            f"set {KEY_VARIABLE} to the key of the task's page; nothing was sent",
+        )
     if not yes:
         click.confirm("send it?", abort=True)
-    key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
         key = click.prompt("key", hide_input=True, err=True).strip()
     if not key:
