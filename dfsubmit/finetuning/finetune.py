@@ -29,6 +29,7 @@ from dfsubmit.finetuning.networks.lora import merge_lora
 from dfsubmit.finetuning.networks.teacher import Teacher, load_teacher
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.finetuning.preparation import choose_precision
+from dfsubmit.finetuning.reporting import finish, reporters
 from dfsubmit.finetuning.trainer import Conductor, FaceScorer, FaceTrainer, probability_of_fake
 from dfsubmit.models.huggingface import choose_device
 
@@ -97,7 +98,15 @@ def finetune(plan: Plan, options: TuneOptions, backbone: Backbone) -> Outcome:
         options.progress and rank == 0,
     )
     trainer = _trainer(plan, options, backbone, average, teacher, conductor)
+    resumed_at = int(resume_from.name.split("-")[1]) if resume_from else 0
+    told = reporters(options.report_to, options.output, resumed_at) if rank == 0 else []
+    for callback in told:
+        trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    for callback in told:  # what is scored from here on is several data sets together
+        trainer.remove_callback(callback)
+    if told:
+        finish(options.report_to)
     trainer.average = None  # from here on, the best weights
     best_step = _restore_best(backbone.model, checkpoints, options.save_precision)
     return _outcome(trainer, plan, backbone, options, best_step, conductor.seconds, parameters)
@@ -131,7 +140,7 @@ def estimate(plan: Plan, options: TuneOptions, backbone: Backbone) -> float:
 def _open(checkpoints: Checkpoints, plan: Plan, options: TuneOptions, rank: int) -> Path | None:
     """The checkpoint to resume from. The first process prepares the folder for all."""
     # What may differ between the runs that together make one model is left out.
-    neutral = {"output", "workers", "zip", "progress", "device", "faces"}
+    neutral = {"output", "workers", "zip", "progress", "device", "faces", "report_to"}
     settings = {
         key: value for key, value in dataclasses.asdict(options).items() if key not in neutral
     }
@@ -188,7 +197,8 @@ def _trainer(
         dataloader_pin_memory=device.type == "cuda",
         remove_unused_columns=False,
         disable_tqdm=True,
-        report_to="none",
+        report_to="none",  # `reporters` makes the callbacks
+        run_name=options.output.name,
     )
     learn, validate = (
         ValidationFaces(*plan.side(side), backbone.preprocessor, backbone.classes)

@@ -94,7 +94,7 @@ def _metrics(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
     data["options"] = {
         key: value
         for key, value in dataclasses.asdict(options).items()
-        if key not in ("faces", "output", "progress")
+        if key not in ("faces", "output", "progress", "report_to")
     }
     return json.dumps(data, indent=2) + "\n"
 

@@ -55,6 +55,7 @@ class TuneOptions:
         save_precision: of the saved weights: "fp32" or "fp16".
         workers: processes that read and augment; None: all CPUs but one, at most 8.
         zip: also write OUTPUT.zip.
+        report_to: "none", "tensorboard" or "wandb", see `reporting`.
         progress: show progress on stderr.
     """
 
@@ -92,6 +93,7 @@ class TuneOptions:
     save_precision: str = "fp32"
     workers: int | None = None
     zip: bool = False
+    report_to: str = "none"
     progress: bool = True
 
     def step(self, processes: int) -> str:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, locate
 from dfsubmit.finetuning.networks.lora import need_peft
 from dfsubmit.finetuning.options import SCRATCH, TuneOptions, parse_lora
+from dfsubmit.finetuning.reporting import need_reporter
 
 
 def what_is_missing(options: TuneOptions) -> list[str]:
     """What is not on this machine, each with what to do about it. Nothing is read."""
+    bases = dict.fromkeys((options.base, options.teacher or options.base))
+    checks: list[Callable[[], object]] = [
+        partial(locate, name) for name in bases if not (name or "").startswith(SCRATCH)
+    ]
+    checks.append(partial(need_reporter, options.report_to))
+    if parse_lora(options.tune):
+        checks.append(need_peft)
     lines = []
-    for name in dict.fromkeys((options.base, options.teacher or options.base)):
+    for check in checks:
         try:
-            if name is None or not name.startswith(SCRATCH):
-                locate(name)
+            check()
         except DfsubmitError as error:
             lines.append(f"{error.message} ({error.hint})")
-    try:
-        if parse_lora(options.tune):
-            need_peft()
-    except DfsubmitError as error:
-        lines.append(f"{error.message} ({error.hint})")
     return lines
 
 
@@ -51,6 +55,7 @@ def prepare(options: TuneOptions) -> Backbone:
         locate(options.teacher)
     if parse_lora(options.tune):
         need_peft()
+    need_reporter(options.report_to)
     set_seed(options.seed)
     backbone = load_backbone(options.base, options.image_size, options.new_head)
     if options.gradient_checkpointing:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, progress_option
+from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.finetuning.telling import describe, say_outcome, say_what_would_be_done
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import NotInstalled, UsageError, did_you_mean
 
-if TYPE_CHECKING:
-    from dfsubmit.finetuning.options import TuneOptions
-
 _PROBABILITY = click.FloatRange(0, 1)
-_NOT_IN_PRESETS = {"faces", "output", "preset", "list_presets", "dry_run"}
+_NOT_IN_PRESETS = {"faces", "output", "preset", "list_presets", "dry_run", "as_json"}
 
 
 def _take_preset(context: click.Context, _: click.Parameter, name: str | None) -> None:
@@ -173,11 +174,19 @@ def _tune(text: str) -> str:
 @click.option("--workers", type=click.IntRange(min=0), help="Processes that read and augment.")
 @click.option("--zip", is_flag=True, help="Also write OUTPUT.zip.")
 @click.option(
+    "--report-to",
+    type=click.Choice(["none", "tensorboard", "wandb"]),
+    default="none",
+    show_default=True,
+    help="Also log every step: in OUTPUT/tensorboard, or on Weights & Biases' server.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Say what would be done, what is missing, and how long it takes.",
 )
 @progress_option
+@json_option
 @debug_option
 @click.pass_context
 def command(
@@ -187,6 +196,7 @@ def command(
     output: Path | None,
     lr: float | None,
     dry_run: bool,
+    as_json: bool,
     **values: Any,
 ) -> None:
     """Fine-tune an image classifier on the faces in FACES (folders made by 'dfsubmit extract').
@@ -198,78 +208,47 @@ def command(
         _require(package)
     if not dry_run and not (faces and output):
         raise click.UsageError("FACES and --output are needed, but for --dry-run")
+    # transformers prints where it is imported: with --json, stdout is the object's alone.
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        values["lr"] = lr
+        result = _finetune(context.meta.get("preset"), faces, output, dry_run, values)
+    if as_json and result is not None:
+        from dfsubmit.evaluation.reports.tables import jsonable
+
+        click.echo(json.dumps(jsonable(result), indent=2))
+
+
+def _finetune(
+    preset: Any, faces: tuple[Path, ...], output: Path | None, dry_run: bool, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Do it, and say so; gives the outcome for ``--json``, in the first process."""
     from dfsubmit.finetuning import finetune as tuning
     from dfsubmit.finetuning.data.plan import make_plan, world
+    from dfsubmit.finetuning.model_writer import write_model
     from dfsubmit.finetuning.options import TuneOptions, usual_lr
     from dfsubmit.finetuning.preparation import prepare
+    from dfsubmit.finetuning.reporting import log_in
 
-    options = TuneOptions(
-        faces=faces,
-        output=output or Path("OUTPUT"),
-        lr=usual_lr(values["base"]) if lr is None else lr,
-        **values,
-    )
+    if values["lr"] is None:
+        values["lr"] = usual_lr(values["base"])
+    options = TuneOptions(faces=faces, output=output or Path("OUTPUT"), **values)
     first = world()[0] == 0
-    if first and "preset" in context.meta:
-        click.echo(f"preset {context.meta['preset'].name}: {context.meta['preset']}")
+    if first and preset:
+        click.echo(f"preset {preset.name}: {preset}")
     if dry_run:
-        _say_what_would_be_done(options, output is not None)
-        return
+        return say_what_would_be_done(options, output is not None)
     backbone = prepare(options)
+    if first:
+        log_in(options.report_to)
     plan = make_plan(options)
     if first:
-        _describe(plan, options)
+        describe(plan, options)
     outcome = tuning.finetune(plan, options, backbone)
     if not first:
-        return
-    from dfsubmit.finetuning.model_writer import write_model
-
+        return None
     write_model(backbone, plan, options, outcome)
     tuning.forget_checkpoints(options)
-    click.echo(f"kept: step {outcome.best_step}, the best of {len(outcome.history)} evaluations")
-    click.echo(
-        f"validation: {outcome.chosen_on}; chosen on these {outcome.chosen_on.groups:,} groups, "
-        "which makes it too good rather than too bad"
-    )
-    for name, figures in outcome.tested_on.items():
-        click.echo(f"test on {name}: {figures}")
-    click.echo(f"model: {options.output}")
-
-
-def _describe(plan: Any, options: TuneOptions) -> None:
-    for line in plan.describe():
-        click.echo(line)
-    click.echo(options.step(plan.processes))
-    for warning in plan.warnings():
-        click.echo(f"warning: {warning}", err=True)
-
-
-def _say_what_would_be_done(options: TuneOptions, has_output: bool) -> None:
-    from dfsubmit.console import duration
-    from dfsubmit.finetuning import finetune as tuning
-    from dfsubmit.finetuning.data.plan import make_plan
-    from dfsubmit.finetuning.preparation import prepare, what_is_missing
-
-    missing = what_is_missing(options)
-    backbone = None if missing else prepare(options)
-    plan = make_plan(options) if options.faces else None
-    if plan:
-        _describe(plan, options)
-    else:
-        click.echo(options.step(1))
-    name = backbone.origin if backbone else options.base or "the baseline"
-    classes = f", classes {backbone.model.config.id2label}" if backbone else ""
-    click.echo(f"base: {name}{classes}")
-    click.echo(f"learns: {options.tune}")
-    if plan and backbone:
-        seconds = tuning.estimate(plan, options, backbone)
-        click.echo(f"time: about {duration(seconds)} on this machine")
-    if not options.faces:
-        missing.append("FACES, folders made by 'dfsubmit extract'")
-    if not has_output:
-        missing.append("--output, the folder to write")
-    for line in missing:
-        click.echo(f"missing: {line}")
+    return say_outcome(plan, options, outcome)
 
 
 def _require(package: str) -> None:
