@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from dfsubmit.records import LABELS
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
 SMALL_MODEL = Path("models/tiny-vit-demo")
+
+
+def pictures_path(submission: Path) -> Path:
+    """Where the pictures lie that a run with --report takes for a ``submission.csv``."""
+    return submission.with_name(submission.stem + ".pictures")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class RunOptions:
         keep_features: keep what the model's last layer sees of each file, beside the scores.
         reference: the ``.scores.jsonl`` of a run with features, which this run's are to be held
             against; they are kept then. Changes no label.
+        report: take pictures of what is scanned, for the page that is made afterwards.
         progress: show a progress bar on stderr.
     """
 
@@ -84,11 +91,17 @@ class RunOptions:
     reference: str | Path | None = None
     progress: bool = True
     recursive: bool = False
+    report: bool = False
 
     @property
     def keeps_features(self) -> bool:
         """Whether features are kept: asked for, or needed."""
         return self.keep_features or self.reference is not None
+
+    @property
+    def pictures(self) -> str | None:
+        """The folder that workers put pictures into; None for none."""
+        return os.path.abspath(pictures_path(Path(self.output))) if self.report else None
 
     def check(self) -> None:
         """Options that can be seen to be wrong before anything is loaded.

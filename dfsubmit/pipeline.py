@@ -253,7 +253,7 @@ class _Run:
     def _visit(self, file: MediaFile) -> Visit:
         """How much of a file to visit, asked just before it is scanned."""
         keep = self.plan.keep(file) if self.plan is not None else None
-        return Visit(keep, self.early_exit.first_grant)
+        return Visit(keep, self.early_exit.first_grant, self.options.pictures)
 
     def _moved(self) -> None:
         """Say that the model has left its device, and let no resumed run mix its scores."""

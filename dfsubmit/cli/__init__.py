@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "soup": ("finetuning.soup", "Average models of several seeds into one model."),
     "compare": ("evaluation.compare", "Compare aggregators on cached frame scores."),
     "evaluate": ("evaluation.evaluate", "Evaluate one submission or scores file in depth."),
+    "report": ("evaluation.report", "Make an HTML page of a run."),
     "calibrate": ("evaluation.calibrate", "Fit temperature and threshold for a model."),
     "stress": ("evaluation.stress", "Score degraded variants of labelled media."),
     "package": ("bundle.package", "Build a competition bundle."),

@@ -139,6 +139,11 @@ def options_from(context: click.Context) -> RunOptions:
     metavar="FILE",
     help="Say whether these files look like those of these scores, of a run with --keep-features.",
 )
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Also make a page of the run, with pictures taken on the way ('dfsubmit report').",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
 @progress_option
 @plugin_options
@@ -161,15 +166,47 @@ def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     found = None
     if options.reference is not None and summary.exit_code != Exit.INTERRUPTED:
         found = _drift(summary, options, as_json)
+    page = None
+    if options.report and summary.exit_code != Exit.INTERRUPTED:
+        page = _page(summary, options)
     if as_json:
-        click.echo(json.dumps(summary.meta | ({"drift": found} if found else {}), indent=2))
+        more = ({"drift": found} if found else {}) | ({"report": page} if page else {})
+        click.echo(json.dumps(summary.meta | more, indent=2))
     else:
         click.echo(format_summary(summary))
         if found:
             click.echo(f"\n{found}")
+        if page:
+            click.echo(printable_text(f"page: {page}"))
     if summary.exit_reason:
         click.echo(printable_text(summary.exit_reason), err=True)
     context.exit(summary.exit_code)
+
+
+def _page(summary: RunSummary, options: RunOptions) -> str | None:
+    """The path of the run's page. The run is over and written: a page that cannot be made is said,
+    and is no error."""
+    from dfsubmit.console import warn
+    from dfsubmit.errors import DfsubmitError
+    from dfsubmit.output.scores import scores_path
+    from dfsubmit.report.making import ReportOptions, make_report
+
+    scores = scores_path(summary.submission)
+    try:
+        made = make_report(
+            ReportOptions(
+                [scores],
+                data=options.data,
+                plugins_dir=options.plugins_dir,
+                strict=options.strict,
+                progress=options.progress,
+            ),
+            say=warn,
+        )
+    except DfsubmitError as error:
+        warn(f"no page was made: {error.message} ('dfsubmit report {scores}' tries again)")
+        return None
+    return str(made.path)
 
 
 def _drift(summary: RunSummary, options: RunOptions, as_json: bool) -> Any:

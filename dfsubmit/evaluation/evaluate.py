@@ -87,22 +87,24 @@ def evaluate(
     seed: int = 0,
     hidden: int | None = None,
     progress: bool = False,
+    some: bool = False,
 ) -> Evaluation:
     """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
 
     Args:
         path: of the result.
-        labels: of exactly its files.
+        labels: of exactly its files; with `some`, of some of them, and the others are left out.
         samples, seed: of the intervals' random draws.
         hidden: forecast the macro F1 of so many hidden files.
         progress: show a progress bar on stderr.
+        some: files without a label are no error.
 
     Raises:
         UsageError: the result cannot be read, holds a label that is not 0 or 1, or its files and
             the labelled ones are not the same; the rows are named.
     """
     path = Path(path)
-    predictions, failed = read_predictions(path, labels)
+    predictions, failed = read_predictions(path, labels, some)
     groups = group_numbers([row.group for row in labels.values()])
     columns = {
         column: np.array([row.columns[column].strip() for row in labels.values()], dtype=object)
@@ -166,21 +168,21 @@ def _measure(
 
 
 def read_predictions(
-    path: Path, labels: Mapping[str, LabelledFile]
+    path: Path, labels: Mapping[str, LabelledFile], some: bool = False
 ) -> tuple[Predictions, dict[str, int]]:
     """A result beside the true labels, and how many of its files failed, by status.
 
     Raises:
         UsageError: as `evaluate`.
     """
-    return (_from_scores if path.suffix == ".jsonl" else _from_submission)(path, labels)
+    return (_from_scores if path.suffix == ".jsonl" else _from_submission)(path, labels, some)
 
 
 def _from_scores(
-    path: Path, labels: Mapping[str, LabelledFile]
+    path: Path, labels: Mapping[str, LabelledFile], some: bool
 ) -> tuple[Predictions, dict[str, int]]:
     results = {result.filename: result for result in read_scores(path)}
-    _check_names(path, labels, results)
+    _check_names(path, labels, results, some)
     chosen = [results[name] for name in labels]
     scored = np.array([result.status is Status.OK for result in chosen])
     p_fake = None
@@ -200,10 +202,10 @@ def _from_scores(
 
 
 def _from_submission(
-    path: Path, labels: Mapping[str, LabelledFile]
+    path: Path, labels: Mapping[str, LabelledFile], some: bool
 ) -> tuple[Predictions, dict[str, int]]:
     said = _read_labels_given(path)
-    _check_names(path, labels, said)
+    _check_names(path, labels, said, some)
     return (
         Predictions(
             labels=np.array([row.label for row in labels.values()], dtype=np.int64),
@@ -235,15 +237,18 @@ def _read_labels_given(path: Path) -> dict[str, int]:
     return said
 
 
-def _check_names(path: Path, labels: Mapping[str, object], rows: Mapping[str, object]) -> None:
-    """Exactly the labelled files, or an error that names the others."""
+def _check_names(
+    path: Path, labels: Mapping[str, object], rows: Mapping[str, object], some: bool
+) -> None:
+    """Exactly the labelled files (with `some`, at least those), or an error that names the
+    others."""
     missing = [repr(name) for name in labels if name not in rows]
     if missing:
         raise UsageError(
             f"{path} has no row for {len(missing)} labelled file(s): {first_few(missing)}"
         )
     unknown = [repr(name) for name in rows if name not in labels]
-    if unknown:
+    if unknown and not some:
         raise UsageError(
             f"{path} has {len(unknown)} file(s) without a label: {first_few(unknown)}",
             "label them, or use 'dfsubmit compare', which leaves them out",

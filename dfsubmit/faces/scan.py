@@ -26,6 +26,7 @@ from dfsubmit.records import Detector, Face, FileScan, Kind, MediaFile, Status
 
 Emit = Callable[[Face], None]
 Proceed = Callable[[int], bool]
+See = Callable[[Frame, Face | None], None]
 
 
 class Scanner:
@@ -46,6 +47,7 @@ class Scanner:
         emit: Emit,
         keep: int | None = None,
         proceed: Proceed | None = None,
+        see: See | None = None,
     ) -> FileScan:
         """Scan one file.
 
@@ -56,6 +58,7 @@ class Scanner:
             proceed: asked before each frame of a video, with the number of frames left,
                 whether they are still wanted. With it, frames are visited coarse to fine
                 instead of front to back.
+            see: receives every frame that was looked at, and the face found in it.
 
         Raises:
             NotInstalled: the OpenCV of this machine gives wrong pictures; no fault of the file.
@@ -66,7 +69,7 @@ class Scanner:
             if scan.kind is Kind.OTHER:
                 scan.status, scan.error = Status.UNSUPPORTED, "neither an image nor a video"
                 return scan
-            visit = _Visit(self.settings, self.detector, scan, emit)
+            visit = _Visit(self.settings, self.detector, scan, emit, see)
             if scan.kind is Kind.IMAGE:
                 visit.image(file)
             else:
@@ -86,13 +89,19 @@ class _Visit:
     """The visit to one file: the frames that were looked at, and the faces found in them."""
 
     def __init__(
-        self, settings: ScanSettings, detector: FaceDetector, scan: FileScan, emit: Emit
+        self,
+        settings: ScanSettings,
+        detector: FaceDetector,
+        scan: FileScan,
+        emit: Emit,
+        see: See | None,
     ) -> None:
         self.settings = settings
         self.recipe = settings.recipe
         self.detector = detector
         self.scan = scan
         self.emit = emit
+        self.see = see
         self.streaming = False  # else faces wait until their frames are known to be in the sample
         self.order: list[int] = []  # of the frames to visit, coarse to fine
         self.looked: dict[int, Face | None] = {}
@@ -189,6 +198,8 @@ class _Visit:
                     self.whole[frame.index] = cut
         self.looked[frame.index] = face
         self.scan.frames_decoded = len(self.looked)
+        if self.see is not None:
+            self.see(frame, face)
         if face is not None and self.streaming:
             self.emit(face)
 

@@ -72,6 +72,7 @@ def describe_run(
         "calibration": None if calibration is None else dataclasses.asdict(calibration),
         **describe_arithmetic(chosen.model),
         "batch_size": chosen.batch_size,
+        "input": dataclasses.asdict(chosen.model.preprocessor),
         "tta": options.tta,
         "failure_label": options.failure_label,
         "no_face": options.no_face,

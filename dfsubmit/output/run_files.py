@@ -17,7 +17,9 @@ from typing import Any
 
 from dfsubmit.console import warn
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.faces.pictures import keep_pictures
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
+from dfsubmit.options import pictures_path
 from dfsubmit.output.features import features_path, write_features
 from dfsubmit.output.journal import FINAL, Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
@@ -116,6 +118,7 @@ class RunOutput:
             taken_over = [result for result in kept if holds(result)]
         self._resumable = holds is not None
         self._noted = {result.filename for result in taken_over}
+        keep_pictures(pictures_path(self.submission), self._noted)
         self._results |= {result.filename: result for result in taken_over}
         self.meta = {**meta, "run": self._run, "resumed": len(taken_over)}
         return taken_over

@@ -50,7 +50,9 @@ class Visit:
         keep: at most so many of the recipe's frames, evenly spread; None for all.
         granted: frames that may be visited before the pool is asked again (coarse to fine); None
             visits all of them, front to back.
+        pictures: the folder that gets the file's pictures (`faces.pictures`); None takes none.
     """
 
     keep: int | None = None
     granted: int | None = None
+    pictures: str | None = None

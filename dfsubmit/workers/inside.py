@@ -5,7 +5,7 @@ Started by `workers.WorkerPool` with one socket. Messages are pickled:
 | from the pool | |
 |---|---|
 | `ScanSettings` | the first message: what holds for every file |
-| `(FILE, file, keep, granted)` | scan this file; `granted` frames may be visited, None for all |
+| `(FILE, file, visit)` | scan this file, as much of it as the `Visit` says |
 | `(GRANT, number)` | so many more frames of the file in hand may be visited; 0: stop there |
 
 | to the pool | |
@@ -25,7 +25,12 @@ import resource
 import signal
 import threading
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfsubmit.faces.scan import Emit, Proceed, Scanner
+    from dfsubmit.records import Face, FileScan, MediaFile
+    from dfsubmit.workers.events import Visit
 
 FILE, GRANT = "file", "grant"
 READY, FACE, WAITING, DONE, BROKEN = "ready", "face", "waiting", "done", "broken"
@@ -54,7 +59,6 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
 def _serve(connection: Any) -> None:
     from dfsubmit.errors import DfsubmitError, NotInstalled
     from dfsubmit.libraries import load_cv2
-    from dfsubmit.records import Face
 
     try:
         # All that takes time comes before the settings, which are known when the model is loaded.
@@ -85,14 +89,39 @@ def _serve(connection: Any) -> None:
         connection.send((FACE, face))
 
     while True:
-        _, file, keep, granted = connection.recv()
-        allowance = _Allowance(connection, granted) if granted is not None else None
+        _, file, visit = connection.recv()
+        proceed = None
+        if visit.granted is not None:
+            proceed = _Allowance(connection, visit.granted).proceed
         try:
-            scan = scanner.scan(file, emit, keep, allowance.proceed if allowance else None)
+            if visit.pictures is None:
+                scan = scanner.scan(file, emit, visit.keep, proceed)
+            else:
+                scan = _scan_with_pictures(scanner, file, emit, visit, proceed)
         except NotInstalled as error:
             connection.send((BROKEN, error.message, error.hint))
             return
         connection.send((DONE, scan))
+
+
+def _scan_with_pictures(
+    scanner: Scanner, file: MediaFile, emit: Emit, visit: Visit, proceed: Proceed | None
+) -> FileScan:
+    """The same scan, its pictures taken on the way. A picture that cannot be written is missing
+    from the page, and costs the file nothing."""
+    from dfsubmit.faces.pictures import PictureTaker
+
+    assert visit.pictures is not None
+    taker = PictureTaker()
+
+    def emit_and_take(face: Face) -> None:
+        emit(face)
+        taker.take(face)
+
+    scan = scanner.scan(file, emit_and_take, visit.keep, proceed, taker.see)
+    with contextlib.suppress(OSError):
+        taker.write(visit.pictures, file.name)
+    return scan
 
 
 class _Allowance:

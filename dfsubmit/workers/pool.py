@@ -245,7 +245,7 @@ class WorkerPool:
         seconds = self.per_file_timeout
         # Where nothing answers any more, waiting as long for each of many files would take days.
         patience = seconds / 10 if self._dead_disk else seconds
-        member.hand_over(file, visit.keep, visit.granted, seconds, patience)
+        member.hand_over(file, visit, seconds, patience)
 
     def _bury(self, member: WorkerProcess) -> Iterator[Event]:
         """A worker died: its file is tried again alone if it was killed, else it crashed."""

@@ -22,6 +22,7 @@ from dfsubmit.processes import python_command
 from dfsubmit.records import MediaFile
 from dfsubmit.workers import inside as worker
 from dfsubmit.workers.clock import Late, Stopwatch, cpu_seconds
+from dfsubmit.workers.events import Visit
 
 START_SECONDS = 120.0
 DYING_SECONDS = 5.0
@@ -107,15 +108,14 @@ class WorkerProcess:
     def hand_over(
         self,
         file: MediaFile,
-        keep: int | None,
-        granted: int | None,
+        visit: Visit,
         seconds: float,
         patience: float,
     ) -> None:
         """Give it a file, and the time for it (see `Stopwatch.start`)."""
         self.file = file
         self.watch.start(seconds, patience)
-        self._send((worker.FILE, file, keep, granted))
+        self._send((worker.FILE, file, visit))
 
     def grant(self, frames: int) -> None:
         """Let it visit so many more frames of its file, with the time that it had left."""

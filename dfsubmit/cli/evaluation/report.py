@@ -1,0 +1,76 @@
+"""``dfsubmit report``: a run, or two side by side, as one HTML page."""
+
+from __future__ import annotations
+
+import click
+
+from dfsubmit.cli.decorators import debug_option, plugin_options, progress_option
+from dfsubmit.cli.values import output_file
+
+
+@click.command("report")
+@click.argument("scores", nargs=-1, required=True, metavar="SCORES [SCORES]")
+@click.option(
+    "--data", metavar="DIR", help="The folder that was scored, for pictures the run did not take."
+)
+@click.option(
+    "--labels",
+    metavar="LABELS.csv",
+    help="True labels, for figures and mistakes. Default: the folders real/ and fake/ of a run "
+    "with --recursive.",
+)
+@click.option("--model", metavar="DIR", help="The run's model folder, for the size of its input.")
+@click.option(
+    "--output",
+    type=output_file,
+    metavar="FILE",
+    help="Where the page goes; default: .report.html beside the scores.",
+)
+@click.option("--no-faces", is_flag=True, help="No pictures: timelines and figures alone.")
+@click.option("--assets", metavar="DIR", help="Put all pictures into DIR, beside the page.")
+@click.option(
+    "--lang", type=click.Choice(["en", "ko"]), help="The page's language; default: the locale's."
+)
+@progress_option
+@plugin_options
+@debug_option
+def command(
+    scores: tuple[str, ...],
+    data: str | None,
+    labels: str | None,
+    model: str | None,
+    output: str | None,
+    no_faces: bool,
+    assets: str | None,
+    lang: str | None,
+    progress: bool,
+    plugins_dir: tuple[str, ...],
+    strict: bool,
+) -> None:
+    """Make one HTML page of a run, from the .scores.jsonl beside its submission.csv.
+
+    A second .scores.jsonl is set beside it. The page needs no network, and holds pictures of faces
+    unless --no-faces is given.
+    """
+    from dfsubmit.console import printable_text
+    from dfsubmit.report.making import ReportOptions, make_report
+
+    made = make_report(
+        ReportOptions(
+            scores,
+            data,
+            labels,
+            model,
+            output,
+            not no_faces,
+            assets,
+            lang,
+            plugins_dir,
+            strict,
+            progress,
+        ),
+        say=lambda line: click.echo(printable_text(line), err=True),
+    )
+    for note in made.notes:
+        click.echo(printable_text(note), err=True)
+    click.echo(printable_text(f"{made.path}: {made.size / 1e6:.1f} MB"))

@@ -1,0 +1,1 @@
+"""A run's files, its pictures and the true labels → one HTML page."""

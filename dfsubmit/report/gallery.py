@@ -1,0 +1,196 @@
+"""Which pictures the page shows, within the bytes that it may have.
+
+In: the files of a run and the folders with their pictures. Out: `FilePictures` by file number: a
+thumbnail of each, up to two of its faces, and all faces of the files that matter most, as far as
+the bytes last. Pictures become part of the page, or files of a folder beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from dfsubmit.errors import UsageError
+from dfsubmit.faces.pictures import Picture, Pictures, read_pictures
+from dfsubmit.files import write_atomically
+from dfsubmit.records import Box
+from dfsubmit.report.content import Entry
+
+FEW = 2
+"""Faces of a file that does not matter: those with the highest and the lowest p_fake."""
+_PER_PICTURE = 330
+"""Bytes of the page's text around a picture."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture on the page.
+
+    Attributes:
+        address: for ``src``: a data URI, or a path relative to the page.
+        index, time, detection, box: of its frame, as in `Picture`.
+        size: of the whole frame, (width, height).
+        p_fake: of its frame; None where it has none.
+    """
+
+    address: str
+    index: int
+    time: float
+    detection: float
+    box: Box | None
+    size: tuple[int, int]
+    p_fake: float | None
+
+
+@dataclass(frozen=True)
+class FilePictures:
+    """The pictures of one file on the page.
+
+    Attributes:
+        thumbnail, frame: the whole frame, small and large; None where there is none, or no room.
+        crops: its faces as the model saw them, in order of time.
+    """
+
+    thumbnail: Shown | None = None
+    frame: Shown | None = None
+    crops: tuple[Shown, ...] = ()
+
+
+class Gallery:
+    """Puts pictures where the page finds them.
+
+    Args:
+        page: where the page will lie.
+        assets: the folder for the pictures; None puts them into the page.
+        room: bytes that pictures may take of the page; what lies in a folder takes none.
+    """
+
+    def __init__(self, page: Path, assets: Path | None, room: int) -> None:
+        self.page = page
+        self.assets = assets
+        self.room = room
+
+    def hang(self, entries: Sequence[Entry], folders: Sequence[Path]) -> dict[int, FilePictures]:
+        """Choose the pictures of all files.
+
+        Args:
+            entries: the files.
+            folders: where pictures lie, of which the first that has a file's counts.
+
+        Raises:
+            UsageError: the folder for the pictures cannot be written.
+        """
+        order = sorted(entries, key=lambda entry: entry.matters)
+        shown: dict[int, FilePictures] = {}
+        for faces in (0, FEW):
+            for entry in order:
+                found = _of(entry, folders)
+                if found is not None and self._take(_cost(found, faces)):
+                    shown[entry.number] = self._some(entry, found, faces)
+        for entry in order:
+            found = _of(entry, folders)
+            if found is None or entry.number not in shown:
+                continue
+            if not self._take(_cost(found, len(found.crops)) + _bytes(found.frame)):
+                break
+            shown[entry.number] = self._all(entry, found)
+        return shown
+
+    def address(self, name: str, data: bytes) -> str:
+        """Where the page finds a picture.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        if self.assets is None:
+            return "data:image/webp;base64," + base64.b64encode(data).decode("ascii")
+        try:
+            self.assets.mkdir(parents=True, exist_ok=True)
+            path = self.assets / f"{name}.webp"
+            write_atomically(path, data)
+        except OSError as error:
+            raise UsageError(f"{self.assets}: {error.strerror or error}") from error
+        return quote(Path(os.path.relpath(path, self.page.parent)).as_posix())
+
+    def _take(self, size: int) -> bool:
+        """Whether there is room for so many bytes, which are taken then."""
+        if self.assets is None:
+            if size > self.room:
+                return False
+            self.room -= size
+        return True
+
+    def _some(self, entry: Entry, found: Pictures, faces: int) -> FilePictures:
+        crops = _extremes(entry, found.crops) if faces else ()
+        return FilePictures(self._thumbnail(entry, found), None, self._crops(entry, crops))
+
+    def _all(self, entry: Entry, found: Pictures) -> FilePictures:
+        frame = None
+        if found.frame is not None:
+            frame = self._shown(entry, found.frame, "frame", found.frame.data)
+        return FilePictures(self._thumbnail(entry, found), frame, self._crops(entry, found.crops))
+
+    def _thumbnail(self, entry: Entry, found: Pictures) -> Shown | None:
+        if found.frame is None:
+            return None
+        return self._shown(entry, found.frame, "small", found.thumbnail)
+
+    def _crops(self, entry: Entry, crops: Sequence[Picture]) -> tuple[Shown, ...]:
+        return tuple(self._shown(entry, crop, f"face-{crop.index}", crop.data) for crop in crops)
+
+    def _shown(self, entry: Entry, picture: Picture, kind: str, data: bytes) -> Shown:
+        p_fake = {frame.index: frame.p_fake for frame in entry.result.frames}
+        return Shown(
+            self.address(f"{entry.number}-{kind}", data),
+            picture.index,
+            picture.time,
+            picture.detection,
+            picture.box,
+            picture.size,
+            p_fake.get(picture.index),
+        )
+
+
+def fitting(entry: Entry, found: Pictures) -> Pictures | None:
+    """Of a file's pictures those of its scored frames; None where they are of another scan: a box
+    that differs says that the face was found or cut otherwise."""
+    boxes = {frame.index: frame.box for frame in entry.result.frames}
+    crops = tuple(crop for crop in found.crops if crop.index in boxes)
+    if any(crop.box != boxes[crop.index] for crop in crops) or bool(boxes) != bool(crops):
+        return None
+    return Pictures(crops, found.frame, found.thumbnail)
+
+
+def _of(entry: Entry, folders: Sequence[Path]) -> Pictures | None:
+    for folder in folders:
+        found = read_pictures(folder, entry.result.filename)
+        if found is not None and (fits := fitting(entry, found)) is not None:
+            return fits
+    return None
+
+
+def _extremes(entry: Entry, crops: Sequence[Picture]) -> tuple[Picture, ...]:
+    """The faces with the highest and the lowest p_fake, in order of time."""
+    p_fake = {frame.index: frame.p_fake for frame in entry.result.frames}
+    if len(crops) <= FEW:
+        return tuple(crops)
+    values = np.array([p_fake[crop.index] for crop in crops])
+    chosen = sorted({int(values.argmax()), int(values.argmin())})
+    return tuple(crops[place] for place in chosen)
+
+
+def _bytes(picture: Picture | None) -> int:
+    return 0 if picture is None else len(picture.data) * 4 // 3 + _PER_PICTURE
+
+
+def _cost(found: Pictures, faces: int) -> int:
+    """Bytes of a thumbnail (without faces), or of so many faces, the largest ones."""
+    if not faces:
+        return len(found.thumbnail) * 4 // 3 + _PER_PICTURE
+    return sum(sorted(map(_bytes, found.crops), reverse=True)[:faces])

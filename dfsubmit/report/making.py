@@ -1,0 +1,178 @@
+"""``dfsubmit report``: scores files → a page on disk.
+
+In: `ReportOptions`. Out: `Made`: where the page lies, and what has to be said of it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfsubmit.errors import UsageError
+from dfsubmit.faces.pictures import read_pictures
+from dfsubmit.files import check_output, write_atomically
+from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.report.collect import find_files, scan_settings, take_pictures
+from dfsubmit.report.content import Entry, Run, find_labels, make_entries, read_run
+from dfsubmit.report.gallery import FEW, FilePictures, Gallery, fitting
+from dfsubmit.report.page import Page, render
+from dfsubmit.report.texts import Words, default_language
+
+PAGE_BYTES = 20_000_000
+"""The most that a page may have; pictures that do not fit are left out, and it says so."""
+_FIXED, _PER_FILE, _PER_FRAME = 60_000, 7_000, 35
+"""What its text takes, so that pictures can be chosen before it is written."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What to show of which run.
+
+    Attributes:
+        scores: one ``.scores.jsonl``, or two, of which the first one's files are shown.
+        data: the folder that the run scored, for pictures that it did not take.
+        labels: a CSV with the true labels; None takes those of folders called real and fake.
+        model: a model folder, where the metadata do not say what its input is.
+        output: the page; None: ``<stem>.report.html`` beside the scores.
+        faces: show pictures.
+        assets: a folder for the pictures; None puts them into the page.
+        language: "en" or "ko"; None: by the locale.
+        plugins_dir, strict: as of a run.
+        progress: show progress bars on stderr.
+    """
+
+    scores: Sequence[str | Path]
+    data: str | Path | None = None
+    labels: str | Path | None = None
+    model: str | Path | None = None
+    output: str | Path | None = None
+    faces: bool = True
+    assets: str | Path | None = None
+    language: str | None = None
+    plugins_dir: tuple[str, ...] = ()
+    strict: bool = False
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Made:
+    """A page that was made.
+
+    Attributes:
+        path: of the page.
+        size: its bytes, without those of pictures beside it.
+        notes: what its top says, the note on faces left out.
+    """
+
+    path: Path
+    size: int
+    notes: list[str]
+
+
+def report_path(scores: Path) -> Path:
+    """Where the page of a run lies: beside its scores."""
+    return scores.with_name(scores.name.removesuffix(".scores.jsonl") + ".report.html")
+
+
+def make_report(options: ReportOptions, say: Say = lambda line: None) -> Made:
+    """Make the page of one run, or of two side by side.
+
+    Args:
+        options: what to show.
+        say: receives what takes time, a line at a time.
+
+    Raises:
+        UsageError: a file cannot be read or written, or does not fit the others.
+    """
+    scores = [Path(path) for path in options.scores]
+    if not 1 <= len(scores) <= 2:
+        raise UsageError(f"{len(scores)} scores files", "give one, or two to compare")
+    output = Path(options.output) if options.output else report_path(scores[0])
+    check_output(output)
+    labels = find_labels(scores[0], options.labels)
+    run, *rest = [read_run(path, labels, options.progress) for path in scores]
+    other = rest[0] if rest else None
+    entries = make_entries(run, labels, other)
+    language = options.language or default_language()
+    page = Page(run, other, entries, faces=options.faces, language=language)
+    with tempfile.TemporaryDirectory(prefix="dfsubmit-report-") as temporary:
+        return _write(options, page, output, Path(temporary), say)
+
+
+def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, say: Say) -> Made:
+    t = Words(page.language)
+    notes: list[str] = []
+    kept = page.run.path.with_name(page.run.path.name.removesuffix(".scores.jsonl") + ".pictures")
+    folders = [kept, temporary]
+    assets = Path(options.assets) if options.assets else None
+    if options.faces:
+        notes += _fill(options, page.run, page.entries, folders, t, say)
+    frames = sum(len(entry.result.frames) for entry in page.entries)
+    room = PAGE_BYTES - _FIXED - _PER_FILE * len(page.entries) - _PER_FRAME * frames
+    while True:
+        gallery = Gallery(output, assets, room)
+        pictures = gallery.hang(page.entries, folders) if options.faces else {}
+        whole = notes + _partly(page.entries, pictures, t)
+        filled = Page(
+            page.run,
+            page.other,
+            page.entries,
+            pictures,
+            faces=page.faces,
+            beside=assets is not None,
+            notes=whole,
+            language=page.language,
+        )
+        text = render(filled).encode()
+        if len(text) <= PAGE_BYTES or not pictures or assets is not None:
+            break
+        room -= len(text) - PAGE_BYTES  # the estimate of the text was too low
+    try:
+        write_atomically(output, text)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror or error}") from error
+    return Made(output, len(text), whole)
+
+
+def _fill(
+    options: ReportOptions,
+    run: Run,
+    entries: Sequence[Entry],
+    folders: Sequence[Path],
+    t: Words,
+    say: Say,
+) -> list[str]:
+    """Take the pictures that the run did not take, where its files are given; what to say of it."""
+    missing = [entry for entry in entries if not _has_pictures(entry, folders)]
+    # What never decoded has no picture, and a second look would find none either.
+    missing = [e for e in missing if e.result.frames_decoded or e.result.frames]
+    if not missing:
+        return []
+    if options.data is None:
+        return [t("not_scanned", count=len(missing))]
+    plugins = load_plugins(options.plugins_dir, options.strict)
+    settings = scan_settings(run.meta, options.model, plugins)
+    files = find_files(missing, Path(options.data))
+    say(f"the run kept no pictures of {len(files)} files: scanning them again")
+    take_pictures(missing, files, settings, folders[-1], options.progress)
+    notes = [t("scanned_again", count=len(files))]
+    if len(files) < len(missing):
+        notes.append(t("not_scanned", count=len(missing) - len(files)))
+    if settings.resize is None:
+        notes.append(t("as_cut"))
+    return notes
+
+
+def _has_pictures(entry: Entry, folders: Sequence[Path]) -> bool:
+    found = (read_pictures(folder, entry.result.filename) for folder in folders)
+    return any(item is not None and fitting(entry, item) is not None for item in found)
+
+
+def _partly(entries: Sequence[Entry], pictures: dict[int, FilePictures], t: Words) -> list[str]:
+    """The note that not all faces are shown; empty where they are."""
+    shown = [entry for entry in entries if entry.number in pictures and entry.result.frames]
+    full = sum(len(pictures[e.number].crops) == len(e.result.frames) for e in shown)
+    return [] if full == len(shown) else [t("some_pictures", count=full, few=FEW)]
