@@ -1,0 +1,232 @@
+"""Crops → where the model looked: Grad-CAM and attention rollout, with a control beside them.
+
+A map is no evidence. It says which parts of a crop moved the model's answer, not whether they were
+manipulated, and maps of models that learnt nothing look convincing too (Adebayo et al., "Sanity
+checks for saliency maps", 2018). Hence the control: the same map with the weights of the model's
+last layer shuffled. Where both look alike, the map tells nothing about what the model learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfsubmit.errors import UsageError
+from dfsubmit.hooks import load_network, load_preprocessor
+from dfsubmit.models.huggingface import choose_device, last_layer
+from dfsubmit.records import Pixels
+from dfsubmit.report.watching import Watch, no_map
+
+Maps = npt.NDArray[np.float32]
+GRAD_CAM, ROLLOUT = "grad-cam", "rollout"
+METHODS = (GRAD_CAM, ROLLOUT)
+# Five of matplotlib's "inferno": violet, magenta, red, orange, yellow.
+_COLOURS = ((40, 11, 84), (101, 21, 110), (187, 55, 84), (249, 142, 9), (252, 255, 164))
+
+
+class Looks(NamedTuple):
+    """Maps over some crops, float32 (n, height, width) from 0 to 1; each has its own scale.
+
+    Attributes:
+        maps: of the model.
+        control: of the same model with the weights of its last layer shuffled.
+    """
+
+    maps: Maps
+    control: Maps
+
+
+def attention_maps(
+    folder: Path,
+    crops: Pixels,
+    fake_index: int,
+    method: str = GRAD_CAM,
+    *,
+    device: str = "cpu",
+    batch_size: int = 8,
+    seed: int = 0,
+) -> Looks:
+    """Where a model folder's network looked in some crops, when asked for the fake class.
+
+    Args:
+        folder: a model folder with weights that transformers reads (`ModelFolder.path`).
+        crops: uint8 (n, height, width, 3) at the model's input size, as `Scanner` gives them: cut
+            by the recipe and resized by the model's preprocessor.
+        fake_index: the class that is fake, see `resolve_fake_class`.
+        method: "grad-cam", or "rollout", which plain ViTs alone have. Rollout looks at no class,
+            nor at the last layer: its control is the map itself.
+        device: as of ``run --device``.
+        batch_size: crops a pass; a pass takes some three times the memory of scoring.
+        seed: of the control's shuffling.
+
+    Raises:
+        ModelError: the network cannot be loaded, or has no map of this kind.
+        UsageError: there is no such method or device.
+        ValueError: the crops have another size than the model's input.
+    """
+    import torch
+
+    if method not in METHODS:
+        raise UsageError(f"{method!r} is no way to look", f"take one of {', '.join(METHODS)}")
+    preprocessor = load_preprocessor(folder)
+    if crops.shape[1:] != (preprocessor.height, preprocessor.width, 3):
+        raise ValueError(f"crops {crops.shape} for {preprocessor.height} x {preprocessor.width}")
+    target = choose_device(device)
+    network = load_network(folder).to(target)
+
+    def look() -> Maps:
+        found = [np.zeros((0, *crops.shape[1:3]), np.float32)]
+        for start in range(0, len(crops), batch_size):
+            pixels = preprocessor.normalise(crops[start : start + batch_size])
+            images = torch.from_numpy(pixels).to(target)
+            raw = (
+                grad_cam(network, images, fake_index)
+                if method == GRAD_CAM
+                else rollout(network, images)
+            )
+            found.append(_over_the_crops(raw, crops.shape[1], crops.shape[2]))
+        return np.concatenate(found)
+
+    maps = look()
+    if method == ROLLOUT:
+        return Looks(maps, maps)
+    with shuffled_head(network, seed):
+        return Looks(maps, look())
+
+
+def drawn_over(crops: Pixels, maps: Maps) -> Pixels:
+    """The maps over grey crops, in `_COLOURS`, which rise in lightness as the map does.
+
+    Args:
+        crops: uint8 (n, height, width, 3).
+        maps: float32 (n, height, width) from 0 to 1.
+
+    Returns:
+        uint8 (n, height, width, 3): grey where the map is 0, the last colour where it is 1.
+    """
+    grey = crops.mean(axis=3, keepdims=True) * 0.7
+    steps = np.linspace(0, 1, len(_COLOURS))
+    channels = [np.interp(maps, steps, channel) for channel in np.transpose(_COLOURS)]
+    share = np.minimum(maps * 1.5, 0.8)[..., None]
+    blended = (1 - share) * grey + share * np.stack(channels, axis=3)
+    return np.asarray(blended.round(), dtype=np.uint8)
+
+
+def grad_cam(network: Any, images: Any, class_index: int) -> Any:
+    """Grad-CAM (Selvaraju et al., 2017): ReLU of the sum over channels of the features, each times
+    its gradient's mean over the grid.
+
+    The features are what the last attention block takes, without class and register tokens (behind
+    it, a class token's logit has no gradient at the others), or the last feature map of a
+    convolutional network.
+
+    Args:
+        network: an image classifier of transformers, in evaluation mode.
+        images: float tensor (n, 3, height, width), normalised.
+        class_index: whose logit is followed.
+
+    Returns:
+        float32 tensor (n, rows, columns), 0 and up; all zeros where everything speaks against the
+        class.
+
+    Raises:
+        ModelError: no such features were found.
+    """
+    import torch
+
+    with torch.enable_grad(), Watch(network, images) as seen:
+        logits = network(pixel_values=images.detach().requires_grad_()).logits
+        features = seen.features()
+        (gradient,) = torch.autograd.grad(logits[:, class_index].sum(), features)
+    features, gradient = (seen.as_grid(tensor.detach()) for tensor in (features, gradient))
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    return (weights * features).sum(dim=1).relu().float()
+
+
+def rollout(network: Any, images: Any) -> Any:
+    """Attention rollout (Abnar and Zuidema, 2020): the product over the layers of each layer's
+    attention, its heads averaged, half of it the identity for the residual connection; the class
+    token's row over the patches, or the mean of all rows where there is no class token.
+
+    Args, Returns: as `grad_cam`, without a class.
+
+    Raises:
+        ModelError: the network is no plain ViT, whose tokens all attend to all others.
+    """
+    import torch
+
+    unfit = no_map(
+        network, "rollout needs a plain ViT that gives its attention away", "take Grad-CAM"
+    )
+    with torch.no_grad(), _eager(network), Watch(network, images) as seen:
+        try:
+            attentions = network(pixel_values=images, output_attentions=True).get("attentions")
+        except (TypeError, ValueError) as error:  # convolutional networks, timm's
+            raise unfit from error
+    shapes = {getattr(layer, "shape", None) for layer in attentions or [None]}
+    shape = shapes.pop()
+    if shapes or shape is None or len(shape) != 4 or shape[0] != len(images):
+        raise unfit
+    joint = torch.eye(shape[-1], device=images.device)
+    for layer in attentions:
+        joint = (layer.float().mean(dim=1) + torch.eye(shape[-1], device=images.device)) / 2 @ joint
+    rows, columns = seen.grid(shape[-1])
+    extra = shape[-1] - rows * columns
+    looked = joint[:, 0] if extra else joint.mean(dim=1)
+    return looked[:, extra:].reshape(-1, rows, columns)
+
+
+@contextmanager
+def shuffled_head(network: Any, seed: int = 0) -> Iterator[None]:
+    """Within it, the weights of the network's last linear layers are in a random order."""
+    import torch
+
+    classes = network.config.num_labels
+    ends = [module for module in network.children() if isinstance(module, torch.nn.Linear)]
+    # Two where there is a distillation token: their logits are averaged.
+    heads = [module for module in ends if module.out_features == classes]
+    heads = heads or [last_layer(network, classes)]
+    if heads == [None]:
+        raise no_map(network, "it has no linear layer at its end, so no control can be made")
+    generator = torch.Generator().manual_seed(seed)
+    kept = [head.weight.detach().clone() for head in heads]
+    try:
+        with torch.no_grad():
+            for head, weight in zip(heads, kept, strict=True):
+                order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+                head.weight.copy_(weight.flatten()[order].view_as(weight))
+        yield
+    finally:
+        with torch.no_grad():
+            for head, weight in zip(heads, kept, strict=True):
+                head.weight.copy_(weight)
+
+
+@contextmanager
+def _eager(network: Any) -> Iterator[None]:
+    """Within it, attention is computed in the way that gives its weights away."""
+    from transformers.utils import logging
+
+    before, verbosity = network.config._attn_implementation, logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns of text models that are not there
+    network.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        network.set_attn_implementation(before)
+        logging.set_verbosity(verbosity)
+
+
+def _over_the_crops(raw: Any, height: int, width: int) -> Maps:
+    """(n, rows, columns) → (n, height, width), bilinear, each divided by its largest value."""
+    from torch.nn.functional import interpolate
+
+    large = interpolate(raw[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+    peaks = large.amax(dim=(1, 2), keepdim=True)
+    scaled: Maps = (large / peaks.clamp(min=1e-30)).cpu().numpy()
+    return scaled
