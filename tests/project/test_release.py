@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,19 @@ def test_no_page_or_metadata_hold_a_placeholder() -> None:
         for match in PLACEHOLDERS.findall(path.read_text(encoding="utf-8"))
     ]
     assert not found
+
+
+def test_the_publishing_workflow_reads_the_version_from_the_code(tmp_path: Path) -> None:
+    workflow = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
+    step = re.search(r"run: \|\n((?: {10}.*\n)+)", workflow)
+    assert step is not None
+    script = textwrap.dedent(step[1])
+    for tag, code in ((f"v{__version__}", 0), ("v0.0.0", 1)):
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "GITHUB_REF_NAME": tag},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout
