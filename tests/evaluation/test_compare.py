@@ -6,8 +6,6 @@ import csv
 import json
 import math
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -284,21 +282,6 @@ def test_options_have_environment_variables(
     monkeypatch.setenv("DFSUBMIT_COMPARE_AGGREGATOR", "mean")
     data = json.loads(invoke(scores, "--json").stdout)
     assert [entry["aggregator"] for entry in data["aggregators"]] == ["mean"]
-
-
-@pytest.mark.parametrize("name", ["compare", "evaluate"])
-def test_torch_is_never_loaded(tmp_path: Path, name: str) -> None:
-    scores, labels = make_run(tmp_path)
-    code = (
-        "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
-        "from dfsubmit.cli import main\n"
-        f"main([{name!r}, {str(scores)!r}, '--labels', {str(labels)!r}], standalone_mode=False)\n"
-        "assert not any(key.startswith('torch.') for key in sys.modules)\n"
-        "assert not {'cv2', 'dlib', 'dlib_bin'} & set(sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "macro F1" in done.stdout
 
 
 def test_same_seed_same_intervals(tmp_path: Path) -> None:

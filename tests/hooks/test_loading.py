@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
@@ -277,29 +276,3 @@ def test_an_installed_plugin_for_other_hooks_is_refused(distribution: Install) -
     distribution("dfsubmit_test_newer", source)
     (info,) = [info for info in load_plugins().failures if info.name == "fake-plugin"]
     assert info.error.startswith("it was written for version 2 of the hooks")
-
-
-@pytest.mark.slow
-def test_a_pip_installed_plugin_shows_up_in_the_command(tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "setup.py").write_text(
-        "from setuptools import setup\n"
-        "setup(name='dfsubmit-pip-test', version='0.7', py_modules=['pip_tested'],\n"
-        "      entry_points={'dfsubmit': ['pip_tested = pip_tested']})\n"
-    )
-    write(project, pip_tested=GOOD.format(name="pip_rule"))
-    site = tmp_path / "site"
-    builder = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
-         "--no-build-isolation", "--target", str(site), str(project)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert builder.returncode == 0, builder.stderr
-    listing = subprocess.run(
-        [sys.executable, "-m", "dfsubmit", "plugins"],
-        capture_output=True, text=True, check=True, cwd=tmp_path,
-        env={"PYTHONPATH": f"{site}:{Path(__file__).resolve().parents[2]}"},
-    ).stdout  # fmt: skip
-    assert "dfsubmit-pip-test 0.7 (installed): ok" in listing
-    assert "pip_rule:k=2  (dfsubmit-pip-test)" in listing

@@ -292,10 +292,8 @@ def test_a_mad_preprocessor_reaches_no_loader(
 def test_the_request_carries_what_was_asked_for(
     make_folder: Callable[..., Path], plugins: Plugins, loader: FakeLoader, tmp_path: Path
 ) -> None:
-    choose(
-        plugins, make_folder("first", MINE),
-        device="cpu", precision="bf16", calibration=str(tmp_path),
-    )  # fmt: skip
+    asked = {"device": "cpu", "precision": "bf16", "calibration": str(tmp_path)}
+    choose(plugins, make_folder("first", MINE), **asked)
     (request,) = loader.requests
     assert (request.device, request.precision, request.faces) == ("cpu", "bf16", tmp_path)
     assert request.id2label == {0: "Real", 1: "Fake"}
