@@ -18,7 +18,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
 SHARED_OUT := -n $(JOBS) --dist loadfile
 
-.PHONY: demo test check coverage lint faults bench clean
+.PHONY: demo test check coverage lint faults bench gpu-check clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
@@ -62,6 +62,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.stages bench-results
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.scaling --out bench-results/scaling
+
+# On a machine with a GPU: parity with the CPU, throughput, memory, fine-tuning, kills; nine minutes.
+gpu-check: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gpu_check --out gpu-check
 
 clean:
 	rm -rf $(VENV) demo build dist submission.* *.egg-info plugins/*/*.egg-info

@@ -1,4 +1,4 @@
-"""A ViT-Base with random weights whose probabilities spread over the faces of given files.
+"""A ViT with random weights whose probabilities spread over the faces of given files.
 
 An untrained head answers nearly the same for every face, and then every way to compute it seems to
 agree. Its head is scaled on the files of the benchmark, so that labels can flip.
@@ -21,18 +21,19 @@ from dfsubmit.samples import make_untrained_model
 FRAMES_A_FILE = 3
 
 
-def make_model(folder: Path, media: Path, mean: float = 0.0) -> None:
+def make_model(folder: Path, media: Path, mean: float = 0.0, size: str = "base") -> None:
     """Write the model folder.
 
     Args:
         folder: becomes the model.
         media: over their faces fake − real has a deviation of 1, in logits.
         mean: of that over all their faces; 0 spreads probabilities over 0.2 to 0.9.
+        size: of the network: "base" or "tiny".
     """
     import torch
     from transformers import AutoModelForImageClassification
 
-    make_untrained_model(folder, size="base")
+    make_untrained_model(folder, size=size)
     preprocessor = load_preprocessor(folder)
     scanner = Scanner(ScanSettings(Recipe(frames=FRAMES_A_FILE), preprocessor))
     faces: list[Face] = []
