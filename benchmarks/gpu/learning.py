@@ -1,7 +1,7 @@
 """`dfsubmit finetune` on the card: steps a second, and a loss that falls.
 
-The faces are the clips' own; their fakes are the same faces as negatives. That is learnt soon, which
-is all that is asked here: whether the arithmetic learns.
+The faces are the clips' own; their fakes are the same faces as negatives. That is learnt
+soon, which is all that is asked here: whether the arithmetic learns.
 """
 
 from __future__ import annotations
