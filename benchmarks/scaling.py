@@ -22,6 +22,7 @@ from PIL import Image
 
 from benchmarks.measure import Cost, measure
 from benchmarks.report import spread
+from dfsubmit.drawing import new_figure, png
 from dfsubmit.records import Pixels
 from dfsubmit.samples import make_untrained_model
 
@@ -90,56 +91,60 @@ def cases(names: set[str], folder: Path) -> Iterator[Case]:
     for seconds in LENGTHS if "length" in names else ():
         place = media(f"length{seconds}")
         make_clip(place / "clip.mp4", seconds, 360)
-        yield Case("seconds of a clip", seconds, f"one clip of {seconds} s, 360p", place)
+        yield Case("length of a clip (s)", seconds, f"one clip of {seconds} s, 360p", place)
     for height in HEIGHTS if "size" in names else ():
         place = media(f"size{height}")
         make_clip(place / "clip.mp4", 5, height)
-        yield Case("lines of a frame", height, f"one clip of 5 s, {height}p", place)
+        yield Case("height of a frame (pixels)", height, f"one clip of 5 s, {height}p", place)
     for count in COUNTS if "files" in names else ():
         place = media(f"files{count}")
         make_pictures(place, count)
-        yield Case("pictures", count, f"{count} pictures of 200 x 200", place)
+        yield Case("number of pictures", count, f"{count} pictures of 200 x 200", place)
     if "workers" in names:
         place = media("workers")
         for number in range(4):
             make_clip(place / f"{number}.mp4", 5, 720)
         for workers in WORKERS:
             name = f"4 clips of 5 s, 720p, workers: {workers}"
-            yield Case("workers", workers, name, place, ("--workers", str(workers)))
+            yield Case("number of workers", workers, name, place, ("--workers", str(workers)))
 
 
 def plot(measured: list[tuple[Case, list[Cost]]], path: Path) -> None:
     """Wall time and peak memory against what grows, a column for each group."""
-    import matplotlib
+    drawn: dict[str, dict[int, tuple[list[float], list[float]]]] = {
+        group: {} for group in dict.fromkeys(case.group for case, _ in measured)
+    }
+    for case, costs in measured:
+        drawn[case.group][case.size] = (
+            [cost.wall for cost in costs],
+            [cost.peak / 2**20 for cost in costs],
+        )
+    path.write_bytes(draw_growth(drawn))
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    groups = list(dict.fromkeys(case.group for case, _ in measured))
-    figure, axes = pyplot.subplots(
-        2, len(groups), figsize=(3 * len(groups), 5), sharex="col", sharey="row", squeeze=False
-    )
-    for column, group in enumerate(groups):
-        mine = [(case.size, costs) for case, costs in measured if case.group == group]
-        sizes = [size for size, _ in mine]
-        for row, of in enumerate((lambda cost: cost.wall, lambda cost: cost.peak / 2**20)):
-            found = [sorted(map(of, costs)) for _, costs in mine]
+def draw_growth(groups: dict[str, dict[int, tuple[list[float], list[float]]]]) -> bytes:
+    """A PNG of wall times in s and peak memories in MiB, by what grows and how large it is."""
+    figure = new_figure("bench", 3.2 * len(groups), 5.4)
+    figure.suptitle("cost of a run with a tiny model as one thing grows")
+    axes = figure.subplots(2, len(groups), sharex="col", sharey="row", squeeze=False)
+    for column, (group, sizes) in enumerate(groups.items()):
+        for row in range(2):
+            found = [sorted(values[row]) for values in sizes.values()]
             middle = [median(values) for values in found]
             ends = [
                 [value - values[0] for value, values in zip(middle, found, strict=True)],
                 [values[-1] - value for value, values in zip(middle, found, strict=True)],
             ]
-            axes[row][column].errorbar(sizes, middle, yerr=ends, marker="o", capsize=3)
+            axes[row][column].errorbar(list(sizes), middle, yerr=ends, marker="o", capsize=3)
+            axes[row][column].grid(alpha=0.3)
         axes[1][column].set_xscale("log")
-        axes[1][column].set_xticks(sizes, [str(size) for size in sizes])
+        axes[1][column].set_xticks(list(sizes), [str(size) for size in sizes])
         axes[1][column].minorticks_off()
         axes[1][column].set_xlabel(group)
-    for row, label in enumerate(("wall time, s", "peak memory, MiB")):
+    for row, label in enumerate(("wall time (s)", "peak memory (MiB)")):
         axes[row][0].set_ylabel(label)
-        axes[row][0].set_ylim(bottom=0)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+        axes[row][0].set_ylim(0, 1.1 * axes[row][0].get_ylim()[1])
+    return png(figure)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ with intervals, the confusion matrix, and the same for every value of every colu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class Evaluation:
         predictions: what the figures were computed from.
         in_sample: how many of the files the run's own threshold and temperature were fitted on.
         forecast: of a hidden set; None where not asked for, or where there is none.
+        model: the name of the model that gave the result; empty where no metadata say.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Evaluation:
     predictions: Predictions
     in_sample: int = 0
     forecast: Forecast | None = None
+    model: str = ""
 
 
 def evaluate(
@@ -124,6 +126,8 @@ def evaluate(
         parts[column].sort(key=lambda part: part.metrics[PART_METRICS[0]])
     bar.close()
     truth, said = predictions.labels, predictions.predicted
+    meta = read_meta(path if path.suffix == ".jsonl" else scores_path(path))
+    decision = decision_of_run(meta)
     everything = np.ones(len(predictions), dtype=bool)
     return Evaluation(
         source=path.name,
@@ -136,15 +140,10 @@ def evaluate(
         parts=parts,
         left_out=[column for column in columns if len(names[column]) > _MOST_VALUES],
         predictions=predictions,
-        in_sample=_in_sample(path, labels),
+        in_sample=0 if decision is None else decision.fitted_among(labels),
         forecast=None if hidden is None else forecast(predictions, groups, hidden, seed),
+        model=str(meta.get("model", {}).get("name", "")),
     )
-
-
-def _in_sample(path: Path, names: Iterable[str]) -> int:
-    scores = path if path.suffix == ".jsonl" else scores_path(path)
-    decision = decision_of_run(read_meta(scores))
-    return 0 if decision is None else decision.fitted_among(names)
 
 
 def _measure(

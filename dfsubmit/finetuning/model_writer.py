@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit._version import __version__
+from dfsubmit.drawing import new_figure, plain, png, shortened
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE
 from dfsubmit.files import write_atomically
 from dfsubmit.finetuning.data.plan import Plan
@@ -45,7 +46,7 @@ def write_model(backbone: Backbone, plan: Plan, options: TuneOptions, outcome: O
         options = dataclasses.replace(options, teacher=Path(options.teacher).name)
     write_split(folder / SPLIT_FILE, plan.rows, plan.split)
     write_atomically(folder / METRICS_FILE, _metrics(plan, options, outcome))
-    draw_curves(folder / CURVES_FILE, outcome)
+    draw_curves(folder / CURVES_FILE, plan, folder.name, outcome)
     write_atomically(folder / "README.md", model_card(plan, options, outcome))
     write_atomically(folder / RECIPE_FILE, plan.recipe.to_json())
     processor = json.dumps(backbone.preprocessor_config, indent=2) + "\n"
@@ -99,26 +100,34 @@ def _metrics(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def draw_curves(path: Path, outcome: Outcome) -> None:
-    """Draw losses and F1 over the steps, and mark the weights that were kept."""
-    from matplotlib.figure import Figure  # not pyplot: no window system is wanted
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+def draw_curves(path: Path, plan: Plan, name: str, outcome: Outcome) -> None:
+    """Draw losses and validation metrics over the steps, and mark the weights that were kept."""
+    figure = new_figure("finetune", 10, 4.2)
+    counts = {side: len(faces) for side, faces in plan.split.sides.items()}
+    figure.suptitle(
+        f"{plain(shortened(name, 48))}, fine-tuned from {plain(shortened(outcome.origin, 48))}\n"
+        f"{counts['learn']:,} training faces, {counts['validate']:,} validation faces"
+    )
     left, right = figure.subplots(1, 2)
     if outcome.losses:
-        left.plot(*zip(*outcome.losses, strict=True), label="learning", linewidth=1)
+        left.plot(*zip(*outcome.losses, strict=True), label="training", linewidth=1)
     steps = [entry["step"] for entry in outcome.history]
-    left.plot(steps, [entry["loss"] for entry in outcome.history], "o-", label="validation")
-    left.set(xlabel="step", ylabel="loss")
-    for key in ("macro_f1", "f1_fake", "video_macro_f1", "video_auc"):
+    losses = [entry["loss"] for entry in outcome.history]
+    left.plot(steps, losses, "o-", label="validation", markersize=4)
+    left.set(xlabel="step", ylabel="loss", title="loss")
+    drawn: list[list[tuple[float, float]]] = []
+    for key, title in COLUMNS.items():
         values = [(entry["step"], entry[key]) for entry in outcome.history if key in entry]
-        if values:
-            right.plot(*zip(*values, strict=True), "o-", label=COLUMNS[key], markersize=3)
-    right.set(xlabel="step", ylim=(0, 1))
+        if values and values not in drawn:  # of pictures, frames and videos say the same
+            right.plot(*zip(*values, strict=True), "o-", label=title, markersize=4)
+            drawn.append(values)
+    right.set(xlabel="step", ylabel="value", ylim=(0, 1.02), title="validation metrics")
     for axes in (left, right):
-        axes.axvline(outcome.best_step, color="grey", linestyle=":", label="kept")
+        axes.axvline(outcome.best_step, color="0.5", linestyle=":", label="best step (kept)")
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    write_atomically(path, png(figure))
 
 
 def model_card(plan: Plan, options: TuneOptions, outcome: Outcome) -> str:

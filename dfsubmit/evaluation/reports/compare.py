@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from dfsubmit.console import paragraph, printable, table
+from dfsubmit.console import first_few, paragraph, printable, table
+from dfsubmit.drawing import new_figure, plain, png, shortened
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.reports.plots import (
     draw_forest,
     draw_reliability,
     draw_roc,
-    new_figure,
-    png,
+    has_curve,
 )
 from dfsubmit.evaluation.reports.tables import (
     VERDICT_STYLES,
@@ -215,27 +215,48 @@ def _best(comparison: Comparison) -> str:
 
 def as_png(comparison: Comparison) -> bytes:
     """A forest plot of macro F1, ROC curves and reliability of the best rows and the reference."""
-    rows = comparison.rows
-    figure = new_figure("compare", 15, max(5.0, 1.5 + 0.28 * len(rows)))
-    forest, roc, reliability = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
+    rows, reference = comparison.rows, comparison.reference
+    chosen = rows[:_MOST_CURVES]
+    if reference not in chosen:
+        chosen = [*chosen[:-1], reference]
+    curves = {
+        _name(comparison, row): row.predictions for row in chosen if has_curve(row.predictions)
+    }
+    scored = any(item.scored.any() for item in curves.values())
+    widths = [1.4, *([1.0] if curves else []), *([1.0] if scored else [])]
+    figure = new_figure("compare", 4.6 * sum(widths), max(5.2, 1.8 + 0.28 * len(rows)))
+    figure.suptitle(_plot_title(comparison))
+    forest, *others = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
     draw_forest(
         forest,
         [_name(comparison, row) for row in rows],
         [row.metrics["macro_f1"] for row in rows],
         [row.intervals["macro_f1"] for row in rows],
-        comparison.reference.metrics["macro_f1"],
+        reference.metrics["macro_f1"],
+        line=f"reference: {plain(_name(comparison, reference))}",
     )
-    chosen = rows[:_MOST_CURVES]
-    if comparison.reference not in chosen:
-        chosen = [*chosen[:-1], comparison.reference]
-    curves = {_name(comparison, row): row.predictions for row in chosen}
-    draw_roc(roc, curves)
-    draw_reliability(reliability, curves)
+    if curves:
+        draw_roc(others[0], curves)
+    if scored:
+        draw_reliability(others[1], curves)
     return png(figure)
+
+
+def _plot_title(comparison: Comparison) -> str:
+    labels = comparison.runs[0].labels
+    fakes = int(labels.sum())
+    names = []
+    for run in comparison.runs:
+        model = run.meta.get("model", {}).get("name", "")
+        names.append(
+            shortened(run.name, 40) + (f" (model {shortened(model, 40)})" if model else "")
+        )
+    runs = plain(first_few(names, 2))
+    return f"{runs}\n{len(labels)} files ({fakes} fake, {len(labels) - fakes} real)"
 
 
 def _name(comparison: Comparison, row: Row) -> str:
     name = row.aggregator
     if len(comparison.runs) > 1:
-        name = f"{row.source}: {name}"
+        name = f"{shortened(row.source, 24)}: {name}"
     return name if row.frames is None else f"{name}, {row.frames} frames"

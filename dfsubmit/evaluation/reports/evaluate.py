@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dfsubmit.console import paragraph, printable, table
+from dfsubmit.drawing import new_figure, plain, png, shortened
 from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
 from dfsubmit.evaluation.reports import forecast as forecast_report
 from dfsubmit.evaluation.reports.plots import (
@@ -13,8 +15,7 @@ from dfsubmit.evaluation.reports.plots import (
     draw_forest,
     draw_reliability,
     draw_roc,
-    new_figure,
-    png,
+    has_curve,
 )
 from dfsubmit.evaluation.reports.tables import (
     WIDER,
@@ -78,29 +79,47 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def as_png(evaluation: Evaluation) -> bytes:
-    """Confusion matrix, ROC and reliability, and a forest plot for each column of the labels."""
-    columns = list(evaluation.parts)
-    rows = sum(len(parts) for parts in evaluation.parts.values())
-    height = 4 + 0.3 * rows + 0.8 * len(columns)
-    figure = new_figure("evaluate", 13, height)
-    ratios = [4.0, *(0.3 * len(evaluation.parts[column]) + 0.8 for column in columns)]
-    grid = figure.add_gridspec(len(ratios), 3, height_ratios=ratios)
-    draw_confusion(figure.add_subplot(grid[0, 0]), evaluation.confusion)
-    curves = {evaluation.source: evaluation.predictions}
-    draw_roc(figure.add_subplot(grid[0, 1]), curves)
-    draw_reliability(figure.add_subplot(grid[0, 2]), curves)
-    rank = PART_METRICS[0]
-    for place, column in enumerate(columns, start=1):
-        parts = evaluation.parts[column]
+    """Confusion matrix, ROC and reliability, and a forest plot for each column of the labels;
+    without what cannot be drawn: labels alone have neither ROC nor reliability."""
+    rank, predictions = PART_METRICS[0], evaluation.predictions
+    forests = {
+        column: parts
+        for column, parts in evaluation.parts.items()
+        if not all(math.isnan(part.metrics[rank]) for part in parts)
+    }
+    curves = {shortened(evaluation.source, 24): predictions}
+    panels: list[Callable[[Any], None]] = [lambda axis: draw_confusion(axis, evaluation.confusion)]
+    if has_curve(predictions):
+        panels.append(lambda axis: draw_roc(axis, curves))
+    if predictions.p_fake is not None and predictions.scored.any():
+        panels.append(lambda axis: draw_reliability(axis, curves))
+    ratios = [4.2, *(0.3 * len(parts) + 0.9 for parts in forests.values())]
+    wide = 3 if forests else len(panels)
+    figure = new_figure("evaluate", max(6.0, 4.4 * wide), sum(ratios) + 0.5)
+    figure.suptitle(_plot_title(evaluation))
+    top, *below = figure.subfigures(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
+    for axis, draw in zip(top.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axis)
+    for part_of_figure, (column, parts) in zip(below, forests.items(), strict=True):
         draw_forest(
-            figure.add_subplot(grid[place, :]),
-            [f"{column} = {part.name}" for part in parts],
+            part_of_figure.subplots(),
+            [f"{shortened(f'{column} = {part.name}', 48)} (n={part.files})" for part in parts],
             [part.metrics[rank] for part in parts],
             [part.intervals[rank] for part in parts],
             evaluation.overall.metrics[rank],
             "balanced accuracy",
+            "all files",
         )
     return png(figure)
+
+
+def _plot_title(evaluation: Evaluation) -> str:
+    overall = evaluation.overall
+    model = f", model {plain(shortened(evaluation.model, 48))}" if evaluation.model else ""
+    return (
+        f"{plain(shortened(evaluation.source, 48))}{model}\n{overall.files} files "
+        f"({overall.fakes} fake, {overall.files - overall.fakes} real)"
+    )
 
 
 def _document(

@@ -1,21 +1,17 @@
-"""The plots that comparisons, evaluations and stress tests are made of, and a figure as PNG.
-
-matplotlib is imported when a figure is drawn; its figures are used directly, so that neither a
-display nor a global backend is involved.
-"""
+"""The plots that comparisons, evaluations and stress tests are made of."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dfsubmit.console import printable
-from dfsubmit.errors import NotInstalled
-from dfsubmit.metrics import Predictions, cumulative_counts
+from dfsubmit.drawing import plain
+from dfsubmit.metrics import Predictions, cumulative_counts, point
 from dfsubmit.records import FAKE
+
+_BINS = 10
 
 
 def draw_forest(
@@ -24,88 +20,137 @@ def draw_forest(
     values: Sequence[float],
     intervals: Sequence[tuple[float, float]],
     reference: float,
-    title: str = "macro F1",
+    metric: str = "macro F1",
+    line: str = "",
 ) -> None:
-    """Figures with their intervals, the first at the top, and a line at the reference."""
+    """Values of a metric with their intervals, the first at the top.
+
+    Args:
+        axis: to draw on.
+        names: of the rows, such as "mean, 60 files".
+        values, intervals: one each for a name; a value that is undefined (NaN) says so.
+        reference: where a vertical line stands.
+        metric: what the values are.
+        line: what the vertical line is.
+    """
     places = np.arange(len(names))[::-1]
-    axis.axvline(reference, color="0.7", linewidth=1)
+    if not np.isnan(reference):
+        axis.axvline(reference, color="0.6", linewidth=1, linestyle="--")
     for place, value, (low, high) in zip(places, values, intervals, strict=True):
+        if np.isnan(value):
+            axis.annotate(
+                "undefined",
+                (0.01, place),
+                xycoords=axis.get_yaxis_transform(),
+                va="center",
+                fontsize=8,
+                color="0.4",
+            )
+            continue
         axis.plot([low, high], [place, place], color="tab:blue", linewidth=1.5)
         axis.plot([value], [place], "o", color="tab:blue", markersize=5)
     axis.set_yticks(places, [plain(name) for name in names])
     axis.set_ylim(-0.6, len(names) - 0.4)
-    axis.set_xlabel(f"{title}, 95 % interval")
+    axis.set_xlabel(f"{metric}, 95 % interval" + (f" (dashed: {line})" if line else ""))
     axis.grid(axis="x", alpha=0.3)
 
 
+def has_curve(item: Predictions) -> bool:
+    """Whether there are probabilities of both classes, which a ROC curve needs."""
+    return item.p_fake is not None and len(set(item.labels.tolist())) == 2
+
+
 def draw_roc(axis: Any, curves: Mapping[str, Predictions]) -> None:
-    """ROC curves: the share of fakes found against the share of reals called fake."""
-    axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    """ROC curves with their areas: of the fakes the share found (TPR) against that of the reals
+    called fake (FPR), at every threshold.
+
+    Args:
+        axis: to draw on.
+        curves: by name; each one `has_curve`.
+    """
+    axis.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", label="chance (AUC 0.500)")
     for name, item in curves.items():
-        if item.p_fake is None:
-            continue
+        assert item.p_fake is not None
         ones = np.ones((1, len(item)), np.float32)
         tps, fps = (counts[0] for counts in cumulative_counts(item.labels, item.p_fake, ones))
-        if tps[-1] and fps[-1]:
-            axis.plot(fps / fps[-1], tps / tps[-1], label=plain(name), linewidth=1.2)
-    axis.set(xlabel="reals called fake", ylabel="fakes found", title="ROC")
-    _legend(axis)
+        area = point(item, ["auc"])["auc"]
+        axis.plot(
+            fps / fps[-1],
+            tps / tps[-1],
+            label=f"{plain(name)} (AUC {area:.3f})",
+            linewidth=1.4,
+        )
+    axis.set(
+        xlabel="false positive rate (FPR)",
+        ylabel="true positive rate (TPR)",
+        title="ROC",
+        aspect="equal",
+    )
+    axis.grid(alpha=0.3)
+    _legend(axis, "lower right")
 
 
-def draw_reliability(axis: Any, curves: Mapping[str, Predictions], bins: int = 10) -> None:
-    """The observed share of fakes against the probability given, in bins of equal width."""
-    axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+def draw_reliability(axis: Any, curves: Mapping[str, Predictions]) -> None:
+    """The fraction of fakes against the mean p_fake, in bins of equal width. A point's area grows
+    with its files; where there is one curve, their number stands beside it.
+
+    Args:
+        axis: to draw on.
+        curves: by name; each has probabilities.
+    """
+    axis.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", label="calibrated")
     for name, item in curves.items():
-        if item.p_fake is None or not item.scored.any():
-            continue
+        assert item.p_fake is not None
         p, fake = item.p_fake[item.scored], item.labels[item.scored] == FAKE
-        place = np.minimum((p * bins).astype(int), bins - 1)
-        count = np.bincount(place, minlength=bins)
+        place = np.minimum((p * _BINS).astype(int), _BINS - 1)
+        count = np.bincount(place, minlength=_BINS)
         filled = count > 0
-        given = np.bincount(place, p, bins)[filled] / count[filled]
-        seen = np.bincount(place, fake, bins)[filled] / count[filled]
-        axis.plot(given, seen, "o-", label=plain(name), linewidth=1.2, markersize=3)
-    axis.set(xlabel="mean p_fake", ylabel="share of fakes", title="reliability")
-    _legend(axis)
+        given = np.bincount(place, p, _BINS)[filled] / count[filled]
+        seen = np.bincount(place, fake, _BINS)[filled] / count[filled]
+        (drawn,) = axis.plot(given, seen, linewidth=1.2, label=plain(name))
+        areas = 12 + 100 * count[filled] / count.max()
+        axis.scatter(given, seen, areas, color=drawn.get_color(), alpha=0.7, linewidths=0)
+        if len(curves) == 1:
+            _write_counts(axis, given, seen, count[filled])
+    axis.set(
+        xlabel=f"mean p_fake ({_BINS} bins; area: files)",
+        ylabel="fraction of fakes",
+        title="reliability",
+        aspect="equal",
+        xlim=(-0.04, 1.04),
+        ylim=(-0.08, 1.08),
+    )
+    axis.grid(alpha=0.3)
+    _legend(axis, "upper left")
+
+
+def _write_counts(axis: Any, given: Any, seen: Any, counts: Any) -> None:
+    for x, y, files in zip(given, seen, counts, strict=True):
+        axis.annotate(
+            f"n={files}" if x == given[0] else str(files),
+            (x, y),
+            xytext=(0, -9 if y > 0.5 else 9),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7,
+        )
 
 
 def draw_confusion(axis: Any, matrix: Sequence[Sequence[int]]) -> None:
-    """The confusion matrix, rows the truth, columns the label given."""
+    """The confusion matrix, rows the true label, columns the predicted one; with each row's
+    shares."""
     cells = np.asarray(matrix)
     axis.imshow(cells, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(cells):
         colour = "white" if count > cells.max() / 2 else "black"
-        axis.text(column, row, str(count), ha="center", va="center", color=colour)
+        of = cells[row].sum()
+        share = f"\n{count / of:.1%}" if of else ""
+        axis.text(column, row, f"{count}{share}", ha="center", va="center", color=colour)
     axis.set_xticks([0, 1], ["real", "fake"])
     axis.set_yticks([0, 1], ["real", "fake"])
-    axis.set(xlabel="label given", ylabel="truth", title="files")
+    axis.set(xlabel="predicted label", ylabel="true label", title="confusion matrix")
 
 
-def _legend(axis: Any) -> None:
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize=8)
-
-
-def plain(text: str) -> str:
-    """Text that matplotlib shows as it is: no control characters, and no "$" as mathematics."""
-    return printable(text).replace("$", r"\$")
-
-
-def new_figure(command: str, width: float, height: float) -> Any:
-    """An empty matplotlib figure, its size in inches.
-
-    Raises:
-        NotInstalled: matplotlib is missing; `command` names who needs it.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise NotInstalled.extra(f"dfsubmit {command} --plot", "eval", "matplotlib") from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def png(figure: Any) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()
+def _legend(axis: Any, place: str) -> None:
+    axis.legend(fontsize=8, loc=place)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.console import paragraph, table
-from dfsubmit.evaluation.reports.plots import draw_forest, new_figure, png
+from dfsubmit.drawing import new_figure, png
+from dfsubmit.evaluation.reports.plots import draw_forest
 from dfsubmit.evaluation.reports.tables import (
     VERDICT_STYLES,
     WIDER,
@@ -146,7 +147,11 @@ def _conclusion(report: StressReport) -> str:
 def as_png(report: StressReport) -> bytes:
     """Macro F1 with its interval, and the share of files with a face, for every variant."""
     rows = [report.clean, *report.variants]
-    figure = new_figure("stress", 11, 1.5 + 0.3 * len(rows))
+    figure = new_figure("stress", 11, 2.0 + 0.3 * len(rows))
+    figure.suptitle(
+        f"degraded variants of {report.files} files "
+        f"({report.fakes} fake, {report.files - report.fakes} real)"
+    )
     forest, faces = figure.subplots(1, 2, width_ratios=[1.6, 1])
     names = [row.variant for row in rows]
     draw_forest(
@@ -155,9 +160,12 @@ def as_png(report: StressReport) -> bytes:
         [row.metrics["macro_f1"] for row in rows],
         [row.intervals["macro_f1"] for row in rows],
         report.clean.metrics["macro_f1"],
+        line="clean files",
     )
     places = np.arange(len(rows))[::-1]
     faces.barh(places, [row.face_rate for row in rows], color="tab:blue", alpha=0.6)
     faces.set_yticks(places, [])
-    faces.set(xlabel="files with a face", xlim=(0, 1))
+    faces.set_ylim(forest.get_ylim())
+    faces.set(xlabel="fraction of files with a face", xlim=(0, 1))
+    faces.grid(axis="x", alpha=0.3)
     return png(figure)
