@@ -11,7 +11,7 @@ from dfsubmit.recipe import Recipe
 from dfsubmit.records import LABELS
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
-SMALL_MODEL = Path("models/tiny-vit-demo")
+SMALL_MODEL = "tiny-vit-demo"
 
 
 def pictures_path(submission: Path) -> Path:
@@ -24,7 +24,7 @@ class RunOptions:
     """What to run, on what, and how.
 
     Attributes:
-        model: a Hugging Face model folder, or a zip of one.
+        model: a Hugging Face model folder, a zip of one, or its name (`dfsubmit.models.search`).
         data: the folder of images and videos.
         recursive: search the subfolders of `data` too; rows are named by the path relative to it.
         output: where `submission.csv` goes; scores and metadata lie beside it.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from dfsubmit.bundle.upload import MAX_SIZE
-from dfsubmit.cli.values import byte_size
+from dfsubmit.cli.values import ModelName, byte_size
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 
@@ -60,7 +60,11 @@ labels_option = click.option(
 
 # What `run` and `stress` both take.
 model_option = click.option(
-    "--model", required=True, metavar="DIR", help="A model folder, or a zip of one."
+    "-m",
+    "--model",
+    required=True,
+    type=ModelName(),
+    help="A model's name, its folder or a zip of it.",
 )
 recipe_option = click.option(
     "--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns."

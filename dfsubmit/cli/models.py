@@ -14,21 +14,21 @@ from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 @click.group("models", cls=GroupedCommands, invoke_without_command=True)
 @click.option(
     "--folder",
-    default="models",
-    show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where model folders lie.",
+    help="Only the models in this folder. Default: wherever --model finds them by name.",
 )
 @json_option
 @debug_option
 @click.pass_context
-def command(context: click.Context, folder: Path, as_json: bool) -> None:
+def command(context: click.Context, folder: Path | None, as_json: bool) -> None:
     """List model folders, or fetch the baseline."""
     if context.invoked_subcommand is not None:
         return
     from dfsubmit.models.catalogue import list_models
+    from dfsubmit.models.search import model_folders
 
-    models = list_models(folder)
+    folders = model_folders() if folder is None else [folder]
+    models = [model for place in folders for model in list_models(place)]
     if as_json:
         click.echo(json.dumps([vars(model) for model in models], indent=2, default=str))
         return
@@ -38,7 +38,8 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
             recipe = model.recipe or "none of its own (the default is used)"
             click.echo(f"  recipe {recipe}; fake class {model.fake_class!r}")
     if not models:
-        click.echo(f"no models in {folder}: 'dfsubmit models fetch baseline' downloads one")
+        places = ", ".join(map(str, folders))
+        click.echo(f"no models in {places}: 'dfsubmit models fetch baseline' downloads one")
 
 
 @command.command("fetch", cls=GroupedOptions)

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from dfsubmit.errors import UsageError
 from dfsubmit.files import check_output
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class ModelName(click.types.StringParamType):
+    """A model's name or path; completed, and listed where it is missing."""
+
+    name = "model"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        from dfsubmit.models.search import listing
+
+        return listing()
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from dfsubmit.models.search import models_at_hand
+
+        names = [CompletionItem(name) for name in models_at_hand() if name.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="dir")]
+
 
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 

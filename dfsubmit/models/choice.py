@@ -70,7 +70,7 @@ def choose_model(options: RunOptions, plugins: Plugins) -> ChosenModel:
     try:
         return _load(options.model, options.fake_label, options, plugins)
     except ModelError as error:
-        reason = f"{options.model}: {error.message}"
+        reason, at_hand = f"{options.model}: {error.message}", error.hint
         if options.fallback is None:
             raise ModelError(f"the model cannot be loaded: {error.message}", error.hint) from error
     try:
@@ -79,9 +79,9 @@ def choose_model(options: RunOptions, plugins: Plugins) -> ChosenModel:
     except ModelError as error:
         raise ModelError(
             f"the model cannot be loaded ({reason}), nor can the fallback ({error.message})",
-            "make a model with 'dfsubmit finetune', get the organiser's baseline with "
-            f"'dfsubmit models fetch baseline', or take the small one in the box: "
-            f"--model {SMALL_MODEL}",
+            (f"{at_hand}; or " if at_hand else "")
+            + "make a model with 'dfsubmit finetune', get the organiser's baseline with "
+            f"'dfsubmit models fetch baseline', or use the small model: --model {SMALL_MODEL}",
         ) from error
     chosen.fallback_reason = reason
     chosen.warnings.insert(0, f"FALLBACK MODEL {chosen.folder.name} IN USE: {reason}")

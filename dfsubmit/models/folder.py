@@ -20,6 +20,7 @@ from typing import Any
 from dfsubmit.console import first_few
 from dfsubmit.errors import ModelError
 from dfsubmit.models.archive import unpack
+from dfsubmit.models.search import find_model
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 
 MAX_CLASSES = 100_000
@@ -62,19 +63,20 @@ class ModelFolder:
 def open_model(path: str | os.PathLike[str]) -> ModelFolder:
     """Examine a model folder, a zip of one, or a folder that holds exactly one model folder.
 
+    Args:
+        path: of it, or its name, which `find_model` looks for.
+
     Raises:
         ModelError: there is no model, it is damaged, or it may not be loaded; with the reason.
         UsageError: its recipe is not valid.
     """
-    source = Path(os.path.abspath(path))
+    source = find_model(path)
     if source.is_file() and zipfile.is_zipfile(source):
         folder = _find(unpack(source), source)
     elif source.is_dir():
         folder = _find(source, source)
-    elif source.exists():
-        raise ModelError(f"{path} is neither a model folder nor a zip of one")
     else:
-        raise ModelError(f"there is no model at {path}")
+        raise ModelError(f"{path} is neither a model folder nor a zip of one")
     _check_files(folder)
     config = _read_config(folder)
     recipe_known = (folder / RECIPE_FILE).is_file()

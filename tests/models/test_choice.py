@@ -181,7 +181,7 @@ def test_when_both_are_missing_the_three_ways_out_are_named(
         choose(plugins, tmp_path / "gone", fallback=tmp_path / "lost")
     assert "gone" in caught.value.message
     assert "lost" in caught.value.message
-    for remedy in ("dfsubmit finetune", "dfsubmit models fetch baseline", "models/tiny-vit-demo"):
+    for remedy in ("dfsubmit finetune", "dfsubmit models fetch baseline", "--model tiny-vit-demo"):
         assert remedy in caught.value.hint
 
 

@@ -17,7 +17,7 @@ FOLDERS = ("", "docs", "docs/ko", "models", "submit", "plugins", "plugins/dfsubm
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md".lstrip("/")))
 FOREIGN_OPTIONS = {"--help", "--no-deps"}
 """Options of every command, and of other programs, that a page names by themselves."""
-OTHER_NAMES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS"}
+OTHER_NAMES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS", "DFSUBMIT_MODEL_FOLDERS"}
 """Environment variables that belong to no option, and what a plugin says of itself."""
 
 

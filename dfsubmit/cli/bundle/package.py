@@ -8,16 +8,17 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, max_size_option
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.cli.values import ModelName
 from dfsubmit.console import printable
 
 
 @click.command("package", cls=GroupedOptions)
 @click.option(
+    "-m",
     "--model",
     required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The model's folder.",
+    type=ModelName(),
+    help="The model's name or folder.",
 )
 @click.option(
     "--target",
@@ -52,7 +53,7 @@ from dfsubmit.console import printable
 )
 @debug_option
 def command(
-    model: Path,
+    model: str,
     target: str,
     output: Path,
     name: str | None,
@@ -67,7 +68,7 @@ def command(
     from dfsubmit.bundle.package.packaging import PackageOptions, package
 
     options = PackageOptions(
-        model, target, output, name, plugins, aggregator, tta, max_size, dfsubmit
+        Path(model), target, output, name, plugins, aggregator, tta, max_size, dfsubmit
     )
     built = package(options)
     for item in built.files:

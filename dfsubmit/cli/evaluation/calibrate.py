@@ -16,6 +16,7 @@ from dfsubmit.cli.decorators import (
     progress_option,
 )
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.cli.values import ModelName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 @click.command("calibrate", cls=GroupedOptions)
 @click.argument("scores")
 @labels_option
-@click.option("--model", required=True, metavar="DIR", help="The model that made the scores.")
+@click.option(
+    "-m",
+    "--model",
+    required=True,
+    type=ModelName(),
+    help="The model that made the scores.",
+)
 @click.option(
     "--aggregator",
     metavar="SPEC",
