@@ -65,11 +65,11 @@ def main(
     print(format_summary(summary))
     if summary.exit_code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
-    if summary.results and summary.failed == len(summary.results):
+    if summary.failed and summary.failed == summary.tally.files:
         counts = ", ".join(
             f"{count} {status}" for status, count in summary.meta["statuses"].items()
         )
-        raise DfsubmitError(f"not one of the {len(summary.results)} files was scored: {counts}")
+        raise DfsubmitError(f"not one of the {summary.failed} files was scored: {counts}")
     return summary
 
 

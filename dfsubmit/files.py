@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from dfsubmit.errors import UsageError
 
@@ -65,15 +65,26 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
     the file that it leads to is replaced.
 
     Raises:
+        OSError: see `replacing`.
+    """
+    with replacing(path) as stream:
+        stream.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """`write_atomically` for content that comes piece by piece: a stream to write it to, which
+    takes the file's place when the block ends well.
+
+    Raises:
         OSError: the folder is not writable, the disk is full, or the path leads to no regular
             file; what was there is untouched. Its `filename` is the file's.
     """
     path = output_target(path)
-    payload = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     descriptor, temporary = tempfile.mkstemp(_SUFFIX, _prefix(path), path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(payload)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes the file private; a submission is as readable as any file of the user's.

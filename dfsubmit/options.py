@@ -9,6 +9,7 @@ from pathlib import Path
 from dfsubmit.errors import UsageError
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import LABELS
+from dfsubmit.shards import Shard
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
 SMALL_MODEL = "tiny-vit-demo"
@@ -27,7 +28,9 @@ class RunOptions:
         model: a Hugging Face model folder, a zip of one, or its name (`dfsubmit.models.search`).
         data: the folder of images and videos.
         recursive: search the subfolders of `data` too; rows are named by the path relative to it.
-        output: where `submission.csv` goes; scores and metadata lie beside it.
+        shard: the part of the files to score; None for all of them.
+        output: where `submission.csv` goes; scores and metadata lie beside it. A shard's number
+            comes into its name (see `submission`).
         aggregator: a spec such as "mean" or "topk:k=5".
         recipe: overrides the model's own recipe (a name, a file or a Recipe); None obeys it.
         frames: overrides the recipe's number of frames; None obeys it.
@@ -92,6 +95,13 @@ class RunOptions:
     progress: bool = True
     recursive: bool = False
     report: bool = False
+    shard: Shard | None = None
+
+    @property
+    def submission(self) -> Path:
+        """Where this run writes its CSV: `output`, or a shard's own file beside it."""
+        output = Path(self.output)
+        return output if self.shard is None else self.shard.beside(output)
 
     @property
     def keeps_features(self) -> bool:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import progress_bar
-from dfsubmit.errors import DfsubmitError, Exit, UsageError
-from dfsubmit.files import answer_within
+from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins, load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
@@ -28,18 +27,20 @@ from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
 from dfsubmit.output.features import check_features
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
+from dfsubmit.output.recheck import what_changed
 from dfsubmit.output.run_files import RunOutput
-from dfsubmit.output.submission import compare_with_folder
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.output.tally import Tally
 from dfsubmit.output.verdict import verdict
 from dfsubmit.records import LABELS, FileResult, MediaFile, Status
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.decision import Decision, decision_for
 from dfsubmit.scoring.earlyexit import EarlyExit
-from dfsubmit.scoring.engine import Engine, Waiting
+from dfsubmit.scoring.engine import Engine
 from dfsubmit.scoring.first_faces import show_faces
 from dfsubmit.scoring.rows import RowMaker
 from dfsubmit.scoring.timelimit import TimePlan, deadline
+from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import Visit
 from dfsubmit.workers.pool import WorkerPool
 
@@ -64,18 +65,20 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     early_exit = EarlyExit.for_run(options.early_exit, aggregator)
     if options.early_exit and not early_exit.active:
         say(f"{aggregator.spec} declares no bounds: early exit has no effect with it")
-    files, passed_over = files_to_score(options.data, options.recursive)
+    listed, passed_over = files_to_score(options.data, options.recursive)
+    shard = options.shard
+    files = [file for file in listed if shard is None or shard.holds(file.name)]
     end = None if options.time_limit is None else deadline(options.time_limit, started)
     workers = options.workers or available_cpus() + early_exit.spare_workers
     workers = min(workers, max(len(files), 1))
     check_open_files(workers)
-    output = RunOutput(Path(options.output), files, LABELS[options.failure_label])
+    output = RunOutput(options.submission, files, LABELS[options.failure_label])
     with (
         contextlib.closing(output),
         Interrupt(end) as interrupt,
         WorkerPool(None, workers, options.per_file_timeout) as pool,
     ):
-        output.provide(Path(options.data))
+        output.provide()
         let_threads_sleep()
         pool.start()
         try:
@@ -95,12 +98,13 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
             f"{chosen.model.device}, {chosen.model.precision}"
         )
         meta = describe_run(
-            options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over
-        )
+            options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over,
+            None if shard is None else shard.record(file.name for file in listed),
+        )  # fmt: skip
         plan = None if end is None else TimePlan(end, chosen.recipe.frames, options.min_frames)
         pool.settings = chosen.scan_settings(options.no_face)
         job = _Run(options, chosen, rows, early_exit, plan, pool, output, interrupt, say, started)
-        return job.score(files, meta)
+        return job.score(files, listed, meta)
 
 
 def _choose(
@@ -143,8 +147,10 @@ class _Run:
     failed: int = field(default=0, init=False)
     aggregator_failed: bool = field(default=False, init=False)
 
-    def score(self, files: list[MediaFile], meta: dict[str, Any]) -> RunSummary:
-        """Score what is not scored yet, and write everything."""
+    def score(
+        self, files: list[MediaFile], listed: list[MediaFile], meta: dict[str, Any]
+    ) -> RunSummary:
+        """Score what is not scored yet of the run's files, and write everything."""
         output, model = self.output, self.chosen.model
         self._note_load_time()
         resumed = output.begin(
@@ -157,8 +163,9 @@ class _Run:
         todo = [file for file in files if file.name not in done]
         try:
             if todo:
-                # All files: a resumed run's model is then the same as the interrupted one's.
-                output.meta["warnings"] += self.interrupt.guard(show_faces)(model, files, self.pool)
+                # All files: a resumed run's model, and each shard's, is then the same.
+                shown = self.interrupt.guard(show_faces)(model, listed, self.pool)
+                output.meta["warnings"] += shown
                 output.meta |= describe_arithmetic(model)
                 self._note_load_time()
                 self._score(todo, len(files))
@@ -176,11 +183,13 @@ class _Run:
                 result.error = f"not reached{why}"
         output.refresh(force=True)
         fits = self._compare_with_folder(results)
-        output.finish(describe_outcome(results, self.waiting, self.started), keep_journal=not fits)
+        tally = Tally.of(results)
+        outcome = describe_outcome(tally, self.waiting, time.monotonic() - self.started)
+        output.finish(outcome, keep_journal=not fits)
         code, reason = Exit.INTERRUPTED, ""
         if not self.interrupt.requested:
-            code, reason = verdict(results, output.meta, self.options.max_failures, fits)
-        return RunSummary(output.submission, results, output.meta, int(code), reason)
+            code, reason = verdict(tally, output.meta, self.options.max_failures, fits)
+        return RunSummary(output.submission, tally, output.meta, int(code), reason)
 
     def conditions(self) -> dict[str, Any]:
         """What a file's frame scores depend on besides the file."""
@@ -279,20 +288,8 @@ class _Run:
         names = [row.filename for row in results]
         left = LISTING_SECONDS if self.plan is None else self.plan.end - time.monotonic()
         seconds = min(LISTING_SECONDS, max(left, 1.0))
-        fits = True
-        try:
-            changes = answer_within(seconds, lambda: compare_with_folder(names, self.options.data))
-            fits = not changes
-            problem = "; ".join(changes)
-        except UsageError as error:
-            fits, problem = False, error.message
-        except TimeoutError:  # the disk has gone, and the rows are still to be written
-            problem = f"it did not answer for {seconds:g} s"
-        if problem:
-            warning = (
-                f"the data folder is not as it was when the run began: {problem}. "
-                "'dfsubmit check' says whether the submission fits; the same command makes it fit"
-            )
+        fits, warning = what_changed(names, self.options.data, self.options.shard, seconds)
+        if warning:
             self.say(f"warning: {warning}")
             self.output.meta["warnings"].append(warning)
         return fits

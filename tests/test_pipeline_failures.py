@@ -160,7 +160,7 @@ def test_a_data_folder_that_does_not_answer_in_the_end_ends_no_run(
     never = threading.Event()
     monkeypatch.setattr("dfsubmit.pipeline.LISTING_SECONDS", 0.01)
     monkeypatch.setattr("dfsubmit.output.submission.list_media", lambda *_: never.wait())
-    monkeypatch.setattr("dfsubmit.output.run_files.fits", lambda *_: False)
+    monkeypatch.setattr("dfsubmit.output.run_files.is_whole", lambda *_: False)
     summary = run(cramped(gpu=9, cpu=0))
     never.set()
     assert (summary.exit_code, summary.failed) == (0, 0)

@@ -23,6 +23,7 @@ from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Score a folder of media and write submission.csv."),
     "check": ("check", "Check a submission.csv against its data folder."),
+    "merge": ("merge", "Make one of the parts that --shard made."),
     "plugins": ("plugins", "List plugins, aggregators and model loaders."),
     "doctor": ("doctor", "Say what is installed and what would stop a run."),
     "models": ("models", "List model folders, or fetch the baseline."),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from dfsubmit.bundle.upload import MAX_SIZE
-from dfsubmit.cli.values import ModelName, byte_size
+from dfsubmit.cli.values import ModelName, byte_size, shard
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 
@@ -81,6 +81,13 @@ device_option = click.option(
 )
 fake_label_option = click.option(
     "--fake-label", metavar="NAME", help="The fake class, where its name is unclear."
+)
+
+shard_option = click.option(
+    "--shard",
+    type=shard,
+    metavar="I/N",
+    help="Only the I-th of N equal shares, into an output of its own; then 'dfsubmit merge'.",
 )
 
 max_size_option = click.option(

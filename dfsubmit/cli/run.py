@@ -16,6 +16,7 @@ from dfsubmit.cli.decorators import (
     plugin_options,
     progress_option,
     recipe_option,
+    shard_option,
 )
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import share, span
@@ -40,6 +41,7 @@ def options_from(context: click.Context) -> RunOptions:
 @click.argument("data", default="./data")
 @model_option
 @click.option("--recursive", is_flag=True, help="Search the subfolders of DATA too.")
+@shard_option
 @click.option(
     "--output",
     default="submission.csv",

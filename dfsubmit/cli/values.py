@@ -9,6 +9,7 @@ import click
 
 from dfsubmit.errors import UsageError
 from dfsubmit.files import check_output
+from dfsubmit.shards import Shard
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -65,6 +66,14 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise click.BadParameter(f"{text!r} is not from 0 to 1 (0% to 100%)")
     return value
+
+
+def shard(text: str) -> Shard:
+    """A part of the files, from "2/8"."""
+    try:
+        return Shard.parse(text)
+    except UsageError as error:
+        raise click.BadParameter(error.message) from error
 
 
 def span(text: str) -> float:

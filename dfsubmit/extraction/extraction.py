@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,13 @@ from dfsubmit.extraction.journal import (
     resume,
 )
 from dfsubmit.extraction.landmarks import write_landmarks
+from dfsubmit.extraction.merging import RECORD
 from dfsubmit.extraction.sources import Source
 from dfsubmit.faces.settings import DetectorPlugin
+from dfsubmit.files import write_atomically
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import LABELS, Face, MediaFile, Status
+from dfsubmit.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class ExtractOptions:
         progress: show a progress bar on stderr.
         plugins_dir: folders of plugin files, for the recipe's detector.
         strict: a plugin that does not load is an error.
+        shard: the part of the files to cut, into a folder of its own (`folder_of`); None for all.
     """
 
     recipe: Recipe
@@ -58,6 +63,11 @@ class ExtractOptions:
     progress: bool = True
     plugins_dir: tuple[str, ...] = ()
     strict: bool = False
+    shard: Shard | None = None
+
+    def folder_of(self, faces: Path) -> Path:
+        """Where the crops go: `faces`, or a shard's own folder beside it."""
+        return faces if self.shard is None else self.shard.beside(faces, folder=True)
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,13 @@ class ExtractSummary:
 
 
 def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) -> ExtractSummary:
-    """Cut the faces of all sources into `folder` and write its index.
+    """Cut the faces of the sources into a folder and write its index.
+
+    Args:
+        sources: all of the data set; a shard's share of them is cut, and all of them tell who
+            belongs together.
+        folder: for the crops; see `ExtractOptions.folder_of`.
+        options: how.
 
     Raises:
         UsageError: the folder holds crops that were cut in another way, or no plugin brings the
@@ -88,8 +104,17 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
         DfsubmitError: no face was found at all.
     """
     detector = _detector_plugin(options)
+    folder = options.folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files = {source.name: _media_file(source) for source in sources}
+    shard = options.shard
+    if shard is not None:
+        record = shard.record(source.name for source in sources)
+        write_atomically(folder / RECORD, json.dumps(record) + "\n")
+    files = {
+        source.name: _media_file(source)
+        for source in sources
+        if shard is None or shard.holds(source.name)
+    }
     header = {
         "recipe": options.recipe.to_dict(),
         "frames": options.frames,
@@ -109,7 +134,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
         warn(f"{folder}: not in the index, for they are gone: {first_few(sorted(missing))}")
     rows = [row for row in _rows(sources, done) if row.crop not in missing]
     write_index(folder, rows, options.recipe)
-    if not rows:
+    if not rows and shard is None:
         raise DfsubmitError(
             f"no face was found in any of {len(sources)} files",
             f"the reasons are in {folder / JOURNAL}",

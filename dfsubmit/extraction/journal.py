@@ -144,7 +144,7 @@ def resume(
     try:
         lines = [line for _, line in read_json_lines(path)] if path.exists() else []
         if lines and lines[0] != header:
-            raise _refusal(path, lines[0], header)
+            raise refusal(path, lines[0], header)
         entries: dict[str, Entry] = {}
         lost: set[object] = set()
         for number, line in enumerate(lines[1:-1] if lines and lines[-1] is None else lines[1:]):
@@ -181,7 +181,8 @@ def note(journal: FileIO, entry: Entry) -> None:
         raise DfsubmitError(f"{journal.name}: {error.strerror or error}") from error
 
 
-def _refusal(path: Path, found: object, header: Mapping[str, Any]) -> UsageError:
+def refusal(path: Path, found: object, header: Mapping[str, Any]) -> UsageError:
+    """Why a journal that begins otherwise than `header` does not fit."""
     hint = "use another folder, or remove this one"
     if not isinstance(found, dict) or "recipe" not in found:
         return UsageError(

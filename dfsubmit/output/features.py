@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,18 +60,42 @@ def write_features(path: Path, results: Iterable[FileResult], run: str = "") -> 
         run: its name, as its scores and metadata hold it.
     """
     kept = [(item.filename, item.features) for item in results if item.features is not None]
-    if not kept:
+    features = np.stack([features for _, features in kept]) if kept else None
+    _write(path, [name for name, _ in kept], features, run)
+
+
+def _write(path: Path, names: list[str], features: Any, run: str) -> None:
+    if features is None:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         return
     stream = io.BytesIO()
-    np.savez(
-        stream,
-        run=np.array(run),
-        names=np.array([name for name, _ in kept]),
-        features=np.stack([features for _, features in kept]).astype(np.float16),
-    )
+    arrays = {"names": np.array(names), "features": features.astype(np.float16)}
+    np.savez(stream, run=np.array(run), **arrays)
     write_atomically(path, stream.getvalue())
+
+
+def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
+    """Write the features of several runs as one, by name (as bytes); where none has any, remove the
+    file.
+
+    Args:
+        path: of the file.
+        parts: the runs' files, which need not be there.
+        run: as for `write_features`.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    found: list[tuple[list[str], Features]] = []
+    for part in parts:
+        if part.exists():
+            names, features, _ = _read(part)
+            found.append((names, features))
+    names = [name for some, _ in found for name in some]
+    order = sorted(range(len(names)), key=lambda place: os.fsencode(names[place]))
+    features = np.concatenate([rows for _, rows in found])[order] if found else None
+    _write(path, [names[place] for place in order], features, run)
 
 
 def read_kept_run(scores: str | Path) -> KeptRun:
@@ -82,14 +107,9 @@ def read_kept_run(scores: str | Path) -> KeptRun:
     scores = Path(scores)
     p_fake = {item.filename: item.p_fake for item in read_scores(scores)}
     path = scores.with_name(scores.name.removesuffix(".scores.jsonl") + _SUFFIX)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names, features = arrays["names"].tolist(), arrays["features"].astype(np.float32)
-            run = str(arrays["run"])
-    except FileNotFoundError:
-        raise UsageError(f"{scores} has no features beside it ({path.name})", _HOW) from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path}: {error}", _HOW) from error
+    if not path.exists():
+        raise UsageError(f"{scores} has no features beside it ({path.name})", _HOW)
+    names, features, run = _read(path)
     if features.ndim != 2 or len(names) != len(features) or not np.isfinite(features).all():
         raise UsageError(f"{path}: not the features of {len(names)} files", _HOW)
     meta = read_meta(scores)
@@ -97,6 +117,16 @@ def read_kept_run(scores: str | Path) -> KeptRun:
         raise UsageError(f"{path} is of another run than {scores.name}", _HOW)
     values = np.array([np.nan if p_fake[n] is None else p_fake[n] for n in names], np.float64)
     return KeptRun(features, values, meta)
+
+
+def _read(path: Path) -> tuple[list[str], Features, str]:
+    """The names, the features and the run that a file holds."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            features = arrays["features"].astype(np.float32)
+            return arrays["names"].tolist(), features, str(arrays["run"])
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path}: {error}", _HOW) from error
 
 
 def check_features(options: RunOptions, chosen: ChosenModel) -> None:

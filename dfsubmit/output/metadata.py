@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-import time
-from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
@@ -17,9 +15,10 @@ from dfsubmit.hooks.loading import Plugins
 from dfsubmit.models.choice import ChosenModel
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import META_VERSION
-from dfsubmit.records import FileResult, Status
+from dfsubmit.output.tally import Tally
+from dfsubmit.records import Status
 from dfsubmit.scoring.decision import Decision, read_decision
-from dfsubmit.scoring.engine import Waiting
+from dfsubmit.scoring.waiting import Waiting
 
 _PACKAGES = (
     "torch", "transformers", "numpy", "pillow", "dlib-bin", "dlib", "opencv-python",
@@ -35,6 +34,7 @@ def describe_run(
     decision: Decision,
     early_exit: bool,
     passed_over: list[str],
+    shard: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """What is known before the first file is scored, as plain JSON types.
 
@@ -43,6 +43,7 @@ def describe_run(
         chosen, plugins, aggregator, decision: what is used.
         early_exit: whether frames may be left alone once a label is settled.
         passed_over: names in the data folder that are not regular files.
+        shard: what `Shard.record` says of the run's part of the files; None for all of them.
     """
     calibration = None if options.raw else read_decision(chosen.folder.path)
     return {
@@ -82,6 +83,7 @@ def describe_run(
         "passed_over": passed_over,
         "plugin_failures": {info.name: info.error for info in plugins.failures},
         "complete": False,
+        **({} if shard is None else {"shard": shard}),
     }
 
 
@@ -94,30 +96,27 @@ def describe_arithmetic(model: FrameModel) -> dict[str, Any]:
     }
 
 
-def describe_outcome(results: list[FileResult], waiting: Waiting, started: float) -> dict[str, Any]:
+def describe_outcome(tally: Tally, waiting: Waiting, total: float) -> dict[str, Any]:
     """What the run came to, as plain JSON types.
 
     Args:
-        results: every file's row.
+        tally: of every file's row.
         waiting: which side waited for the other.
-        started: when the run began, on `time.monotonic`.
+        total: seconds that the run took.
     """
-    seconds: Counter[str] = Counter()
-    for result in results:
-        seconds.update(result.seconds)
     return {
-        "complete": all(result.status is not Status.PENDING for result in results),
-        "files": len(results),
-        "statuses": dict(Counter(result.status.value for result in results)),
-        "labels": {str(label): sum(r.label == label for r in results) for label in (0, 1)},
-        "aggregator_fallbacks": sum(result.aggregator_fallback for result in results),
-        "thinned": sum(result.thinned for result in results),
-        "frames_classified": sum(len(result.frames) for result in results),
-        "frames_skipped": sum(result.frames_skipped for result in results),
+        "complete": not tally.with_status(Status.PENDING),
+        "files": tally.files,
+        "statuses": tally.statuses(),
+        "labels": {str(label): tally.with_label(label) for label in (0, 1)},
+        "aggregator_fallbacks": tally.aggregator_fallbacks,
+        "thinned": tally.thinned,
+        "frames_classified": tally.frames_classified,
+        "frames_skipped": tally.frames_skipped,
         "seconds": {
-            "total": round(time.monotonic() - started, 3),
+            "total": round(total, 3),
             "load": round(waiting.load, 3),
-            **{stage: round(value, 3) for stage, value in seconds.items()},
+            **{stage: round(value, 3) for stage, value in sorted(tally.seconds.items())},
             "model_waited": round(waiting.model, 3),
             "workers_waited": round(waiting.workers, 3),
         },

@@ -23,7 +23,7 @@ from dfsubmit.options import pictures_path
 from dfsubmit.output.features import features_path, write_features
 from dfsubmit.output.journal import FINAL, Journal, journal_path
 from dfsubmit.output.scores import meta_path, scores_path, write_scores
-from dfsubmit.output.submission import fits, write_submission
+from dfsubmit.output.submission import is_whole, write_submission
 from dfsubmit.records import FileResult, MediaFile, Status
 
 REFRESH_SECONDS = 10.0
@@ -69,14 +69,14 @@ class RunOutput:
         self._complete = False
         self._provided = False
 
-    def provide(self, data: Path) -> None:
+    def provide(self) -> None:
         """Make sure that there is a valid submission while the model is being loaded: the
-        provisional one, unless an earlier run left one for this folder.
+        provisional one, unless an earlier run left one for these files.
 
         Raises:
             UsageError: there is no room for it.
         """
-        if fits(self.submission, data):
+        if is_whole(self.submission, self._results):
             return
         try:
             self._write()
@@ -195,7 +195,8 @@ class RunOutput:
         return sum(item.status is Status.PENDING for item in self._results.values())
 
     def _write(self) -> None:
-        write_submission(self.submission, self.results)
+        rows = ((result.filename, result.label) for result in self._results.values())
+        write_submission(self.submission, rows)
         text = json.dumps({**self.meta, "provisional": self.pending}, indent=2, default=str) + "\n"
         write_atomically(meta_path(self.submission), text)
         self._changed = False

@@ -8,12 +8,12 @@ that is killed leaves its own metadata beside the scores of the run before it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dfsubmit.errors import UsageError
-from dfsubmit.files import write_atomically
+from dfsubmit.files import json_line, replacing
 from dfsubmit.records import FileResult
 
 META_VERSION = 1
@@ -39,34 +39,38 @@ def write_scores(path: Path, results: Iterable[FileResult], run: str = "") -> No
         run: the name of the run that made them, which its metadata hold too; "" leaves it out.
     """
     named = {"run": run} if run else {}
-    objects = ({**result.to_json(), **named} for result in results)
-    write_atomically(
-        path, "".join(json.dumps(data, separators=(",", ":")) + "\n" for data in objects)
-    )
+    with replacing(path) as stream:
+        for result in results:
+            stream.write(json_line({**result.to_json(), **named}).encode("ascii"))
 
 
 def read_scores(path: str | Path) -> list[FileResult]:
-    """Read ``scores.jsonl``.
+    """Read ``scores.jsonl``; see `iter_scores`."""
+    return list(iter_scores(path))
+
+
+def iter_scores(path: str | Path) -> Iterator[FileResult]:
+    """The results of ``scores.jsonl``, one after the other.
 
     Raises:
         UsageError: the file cannot be read, a line is not such an object (named by number), or the
             metadata beside it are of another run.
     """
     path = Path(path)
-    results = []
     runs = set()
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     data = json.loads(line)
-                    results.append(FileResult.from_json(data))
+                    result = FileResult.from_json(data)
                     runs.add(str(data.get("run", "")))
                 except _NOT_A_RESULT as error:
                     raise UsageError(
                         f"{path}, line {number}: not a line of scores: {error!r}",
                         "it is written by 'dfsubmit run' beside submission.csv",
                     ) from error
+                yield result
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     meta = read_meta(path)
@@ -76,7 +80,6 @@ def read_scores(path: str | Path) -> list[FileResult]:
             f"{path} and the .meta.json beside it are of different runs",
             "where a run was interrupted, give its command again: it resumes, and writes both",
         )
-    return results
 
 
 def read_meta(scores: str | Path) -> dict[str, Any]:

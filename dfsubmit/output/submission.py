@@ -20,13 +20,13 @@ from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.media.listing import list_media
 from dfsubmit.media.names import not_utf8_problem
-from dfsubmit.records import FileResult
+from dfsubmit.shards import Shard
 
 HEADER = ["filename", "label"]
 
 
-def write_submission(path: str | os.PathLike[str], results: Iterable[FileResult]) -> None:
-    """Write all rows, sorted by name (as bytes), atomically.
+def write_submission(path: str | os.PathLike[str], rows: Iterable[tuple[str, int]]) -> None:
+    """Write all rows, (filename, label), sorted by name (as bytes), atomically.
 
     Raises:
         OSError: the folder is not writable, or the disk is full; an older file is untouched.
@@ -36,9 +36,9 @@ def write_submission(path: str | os.PathLike[str], results: Iterable[FileResult]
     # Python's csv leaves a lone carriage return unquoted when the line ends are \n.
     quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     plain.writerow(HEADER)
-    for result in sorted(results, key=lambda item: os.fsencode(item.filename)):
-        writer = quoting if "\r" in result.filename else plain
-        writer.writerow([result.filename, result.label])
+    for row in sorted(rows, key=lambda row: os.fsencode(row[0])):
+        writer = quoting if "\r" in row[0] else plain
+        writer.writerow(row)
     write_atomically(path, buffer.getvalue())
 
 
@@ -74,28 +74,30 @@ def validate_submission(
     Raises:
         UsageError: the data folder cannot be read.
     """
-    problems, names = _mismatches(path, data)
+    try:
+        rows = read_submission(path)
+    except UsageError as error:
+        return [error.message]
+    names = list(dict.fromkeys(name for name, _ in rows))
+    problems = _problems(rows)
+    if data is not None:
+        problems += compare_with_folder(names, data)
     unreadable = not_utf8_problem(names, Path("DATA" if data is None else data))
     return [*problems, unreadable] if unreadable else problems
 
 
-def fits(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> bool:
-    """Whether a file is a submission for that folder, whatever others can read of its names.
-
-    Raises:
-        UsageError: the data folder cannot be read.
-    """
-    return not _mismatches(path, data)[0]
-
-
-def _mismatches(
-    path: str | os.PathLike[str], data: str | os.PathLike[str] | None
-) -> tuple[list[str], list[str]]:
-    """What is wrong with the rows, and their names."""
+def is_whole(path: str | os.PathLike[str], names: Iterable[str]) -> bool:
+    """Whether a submission is there and has exactly these files, in good form, whatever others can
+    read of its names."""
     try:
         rows = read_submission(path)
-    except UsageError as error:
-        return [error.message], []
+    except UsageError:
+        return False
+    return not _problems(rows) and {name for name, _ in rows} == set(names)
+
+
+def _problems(rows: list[tuple[str, str]]) -> list[str]:
+    """What is wrong with the form."""
     problems = []
     if not rows:
         problems.append("there are no rows")
@@ -105,24 +107,29 @@ def _mismatches(
         "labels that are neither 0 nor 1",
         (f"{name}: {label!r}" for name, label in rows if label not in ("0", "1")),
     )
-    if data is not None:
-        problems += compare_with_folder(counts, data)
-    return problems, list(counts)
+    return problems
 
 
-def compare_with_folder(names: Iterable[str], data: str | os.PathLike[str]) -> list[str]:
+def compare_with_folder(
+    names: Iterable[str], data: str | os.PathLike[str], shard: Shard | None = None
+) -> list[str]:
     """Rows without a file and files without a row, as lines for people; empty when all fit.
 
     Args:
         names: the rows' file names.
         data: the folder, listed now.
+        shard: the part of its files that the rows are about; None for all of them.
 
     Raises:
         UsageError: it cannot be read.
     """
     given = set(names)
     below = any("/" in name for name in given)  # the rows of a run with --recursive
-    expected = {file.name for file in list_media(Path(data), below)}
+    expected = {
+        file.name
+        for file in list_media(Path(data), below)
+        if shard is None or shard.holds(file.name)
+    }
     return [
         *_listing("files without a row", sorted(expected - given)),
         *_listing("rows without a file", sorted(given - expected)),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import counted, duration, first_few, paragraph, table
+from dfsubmit.console import counted, duration, first_few, paragraph, printable, table
+from dfsubmit.output.scores import read_scores, scores_path
+from dfsubmit.output.tally import SHOWN, Tally
 from dfsubmit.records import LABELS, FileResult, Status
-
-_SHOWN = 10
 
 
 def format_summary(summary: RunSummary) -> str:
@@ -20,19 +20,21 @@ def format_summary(summary: RunSummary) -> str:
 
 
 def _lines(summary: RunSummary) -> Iterator[str]:
-    meta, results = summary.meta, summary.results
+    meta, tally = summary.meta, summary.tally
     rows: list[tuple[object, ...]] = []
     for status in Status:
-        some = [result for result in results if result.status is status]
-        if some:
-            labels = [sum(result.label == label for result in some) for label in LABELS.values()]
-            rows.append((status.value, len(some), *labels))
-    totals = [sum(result.label == label for result in results) for label in LABELS.values()]
-    rows.append(("all", len(results), *totals))
+        if count := tally.with_status(status):
+            labels = [tally.with_label(label, status) for label in LABELS.values()]
+            rows.append((status.value, count, *labels))
+    totals = [tally.with_label(label) for label in LABELS.values()]
+    rows.append(("all", tally.files, *totals))
     styles = {status.value: "green" if status is Status.OK else "red" for status in Status}
     yield table(("status", "files", *LABELS), rows, indent="  ", rule=False, styles=styles)
-    yield from _failures(summary)
-    yield from _damaged(summary)
+    if tally.failed:
+        yield _first(tally.failures, tally.failed)
+    if tally.damaged:
+        yield f"  {tally.damaged} read although damaged"
+        yield _first(tally.damages, tally.damaged)
     yield ""
     yield _speed(meta)
     model = meta["model"]
@@ -47,25 +49,15 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _aggregator(summary)
     for warning in meta["warnings"]:
         yield f"WARNING: {warning}"
-    yield f"{summary.submission}: {len(results)} rows"
+    yield f"{summary.submission}: {tally.files} rows"
 
 
-def _failures(summary: RunSummary) -> Iterator[str]:
-    """The files that failed, with their reasons, the first of them by name."""
-    failed = [item for item in summary.results if item.status is not Status.OK]
-    lines = [f"    {item.status.value}: {item.filename}: {item.error}" for item in failed]
-    others = "    … and {} more: see the .scores.jsonl file"
-    if lines:
-        yield first_few(lines, _SHOWN, "\n", others)
-
-
-def _damaged(summary: RunSummary) -> Iterator[str]:
-    """The files that were read although something of them is lost, the first of them by name."""
-    noted = [item for item in summary.results if item.note]
-    lines = [f"    {item.filename}: {item.note}" for item in noted]
-    if lines:
-        yield f"  {len(lines)} read although damaged"
-        yield first_few(lines, _SHOWN, "\n", "    … and {} more: see the .scores.jsonl file")
+def _first(lines: list[str], count: int) -> str:
+    """The first of so many lines."""
+    shown = [f"    {printable(line)}" for line in lines]
+    if count > len(lines):
+        shown.append(f"    … and {count - len(lines)} more: see the .scores.jsonl file")
+    return "\n".join(shown)
 
 
 def _speed(meta: dict[str, Any]) -> str:
@@ -93,20 +85,19 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         share = meta["frames_skipped"] / seen
         yield f"early exit saved {meta['frames_skipped']} frames ({share:.0%})"
     if meta["passed_over"]:
-        yield f"passed over (no regular files): {first_few(meta['passed_over'], _SHOWN)}"
+        yield f"passed over (no regular files): {first_few(meta['passed_over'], SHOWN)}"
     for name, error in meta["plugin_failures"].items():
         yield f"WARNING: the plugin {name} did not load: {error}"
 
 
 def _aggregator(summary: RunSummary) -> Iterator[str]:
     """On how many files the aggregator failed, and the first reason."""
-    failed = [result for result in summary.results if result.aggregator_fallback]
-    if failed:
-        scored = sum(result.status is Status.OK for result in summary.results)
+    tally = summary.tally
+    if tally.aggregator_fallbacks:
         yield (
-            f"WARNING: the aggregator {summary.meta['aggregator']} failed on {len(failed)} of "
-            f"{counted(scored, 'scored file')}, where the mean was used instead; "
-            f"the first: {failed[0].filename}: {failed[0].error}"
+            f"WARNING: the aggregator {summary.meta['aggregator']} failed on "
+            f"{tally.aggregator_fallbacks} of {counted(tally.scored, 'scored file')}, where the "
+            f"mean was used instead; the first: {tally.first_fallback}"
         )
 
 
@@ -116,7 +107,7 @@ class RunSummary:
 
     Attributes:
         submission: the CSV that was written.
-        results: every file's row, in the order of the files.
+        tally: what its rows come to.
         meta: what ``<stem>.meta.json`` holds.
         exit_code: 0; 1 the data folder changed meanwhile, or the aggregator failed on every scored
             file; 3 too many files failed; 4 the fallback model was used; 130 interrupted.
@@ -124,12 +115,17 @@ class RunSummary:
     """
 
     submission: Path
-    results: list[FileResult]
+    tally: Tally
     meta: dict[str, Any]
     exit_code: int
     exit_reason: str = ""
 
     @property
+    def results(self) -> list[FileResult]:
+        """Every file's row, in the order of the files: read from the scores beside the CSV."""
+        return read_scores(scores_path(self.submission))
+
+    @property
     def failed(self) -> int:
         """The number of files whose status is not ok."""
-        return sum(result.status is not Status.OK for result in self.results)
+        return self.tally.failed

@@ -29,6 +29,7 @@ from dfsubmit.records import (
     Pixels,
     Status,
 )
+from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import Event, FaceEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
@@ -78,23 +79,6 @@ class _InHand:
         # Beyond float16 lies infinity, which nothing can be compared with.
         largest = float(np.finfo(np.float16).max)
         return np.clip(self.features / len(self.frames), -largest, largest).astype(np.float16)
-
-
-@dataclass
-class Waiting:
-    """Which side waited for the other, in seconds.
-
-    Attributes:
-        load: nothing could begin before the model was loaded (and, for int8, calibrated).
-        model: the model had no faces to classify.
-        workers: the queue was full and the workers had to stop.
-        classify: the model was at work.
-    """
-
-    load: float = 0.0
-    model: float = 0.0
-    workers: float = 0.0
-    classify: float = 0.0
 
 
 class Engine:

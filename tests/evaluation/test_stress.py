@@ -19,6 +19,7 @@ from dfsubmit.evaluation.stress.stress import stress
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_scores
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.output.tally import Tally
 from dfsubmit.records import Status
 from dfsubmit.samples import make_untrained_model
 
@@ -120,7 +121,7 @@ def test_an_interrupted_variant_goes_on_with_the_files_that_it_has(
     stress(options, LABELS, work, ["dark50"], samples=100)
 
     def interrupted(options: RunOptions, say: object) -> RunSummary:
-        return RunSummary(Path(options.output), [], {}, int(Exit.INTERRUPTED))
+        return RunSummary(Path(options.output), Tally(), {}, int(Exit.INTERRUPTED))
 
     with monkeypatch.context() as patch:
         patch.setattr("dfsubmit.pipeline.run", interrupted)

@@ -92,7 +92,7 @@ def main() -> int:
         memory.over.set()
         memory.join()
     early, (_, *late) = memory.at(arguments.early), memory.noted[-1]
-    print(f"{len(summary.results)} files, {summary.failed} failed, {summary.meta['seconds']}")
+    print(f"{summary.tally.files} files, {summary.failed} failed, {summary.meta['seconds']}")
     good = True
     for who, before, after in zip(("parent", "worker (mean)"), early, late, strict=True):
         growth = after / before - 1

@@ -35,10 +35,10 @@ def test_a_full_disk_does_not_end_a_run(
 
 
 def test_a_disk_full_at_the_beginning_is_the_users_error(
-    output: RunOutput, data: Path, full_disk: None
+    output: RunOutput, full_disk: None
 ) -> None:
     with pytest.raises(UsageError, match="No space left on device"):
-        output.provide(data)
+        output.provide()
 
 
 def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
@@ -86,14 +86,14 @@ def test_what_the_journal_lacks_is_not_promised(
 
 
 def test_another_reason_has_another_cure(
-    output: RunOutput, data: Path, monkeypatch: pytest.MonkeyPatch
+    output: RunOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_only(*arguments: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "fsync", read_only)
     with pytest.raises(UsageError) as caught:
-        output.provide(data)
+        output.provide()
     assert "make room" not in caught.value.hint
 
 

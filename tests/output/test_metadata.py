@@ -14,9 +14,10 @@ from dfsubmit.models.folder import hash_model
 from dfsubmit.output.metadata import describe_outcome, package_versions
 from dfsubmit.output.scores import read_meta
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.output.tally import Tally
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import FileResult, Kind, Status
-from dfsubmit.scoring.engine import Waiting
+from dfsubmit.scoring.waiting import Waiting
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_outcomes_are_added_up(make_result: Callable[..., FileResult]) -> None:
         make_result("c", status=Status.TIMEOUT, label=1),
         FileResult(filename="d", kind=Kind.IMAGE),
     ]
-    meta = describe_outcome(results, Waiting(load=3.0, model=1.5, workers=0.25), started=0.0)
+    meta = describe_outcome(Tally.of(results), Waiting(3.0, 1.5, 0.25), 60.0)
     assert meta["complete"] is False
     assert meta["statuses"] == {"ok": 2, "timeout": 1, "pending": 1}
     assert meta["labels"] == {"0": 2, "1": 2}
@@ -94,7 +95,7 @@ def test_outcomes_are_added_up(make_result: Callable[..., FileResult]) -> None:
     assert (meta["frames_classified"], meta["frames_skipped"]) == (4, 7)
     seconds = meta["seconds"]
     assert (seconds["decode"], seconds["detect"], seconds["classify"]) == (1.5, 3.75, 0.375)
-    assert seconds["load"] == 3.0
+    assert (seconds["total"], seconds["load"]) == (60.0, 3.0)
     assert (seconds["model_waited"], seconds["workers_waited"]) == (1.5, 0.25)
 
 

@@ -153,15 +153,14 @@ def test_a_run_that_is_killed_at_any_moment_leaves_no_scores_that_pass_for_its_o
         """A run that is killed after so many files were written."""
         left = writes
 
-        def write(path: Path, data: str) -> None:
+        def replace(source: str, target: Path) -> None:
             nonlocal left
             if not left:
                 raise Killed
             left -= 1
-            write_atomically(path, data)
+            os.rename(source, target)
 
-        for writer in ("output.run_files", "output.submission", "output.scores"):
-            monkeypatch.setattr(f"dfsubmit.{writer}.write_atomically", write)
+        monkeypatch.setattr("dfsubmit.files.os.replace", replace)
         output = RunOutput(submission, files, 0)
         try:
             output.begin({"writes": writes}, {"writes": writes}, None)
@@ -204,7 +203,7 @@ def test_the_journal_stays_while_rows_are_provisional(
 
 def test_a_submission_is_provided_and_withdrawn(submission: Path, files: Files, data: Path) -> None:
     output = RunOutput(submission, files, 1)
-    output.provide(data)
+    output.provide()
     assert validate_submission(submission, data) == []
     assert the_rest(submission) == {"complete": False, "provisional": 3}
     output.withdraw()
@@ -218,7 +217,7 @@ def test_an_earlier_valid_submission_is_kept_and_not_withdrawn(
 ) -> None:
     earlier = "filename,label\na.jpg,0\nb.mp4,0\nc.mp4,1\n"
     submission.write_text(earlier)
-    output.provide(data)
+    output.provide()
     output.withdraw()
     assert submission.read_text() == earlier
 
@@ -238,7 +237,7 @@ def test_a_link_survives_being_provided_and_withdrawn(
 ) -> None:
     submission.symlink_to(tmp_path / "elsewhere.csv")
     output = RunOutput(submission, files, 1)
-    output.provide(data)
+    output.provide()
     assert validate_submission(tmp_path / "elsewhere.csv", data) == []
     output.withdraw()
     output.close()
@@ -250,7 +249,7 @@ def test_an_earlier_submission_of_other_files_is_replaced(
     output: RunOutput, submission: Path, data: Path
 ) -> None:
     submission.write_text("filename,label\nx.jpg,0\n")
-    output.provide(data)
+    output.provide()
     assert validate_submission(submission, data) == []
 
 

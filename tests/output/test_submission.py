@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from dfsubmit.errors import UsageError
 from dfsubmit.output.submission import (
-    fits,
+    is_whole,
     read_submission,
     validate_submission,
     write_submission,
 )
-from dfsubmit.records import FileResult
 
 HOSTILE = [
     "plain.mp4",
@@ -56,22 +55,17 @@ HOSTILE = [
 ]
 
 
-def results(names: list[str]) -> list[FileResult]:
-    return [FileResult(filename=name, label=row % 2) for row, name in enumerate(names)]
+def results(names: list[str]) -> list[tuple[str, int]]:
+    return [(name, row % 2) for row, name in enumerate(names)]
 
 
 def expected(names: list[str]) -> list[tuple[str, int]]:
-    return sorted(
-        ((result.filename, result.label) for result in results(names)),
-        key=lambda row: os.fsencode(row[0]),
-    )
+    return sorted(results(names), key=lambda row: os.fsencode(row[0]))
 
 
 def test_a_plain_submission_to_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
-    write_submission(
-        path, [FileResult(filename="b.mp4", label=1), FileResult(filename="a.jpg", label=0)]
-    )
+    write_submission(path, [("b.mp4", 1), ("a.jpg", 0)])
     assert path.read_bytes() == b"filename,label\na.jpg,0\nb.mp4,1\n"
 
 
@@ -115,7 +109,8 @@ def test_hostile_names_survive_the_file_system(tmp_path: Path) -> None:
         (data / name).write_bytes(b"x")
     path = tmp_path / "submission.csv"
     write_submission(path, results(HOSTILE))
-    assert fits(path, data)
+    assert is_whole(path, os.listdir(data))
+    assert not is_whole(path, os.listdir(data)[1:])
 
 
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda raw: not {0, 47} & set(raw))

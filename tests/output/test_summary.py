@@ -10,8 +10,9 @@ import pytest
 
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.summary import RunSummary, format_summary
+from dfsubmit.output.tally import Tally
 from dfsubmit.records import FileResult, Status
-from dfsubmit.scoring.engine import Waiting
+from dfsubmit.scoring.waiting import Waiting
 
 RUN = {
     "model": {"name": "portrait", "loader": "huggingface", "fake_class": "Deepfake"},
@@ -30,10 +31,9 @@ RUN = {
 @pytest.fixture
 def text() -> Callable[..., str]:
     def text(results: list[FileResult], **changes: Any) -> str:
-        outcome = describe_outcome(results, Waiting(), 0.0)
-        outcome["seconds"]["total"] = 30.0
+        outcome = describe_outcome(tally := Tally.of(results), Waiting(), 30.0)
         meta = {**RUN, **outcome, **changes}
-        return format_summary(RunSummary(Path("out/submission.csv"), results, meta, 0))
+        return format_summary(RunSummary(Path("out/submission.csv"), tally, meta, 0))
 
     return text
 

@@ -25,7 +25,8 @@ from dfsubmit.records import (
     Pixels,
     Status,
 )
-from dfsubmit.scoring.engine import Engine, Waiting
+from dfsubmit.scoring.engine import Engine
+from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, json_option, plugin_options, progress_option
+from dfsubmit.cli.decorators import (
+    debug_option,
+    json_option,
+    plugin_options,
+    progress_option,
+    shard_option,
+)
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import span
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
+from dfsubmit.shards import Shard
 
 
 @click.command("extract", cls=GroupedOptions)
@@ -57,6 +64,7 @@ from dfsubmit.errors import UsageError
     is_flag=True,
     help="The files are face crops, cut elsewhere in the way that --recipe says.",
 )
+@shard_option
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
 @click.option(
     "--per-file-timeout",
@@ -82,6 +90,7 @@ def command(
     frames: int,
     recipe: str,
     already_cropped: bool,
+    shard: Shard | None,
     workers: int,
     per_file_timeout: float,
     plugins_dir: tuple[str, ...],
@@ -122,6 +131,7 @@ def command(
         progress,
         plugins_dir,
         strict,
+        shard,
     )
     summary = extract(sources, faces, options)
     if as_json:
@@ -134,4 +144,4 @@ def command(
     statuses = ", ".join(f"{count:,} {name}" for name, count in sorted(summary.statuses.items()))
     click.echo(f"faces: {counts}, in {summary.groups:,} identity groups")
     click.echo(f"files: {statuses}" + (f" ({summary.resumed:,} before)" if summary.resumed else ""))
-    click.echo(f"index: {faces / 'faces.csv'}")
+    click.echo(f"index: {options.folder_of(faces) / 'faces.csv'}")
