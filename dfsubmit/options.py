@@ -111,7 +111,7 @@ class RunOptions:
     @property
     def pictures(self) -> str | None:
         """The folder that workers put pictures into; None for none."""
-        return os.path.abspath(pictures_path(Path(self.output))) if self.report else None
+        return os.path.abspath(pictures_path(self.submission)) if self.report else None
 
     def check(self) -> None:
         """Options that can be seen to be wrong before anything is loaded.

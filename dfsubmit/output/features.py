@@ -90,8 +90,7 @@ def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
     found: list[tuple[list[str], Features]] = []
     for part in parts:
         if part.exists():
-            names, features, _ = _read(part)
-            found.append((names, features))
+            found.append(_read(part)[:2])
     names = [name for some, _ in found for name in some]
     order = sorted(range(len(names)), key=lambda place: os.fsencode(names[place]))
     features = np.concatenate([rows for _, rows in found])[order] if found else None

@@ -10,7 +10,6 @@ from commands import dfsubmit
 
 from dfsubmit.media.names import not_utf8_problem
 from dfsubmit.output.submission import write_submission
-from dfsubmit.records import FileResult
 
 KOREAN = os.fsdecode("한국.mp4".encode("cp949"))
 
@@ -21,7 +20,7 @@ def test_check_fails_with_the_reason_and_the_line_that_renames(tmp_path: Path) -
     for name in (KOREAN, "영상.mp4"):
         (data / name).touch()
     names = [path.name for path in data.iterdir()]
-    write_submission(submission, [FileResult(filename=name) for name in names])
+    write_submission(submission, [(name, 0) for name in names])
     with pytest.raises(UnicodeDecodeError):  # as a grader's pandas does
         submission.read_text(encoding="utf-8")
     said = dfsubmit("check", submission, "--data", data, code=1)
@@ -29,7 +28,7 @@ def test_check_fails_with_the_reason_and_the_line_that_renames(tmp_path: Path) -
     assert r"(the first: \udcc7ѱ\udcb9.mp4, in cp949 한국.mp4)" in said
     assert f"convmv -f cp949 -t utf-8 --notest '{data}'/*" in said
     (data / KOREAN).rename(data / "한국.mp4")
-    write_submission(submission, [FileResult(filename=path.name) for path in data.iterdir()])
+    write_submission(submission, [(path.name, 0) for path in data.iterdir()])
     assert "is valid" in dfsubmit("check", submission, "--data", data)
 
 
