@@ -61,6 +61,10 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         {"depth_multiplier": 0.1, "min_depth": 4, "depth_divisible_by": 4},
         "MobileNetV2",
     ),
+    "efficientnet": (
+        {"width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 128},
+        "ViT",
+    ),
     "vit_msn": (_VIT, "ViT"),
     "metaclip_2": (_TWO_HALVES, "CLIP"),
     "hiera": (

@@ -12,7 +12,10 @@ SCRATCH = "scratch:"
 """What the name of a network to build from nothing begins with."""
 
 TUNES = ("all", "norm", "head")
-"""What may learn, beside ``lora:r=N``."""
+"""What may learn, beside ``from:NAME`` and ``lora:r=N``."""
+
+FROM = "from:"
+"""What the name of the first layer that learns begins with."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class TuneOptions:
         augment: a key of `augment.STRENGTHS`.
         balance: see `sampling.FaceSampler`.
         self_blend: see `sampling.FaceSampler`.
-        tune: "all", "norm", "head" or "lora:r=16", see `backbones.tune_only`.
+        tune: "all", "norm", "head", "from:NAME" or "lora:r=16", see `backbones.tune_only`.
         label_smoothing: of the loss, in [0, 1).
         ema: decay of the moving average of the weights; None keeps none.
         seed: of everything random.
@@ -118,17 +121,18 @@ def usual_lr(base: str | None) -> float:
 
 def parse_lora(tune: str) -> tuple[int, int] | None:
     """Rank and alpha of ``lora``, ``lora:r=16`` or ``lora:r=16,alpha=32``; None for a key of
-    `TUNES`. Without a rank it is 16, and alpha is the rank.
+    `TUNES` and for ``from:NAME``. Without a rank it is 16, and alpha is the rank.
 
     Raises:
         UsageError: it is neither.
     """
-    if tune in TUNES:
+    if tune in TUNES or (tune.startswith(FROM) and tune != FROM):
         return None
     found = re.fullmatch(r"lora(?::r=(\d+)(?:,alpha=(\d+))?)?", tune)
     rank = int(found[1] or 16) if found else 0
     if found is None or rank == 0:
         raise UsageError(
-            f"--tune {tune}", f"known: {', '.join(TUNES)}, lora:r=16 and lora:r=16,alpha=32"
+            f"--tune {tune}",
+            f"known: {', '.join(TUNES)}, from:NAME, lora:r=16 and lora:r=16,alpha=32",
         )
     return rank, int(found[2] or rank)

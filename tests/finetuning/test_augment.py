@@ -47,6 +47,18 @@ def test_strong_is_stronger(face: Pixels) -> None:
     assert mean_distance(STRONG) > 1.5 * mean_distance(STANDARD) > 0
 
 
+def test_strong_also_darkens_far_down_and_standard_does_not(face: Pixels) -> None:
+    def brightness(strength: Strength) -> list[float]:
+        seeds = range(200)
+        changed = [degrade(face, strength, np.random.default_rng(seed)) for seed in seeds]
+        return [float(other.mean() / face.mean()) for other in changed]
+
+    assert min(brightness(STANDARD)) > 0.7
+    dark = sum(value < 0.5 for value in brightness(STRONG))
+    # 30 % are darkened, by a factor that is uniform in its logarithm from 0.2 to 1.
+    assert 0.08 < dark / 200 < 0.3
+
+
 def test_jpeg_keeps_the_order_of_channels_and_loses_by_quality(face: Pixels) -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[:, :, 0] = 200

@@ -13,7 +13,7 @@ import torch
 from tiny_networks import FAMILIES, SIDE, save_tiny, tiny_classifier, write_processor
 from transformers import CONFIG_MAPPING
 
-from dfsubmit.errors import ModelError
+from dfsubmit.errors import ModelError, UsageError
 from dfsubmit.finetuning.networks.backbones import frozen_statistics, load_backbone, tune_only
 from dfsubmit.hooks.interfaces import LoadRequest
 from dfsubmit.models.huggingface import HuggingFaceLoader
@@ -31,6 +31,7 @@ NORMS = {
     "regnet": r"normalization",
     "swiftformer": r"norm|patch_embedding\.[14]\.",
     "mobilenet_v2": r"normalization",
+    "efficientnet": r"_bn\.|batchnorm|depthwise_norm",
 }
 COUNTS = {
     "vit": 10,
@@ -50,6 +51,7 @@ COUNTS = {
     "swiftformer": 26,
     "poolformer": 16,
     "mobilenet_v2": 104,
+    "efficientnet": 44,
     "vit_msn": 10,
     "metaclip_2": 12,
     "hiera": 10,
@@ -71,6 +73,24 @@ def test_exactly_the_named_parameters_learn(kind: str) -> None:
         assert {n for n, p in model.named_parameters() if p.requires_grad} == expected
         assert counts == (sum(sizes[name] for name in expected), sum(sizes.values()))
         assert len(expected) < len(names) or what == "all"
+
+
+def test_layers_below_a_named_one_are_frozen_with_their_statistics() -> None:
+    model = tiny_classifier("resnet")
+    names = [name for name, _ in model.named_parameters()]
+    learning, _ = tune_only(model, "from:stages.1.")
+    frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+    assert frozen == names[: len(frozen)]
+    assert any("stages.0." in name for name in frozen)
+    assert "stages.1." in names[len(frozen)]
+    assert learning == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    still = {id(module) for module in frozen_statistics(model)}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            below = "embedder" in name or "stages.0." in name
+            assert (id(module) in still) is below, name
+    with pytest.raises(UsageError, match="no layer is called so"):
+        tune_only(model, "from:attention")
 
 
 @pytest.mark.parametrize("kind", KNOWN)

@@ -147,7 +147,8 @@ def _tune(text: str) -> str:
     default="all",
     metavar="PARTS",
     show_default=True,
-    help="What learns: all, norm (normalisation layers and head), head, or lora:r=16 (and head).",
+    help="What learns: all, norm (normalisation layers and head), head, from:NAME (all from the "
+    "layer NAME on), or lora:r=16 (and head).",
 )
 @click.option("--label-smoothing", type=click.FloatRange(0, 0.99), default=0.0)
 @click.option(

@@ -28,18 +28,48 @@ class Strength:
         scale: the smallest and the largest factor.
         shift: share of the side, in either direction.
         amount: of degradation: scales how often each kind happens and how far colours go.
+        darkest: the smallest factor on the grey levels.
+        smallest: the smallest factor of down-scaling.
+        blur: the largest standard deviation of blur, pixels of the input.
+        noise: the largest standard deviation of noise, grey levels of 255.
+        quality: the lowest JPEG quality.
     """
 
     turn: float
     scale: tuple[float, float]
     shift: float
     amount: float
+    darkest: float
+    smallest: float
+    blur: float
+    noise: float
+    quality: int
 
 
 STRENGTHS: dict[str, Strength | None] = {
     "none": None,
-    "standard": Strength(turn=5, scale=(0.95, 1.15), shift=0.04, amount=0.5),
-    "strong": Strength(turn=10, scale=(0.90, 1.30), shift=0.07, amount=1.0),
+    "standard": Strength(
+        turn=5,
+        scale=(0.95, 1.15),
+        shift=0.04,
+        amount=0.5,
+        darkest=1.0,
+        smallest=0.5,
+        blur=1.2,
+        noise=6,
+        quality=40,
+    ),
+    "strong": Strength(
+        turn=10,
+        scale=(0.85, 1.30),
+        shift=0.07,
+        amount=1.0,
+        darkest=0.2,
+        smallest=0.25,
+        blur=1.8,
+        noise=20,
+        quality=25,
+    ),
 }
 
 
@@ -68,19 +98,26 @@ def degrade(face: Pixels, strength: Strength, chance: np.random.Generator) -> Pi
     rows, columns = face.shape[:2]
     if chance.random() < 0.15 + 0.5 * amount:
         face = _recolour(face, amount, chance)
+    if strength.darkest < 1 and chance.random() < 0.3:
+        face = np.rint(face * _log_uniform(strength.darkest, 1, chance)).astype(np.uint8)
     if chance.random() < 0.25 * amount:
-        scale = chance.uniform(0.5, 0.9)
+        scale = chance.uniform(strength.smallest, 0.9)
         small = (max(1, int(columns * scale)), max(1, int(rows * scale)))
         reduced = cv2.resize(face, small, interpolation=cv2.INTER_AREA)
         face = cv2.resize(reduced, (columns, rows), interpolation=cv2.INTER_LINEAR)
     if chance.random() < 0.2 * amount:
-        face = cv2.GaussianBlur(face, (0, 0), chance.uniform(0.3, 1.2))
+        face = cv2.GaussianBlur(face, (0, 0), chance.uniform(0.3, strength.blur))
     if chance.random() < 0.2 * amount:
-        noisy = face + chance.normal(0, chance.uniform(1, 6), face.shape)
+        noisy = face + chance.normal(0, _log_uniform(1, strength.noise, chance), face.shape)
         face = np.clip(noisy, 0, 255).astype(np.uint8)
     if chance.random() < 0.4 * amount:
-        face = jpeg(face, int(chance.integers(40, 101)))
+        face = jpeg(face, int(chance.integers(strength.quality, 101)))
     return np.ascontiguousarray(face, dtype=np.uint8)
+
+
+def _log_uniform(low: float, high: float, chance: np.random.Generator) -> float:
+    """As often between 1 and 2 as between 10 and 20: small changes are the usual ones."""
+    return float(np.exp(chance.uniform(np.log(low), np.log(high))))
 
 
 def jpeg(face: Pixels, quality: int) -> Pixels:

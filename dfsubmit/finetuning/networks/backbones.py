@@ -21,7 +21,7 @@ from dfsubmit.finetuning.networks.pretrained import (
     read_preprocessor,
 )
 from dfsubmit.finetuning.networks.scratch import NAMES, new_config
-from dfsubmit.finetuning.options import SCRATCH, parse_lora
+from dfsubmit.finetuning.options import FROM, SCRATCH, parse_lora
 from dfsubmit.models.fakeclass import resolve_fake_class
 from dfsubmit.options import BASELINE_MODEL
 from dfsubmit.recipe import Recipe
@@ -193,14 +193,20 @@ def tune_only(model: Any, what: str) -> tuple[int, int]:
     Args:
         what: "all"; "norm": the normalisation layers and the head (as in Yermakov et al., GenD,
             WACV 2026, after Frankle et al., "Training BatchNorm and only BatchNorm", ICLR 2021);
-            "head" (a linear probe); or "lora:r=16": see `lora.add_lora`, and the head.
+            "head" (a linear probe); "from:NAME": the parameters from the first one on whose name
+            holds NAME, which spares the backward pass below it (of a convolutional network the
+            first layers cost most); or "lora:r=16": see `lora.add_lora`, and the head.
 
     Returns:
         the number of parameters that learn, and of all. Some networks have layers that their
         logits do not depend on, such as the last normalisation of CLIP, whose classifier takes the
         mean of the patches before it; they count, and do not change.
+
+    Raises:
+        UsageError: no parameter has the NAME.
     """
     head = head_modules(model)
+    upper = _from(model, what.removeprefix(FROM)) if what.startswith(FROM) else set()
     lora = parse_lora(what)
     if lora:
         add_lora(model, head, *lora)
@@ -218,10 +224,20 @@ def tune_only(model: Any, what: str) -> tuple[int, int]:
             what == "all"
             or id(parameter) in inside_head
             or (what == "norm" and id(parameter) in normal)
+            or name in upper
             or is_lora(name)
         )
     sizes = [(p.numel() if p.requires_grad else 0, p.numel()) for p in model.parameters()]
     return sum(size[0] for size in sizes), sum(size[1] for size in sizes)
+
+
+def _from(model: Any, part: str) -> set[str]:
+    """The parameters from the first one on whose name holds `part`."""
+    names = [name for name, _ in model.named_parameters()]
+    for place, name in enumerate(names):
+        if part in name:
+            return set(names[place:])
+    raise UsageError(f"--tune {FROM}{part}: no layer is called so", f"known: {first_few(names)}")
 
 
 def frozen_statistics(model: Any) -> list[Any]:

@@ -142,6 +142,16 @@ def _store(model: Any, folder: Path) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _with_plain_pooling(network: Any, torch: Any) -> Any:
+    """The same network where transformers' EfficientNet pools with a window of its channels'
+    number, which is larger than any map. PyTorch then takes the mean of the whole map; OpenVINO
+    refuses such a window."""
+    part = getattr(network, "efficientnet", None)
+    if part is not None and isinstance(part.pooler, torch.nn.AvgPool2d):
+        part.pooler = torch.nn.AdaptiveAvgPool2d(1)
+    return network
+
+
 def _convert(folder: Path, height: int, width: int) -> Any:
     import torch
 
@@ -150,7 +160,7 @@ def _convert(folder: Path, height: int, width: int) -> Any:
     class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is Any to mypy here
         def __init__(self) -> None:
             super().__init__()
-            self.network = load_network(folder)
+            self.network = _with_plain_pooling(load_network(folder), torch)
 
         def forward(self, pixel_values: torch.Tensor) -> Any:
             return self.network(pixel_values=pixel_values).logits
