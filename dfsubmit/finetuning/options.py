@@ -27,34 +27,45 @@ class TuneOptions:
         output: the new model folder.
         base: see `backbones.load_backbone`.
         new_head: replace the base's classification head.
-        teacher: a fine-tuned model to learn from beside the labels; None learns from labels alone.
+        teacher: a fine-tuned model to learn from beside the labels (Hinton et al., 2015; see
+            `networks.teacher`); None learns from labels alone.
         image_size: side of the input of a ``scratch:`` network; None takes its usual one.
-        hold_out: data sets that only test.
+        hold_out: data sets that only test (as in Li et al., "Celeb-DF", CVPR 2020).
         allow_shared: go on where people that are learned from are also held out, or validated on
             by the data's own split.
         split: "group", or "frame" (EXP-004's own, which leaks).
-        val: share of the faces that validates.
-        epochs: times that every face is shown.
-        batch_size, eval_batch_size: faces at once, of each process.
-        accumulate: batches whose gradients add up to one step.
+        val: share of the faces that validates (EXP-004).
+        epochs: times that every face is shown (EXP-004).
+        batch_size, eval_batch_size: faces at once, of each process (EXP-004).
+        accumulate: batches whose gradients add up to one step (Ott et al., "Scaling Neural Machine
+            Translation", WMT 2018).
         gradient_checkpointing: compute activations twice instead of keeping them (Chen et al.,
             "Training Deep Nets with Sublinear Memory Cost", 2016): less memory, the same figures.
-        lr: peak learning rate of AdamW, whatever the batch comes to over all processes.
-        weight_decay: of matrices and kernels.
-        warmup: share of the steps in which the rate rises.
-        schedule: "linear" or "cosine".
+        lr: peak learning rate of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay
+            Regularization", ICLR 2019), whatever the batch comes to over all processes.
+        weight_decay: of matrices and kernels (the same).
+        warmup: share of the steps in which the rate rises (Goyal et al., "Accurate, Large
+            Minibatch SGD", 2017).
+        schedule: how it falls: "linear" (EXP-004) or "cosine" (Loshchilov and Hutter, "SGDR",
+            ICLR 2017, one period).
         eval_steps: steps between evaluations; None: 200, less where that would be under four.
-        patience: evaluations without a better one until it stops; None never stops early.
-        augment: a key of `augment.STRENGTHS`.
+        patience: evaluations without a better one until it stops (Prechelt, "Early Stopping – But
+            When?", 1998); None never stops early.
+        augment: a key of `augment.STRENGTHS` (Wang et al., CVPR 2020, and others, see there).
         balance: see `sampling.FaceSampler`.
-        self_blend: see `sampling.FaceSampler`.
-        tune: "all", "norm", "head", "from:NAME" or "lora:r=16", see `backbones.tune_only`.
-        label_smoothing: of the loss, in [0, 1).
-        ema: decay of the moving average of the weights; None keeps none.
+        self_blend: share of self-blended images (Shiohara and Yamasaki, CVPR 2022), see
+            `sampling.FaceSampler`.
+        tune: "all", "norm", "head", "from:NAME" (Yosinski et al., NeurIPS 2014) or "lora:r=16",
+            see `backbones.tune_only`.
+        label_smoothing: of the loss, in [0, 1) (Szegedy et al., CVPR 2016).
+        ema: decay of the moving average of the weights (Tarvainen and Valpola, NeurIPS 2017, see
+            `networks.averaging`); None keeps none.
         seed: of everything random.
-        split_seed: of the split alone; None takes `seed`. Models for a soup need one split.
+        split_seed: of the split alone; None takes `seed`. Models for a soup (Wortsman et al., ICML
+            2022) need one split.
         device: "auto", "cpu" or "cuda".
-        precision: of the arithmetic: "auto" (fp16 on CUDA, fp32 on CPU), "fp32", "bf16", "fp16".
+        precision: of the arithmetic: "auto" (fp16 on CUDA, fp32 on CPU), "fp32", "bf16" (Kalamkar
+            et al., 2019), "fp16" (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
         save_precision: of the saved weights: "fp32" or "fp16".
         workers: processes that read and augment; None: all CPUs but one, at most 8.
         zip: also write OUTPUT.zip.

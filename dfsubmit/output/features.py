@@ -87,10 +87,7 @@ def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
     Raises:
         UsageError: one cannot be read.
     """
-    found: list[tuple[list[str], Features]] = []
-    for part in parts:
-        if part.exists():
-            found.append(_read(part)[:2])
+    found = [_read(part)[:2] for part in parts if part.exists()]
     names = [name for some, _ in found for name in some]
     order = sorted(range(len(names)), key=lambda place: os.fsencode(names[place]))
     features = np.concatenate([rows for _, rows in found])[order] if found else None

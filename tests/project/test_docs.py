@@ -115,6 +115,15 @@ def test_the_recipes_are_described_with_their_values() -> None:
     )
 
 
+def test_the_guide_has_a_row_for_every_option_of_finetune() -> None:
+    text = (ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
+    table = text.split("## Choices", 1)[1].split("\n## ", 1)[0]
+    named = set(re.findall(r"`(--[a-z-]+)", table))
+    own = {name for name, commands in OPTIONS.items() if "finetune" in commands}
+    # Where the model goes needs no source; the opposite of an option that is named.
+    assert own - named <= {"--output", "--progress"}
+
+
 def test_every_promise_is_held_by_a_test_that_exists() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = re.findall(r"`(?:tests/)?([a-z_/]+\.py)`", text)
