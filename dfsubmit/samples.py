@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dfsubmit.errors import DfsubmitError, NotInstalled
+from dfsubmit.console import counted, first_few
+from dfsubmit.errors import DfsubmitError, NotInstalled, UsageError
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE
 from dfsubmit.libraries import load_cv2
 from dfsubmit.models.folder import UNTRAINED_KEY
@@ -38,6 +39,10 @@ UNTRAINED_SIZES: dict[str, dict[str, int]] = {
     },
 }
 
+_NAMES = frozenset(
+    "broken.mp4 darkening.mp4 face.jpg face.png grey.png motion_jpeg.avi no_face.jpg pan.mp4 "
+    "text.mp4 turned.jpg twelve_frames.mp4 zoom.mp4".split()
+)
 _VIDEO_SIZE = (480, 360)  # width, height
 _FPS = 24
 _FACE = (220, 120)  # x, y of the face's centre in the photograph
@@ -51,10 +56,19 @@ def make_samples(folder: Path) -> list[Path]:
     is called a video.
 
     Raises:
+        UsageError: the folder holds other files, among which samples would be lost from sight.
         NotInstalled: OpenCV, or scikit-image, which brings the photograph, is missing.
         DfsubmitError: OpenCV cannot write videos here.
         OSError: the folder cannot be written.
     """
+    if folder.is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.name not in _NAMES)
+        if others:
+            raise UsageError(
+                f"{folder} holds {counted(len(others), 'file')} that no sample is: "
+                f"{first_few(others)}",
+                "name a new or an empty folder",
+            )
     photograph = _photograph()
     folder.mkdir(parents=True, exist_ok=True)
     seconds = 3 * _FPS
@@ -85,8 +99,12 @@ def make_untrained_model(folder: Path, size: str = "tiny", seed: int = 0) -> Pat
         seed: of the weights.
 
     Raises:
+        UsageError: there is a model in the folder that was not made here.
         NotInstalled: scikit-image, whose photograph the head is scaled on, is missing.
     """
+    config_file = folder / "config.json"
+    if config_file.exists() and UNTRAINED_KEY not in config_file.read_text(encoding="utf-8"):
+        raise UsageError(f"{folder} holds a model already", "name a new or an empty folder")
     import torch
     from transformers import ViTConfig, ViTForImageClassification
 

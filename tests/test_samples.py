@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from dfsubmit.cli import main
+from dfsubmit.errors import UsageError
 from dfsubmit.faces.preprocess import load_preprocessor
 from dfsubmit.models.fakeclass import resolve_fake_class
 from dfsubmit.models.folder import UNTRAINED_KEY
@@ -38,6 +39,19 @@ def test_samples_are_the_same_every_time(samples: Path, tmp_path: Path) -> None:
     assert {path.name for path in again} == NAMES
     for path in again:
         assert path.read_bytes() == (samples / path.name).read_bytes(), path.name
+
+
+def test_a_folder_with_other_files_is_refused(samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.mp4").write_bytes(b"mine")
+    result = CliRunner().invoke(main, ["samples", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"{tmp_path} holds 1 file that no sample is: mine.mp4" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.mp4"]
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="holds a model already"):
+        make_untrained_model(model)
 
 
 def test_videos_have_the_promised_frames(samples: Path) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 def options_from(context: click.Context) -> RunOptions:
     """The run that this command's parsed arguments, environment included, ask for."""
-    values = {key: value for key, value in context.params.items() if key != "as_json"}
+    own = ("as_json", "force")
+    values = {key: value for key, value in context.params.items() if key not in own}
     if values.pop("no_fallback"):
         values["fallback"] = None
     return RunOptions(**values)
@@ -130,6 +131,7 @@ def options_from(context: click.Context) -> RunOptions:
     help="Seconds of CPU time a file.",
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
+@click.option("--force", is_flag=True, help="Replace the result of another model.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")
 @click.option(
     "--keep-features",
@@ -151,7 +153,7 @@ def options_from(context: click.Context) -> RunOptions:
 @plugin_options
 @debug_option
 @click.pass_context
-def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
+def command(context: click.Context, /, as_json: bool, force: bool, **_: Any) -> None:
     """Score every file of DATA (default: ./data) and write submission.csv.
 
     Exit codes: 0; 1 files were added to DATA or removed meanwhile, or the aggregator
@@ -160,10 +162,13 @@ def command(context: click.Context, /, as_json: bool, **_: Any) -> None:
     written); 5 something is not installed.
     """
     from dfsubmit.console import printable_text
+    from dfsubmit.output.previous import refuse_another_models
     from dfsubmit.output.summary import format_summary
     from dfsubmit.pipeline import run
 
     options = options_from(context)
+    if not force:
+        refuse_another_models(options)
     summary = run(options, say=lambda line: click.echo(printable_text(line), err=True))
     found = None
     if options.reference is not None and summary.exit_code != Exit.INTERRUPTED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.labels import LabelledFile
+from dfsubmit.evaluation.labels import LabelledFile, labels_of
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.media.sampling import sample_indices
 from dfsubmit.metrics import Predictions
@@ -73,19 +73,15 @@ class CachedRun:
 
 
 def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> CachedRun:
-    """Read a scores file for comparison.
+    """Read a scores file for comparison. Labels of other files are ignored, and counted on stderr.
 
     Raises:
-        UsageError: it cannot be read, lacks a labelled file, or comes from a run with early exit.
+        UsageError: it cannot be read, none of its files has a label, or it comes from a run with
+            early exit.
     """
     path = Path(path)
     results = {result.filename: result for result in read_scores(path)}
-    missing = [repr(name) for name in labels if name not in results]
-    if missing:
-        raise UsageError(
-            f"{path} has no scores for {len(missing)} labelled file(s): {first_few(missing)}",
-            "run on a folder that holds them, or take them out of the labels",
-        )
+    labels = labels_of(results, labels, path)
     chosen = [results[name] for name in labels]
     if any(result.frames_skipped for result in chosen):
         raise UsageError(
@@ -103,6 +99,24 @@ def read_cached_run(path: str | Path, labels: Mapping[str, LabelledFile]) -> Cac
         unlabelled=len(results) - len(labels),
         meta=read_meta(path),
     )
+
+
+def same_files(runs: Sequence[CachedRun]) -> tuple[str, ...]:
+    """The labelled files of all these runs.
+
+    Raises:
+        UsageError: they are not the same.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if run.files != first.files:
+            one = sorted(set(first.files) ^ set(run.files))
+            raise UsageError(
+                f"{first.name} and {run.name} have scores of different labelled files: "
+                f"{first_few(one)} {'is' if len(one) == 1 else 'are'} in one of them alone",
+                "run both on the same folder, or take these files out of the labels",
+            )
+    return first.files
 
 
 def _frames(result: FileResult) -> FrameScores | None:

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.console import first_few, progress_bar
+from dfsubmit.console import counted, first_few, progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.forecast import Forecast, forecast
-from dfsubmit.evaluation.labels import LabelledFile
+from dfsubmit.evaluation.labels import LabelledFile, labels_of
+from dfsubmit.evaluation.mistakes import Mistakes, mistakes
 from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.intervals.metrics import intervals
 from dfsubmit.intervals.quantiles import SAMPLES, Interval
@@ -68,6 +69,7 @@ class Evaluation:
         in_sample: how many of the files the run's own threshold and temperature were fitted on.
         forecast: of a hidden set; None where not asked for, or where there is none.
         model: the name of the model that gave the result; empty where no metadata say.
+        mistakes: the files to look at; None where not asked for.
     """
 
     source: str
@@ -80,6 +82,7 @@ class Evaluation:
     in_sample: int = 0
     forecast: Forecast | None = None
     model: str = ""
+    mistakes: Mistakes | None = None
 
 
 def evaluate(
@@ -90,23 +93,26 @@ def evaluate(
     hidden: int | None = None,
     progress: bool = False,
     some: bool = False,
+    errors: int = 0,
 ) -> Evaluation:
     """Evaluate a ``submission.csv``, or a ``scores.jsonl`` (told by its suffix).
 
     Args:
         path: of the result.
-        labels: of exactly its files; with `some`, of some of them, and the others are left out.
+        labels: of all its files; with `some`, of some of them, and the others are left out. Labels
+            of other files are ignored, and counted on stderr.
         samples, seed: of the intervals' random draws.
         hidden: forecast the macro F1 of so many hidden files.
         progress: show a progress bar on stderr.
         some: files without a label are no error.
+        errors: how many files to list of each sort (see `mistakes`); 0 lists none.
 
     Raises:
-        UsageError: the result cannot be read, holds a label that is not 0 or 1, or its files and
-            the labelled ones are not the same; the rows are named.
+        UsageError: the result cannot be read, holds a label that is not 0 or 1, or a file without
+            a label; the rows are named.
     """
     path = Path(path)
-    predictions, failed = read_predictions(path, labels, some)
+    predictions, failed, labels = read_predictions(path, labels, some)
     groups = group_numbers([row.group for row in labels.values()])
     columns = {
         column: np.array([row.columns[column].strip() for row in labels.values()], dtype=object)
@@ -143,6 +149,7 @@ def evaluate(
         in_sample=0 if decision is None else decision.fitted_among(labels),
         forecast=None if hidden is None else forecast(predictions, groups, hidden, seed),
         model=str(meta.get("model", {}).get("name", "")),
+        mistakes=mistakes(path, labels, errors) if errors else None,
     )
 
 
@@ -168,8 +175,9 @@ def _measure(
 
 def read_predictions(
     path: Path, labels: Mapping[str, LabelledFile], some: bool = False
-) -> tuple[Predictions, dict[str, int]]:
-    """A result beside the true labels, and how many of its files failed, by status.
+) -> tuple[Predictions, dict[str, int], dict[str, LabelledFile]]:
+    """A result beside the true labels, how many of its files failed, by status, and the labels of
+    its files.
 
     Raises:
         UsageError: as `evaluate`.
@@ -179,9 +187,9 @@ def read_predictions(
 
 def _from_scores(
     path: Path, labels: Mapping[str, LabelledFile], some: bool
-) -> tuple[Predictions, dict[str, int]]:
+) -> tuple[Predictions, dict[str, int], dict[str, LabelledFile]]:
     results = {result.filename: result for result in read_scores(path)}
-    _check_names(path, labels, results, some)
+    labels = _labels_of(path, labels, results, some)
     chosen = [results[name] for name in labels]
     scored = np.array([result.status is Status.OK for result in chosen])
     p_fake = None
@@ -197,14 +205,14 @@ def _from_scores(
         scored=scored if p_fake is not None else np.zeros(len(chosen), dtype=bool),
     )
     failures = [result for result in chosen if result.status is not Status.OK]
-    return predictions, dict(Counter(result.status.value for result in failures))
+    return predictions, dict(Counter(result.status.value for result in failures)), labels
 
 
 def _from_submission(
     path: Path, labels: Mapping[str, LabelledFile], some: bool
-) -> tuple[Predictions, dict[str, int]]:
+) -> tuple[Predictions, dict[str, int], dict[str, LabelledFile]]:
     said = _read_labels_given(path)
-    _check_names(path, labels, said, some)
+    labels = _labels_of(path, labels, said, some)
     return (
         Predictions(
             labels=np.array([row.label for row in labels.values()], dtype=np.int64),
@@ -213,6 +221,7 @@ def _from_submission(
             scored=np.zeros(len(labels), dtype=bool),
         ),
         {},
+        labels,
     )
 
 
@@ -236,19 +245,15 @@ def _read_labels_given(path: Path) -> dict[str, int]:
     return said
 
 
-def _check_names(
-    path: Path, labels: Mapping[str, object], rows: Mapping[str, object], some: bool
-) -> None:
-    """Exactly the labelled files (with `some`, at least those), or an error that names the
-    others."""
-    missing = [repr(name) for name in labels if name not in rows]
-    if missing:
-        raise UsageError(
-            f"{path} has no row for {len(missing)} labelled file(s): {first_few(missing)}"
-        )
-    unknown = [repr(name) for name in rows if name not in labels]
+def _labels_of(
+    path: Path, labels: Mapping[str, LabelledFile], rows: Mapping[str, object], some: bool
+) -> dict[str, LabelledFile]:
+    """The labels of a result's files, or, but with `some`, an error that names those without."""
+    found = labels_of(rows, labels, path)
+    unknown = [repr(name) for name in rows if name not in found]
     if unknown and not some:
         raise UsageError(
-            f"{path} has {len(unknown)} file(s) without a label: {first_few(unknown)}",
+            f"{path} has {counted(len(unknown), 'file')} without a label: {first_few(unknown)}",
             "label them, or use 'dfsubmit compare', which leaves them out",
         )
+    return found

@@ -91,7 +91,7 @@ class Plugins:
         Raises:
             UsageError: an unknown name or parameter, with a did-you-mean.
         """
-        return bind_aggregator(spec, self.aggregators)
+        return bind_aggregator(spec, self.aggregators, self._failed())
 
     def detector_plugin(self, recipe: Recipe) -> DetectorPlugin | None:
         """Where workers find a recipe's detector; None where they have it built in.

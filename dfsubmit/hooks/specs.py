@@ -9,11 +9,16 @@ from typing import Any
 from dfsubmit.errors import UsageError, did_you_mean
 from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator, RegisteredDetector
 
+BUNDLED_AGGREGATORS = dict.fromkeys(
+    "median logit-mean trimmed-mean topk max quantile mean-max vote confident detection-weighted "
+    "face-size-weighted smoothed-max".split(),
+    "dfsubmit-aggregators",
+)
 BUNDLED_DETECTORS = {
     "dlib-cnn": "dfsubmit-dlib-cnn",
     "dlib-hog-68": "dfsubmit-dlib-cnn",
 }
-"""Detectors of this repository's plugins, for the error where they are not installed."""
+"""Names of this repository's plugins, for the error where they are not installed."""
 
 
 def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]]:
@@ -36,15 +41,32 @@ def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]
     return name.strip(), parameters
 
 
-def bind_aggregator(spec: str, aggregators: Mapping[str, RegisteredAggregator]) -> BoundAggregator:
+def _where_from(name: str, bundled: Mapping[str, str], near: str, failed: str) -> str:
+    """The hint for a name that nothing registered: the plugin that brings it, or near names."""
+    plugin = bundled.get(name)
+    hint = f"it comes with the plugin {plugin}: pip install ./plugins/{plugin}" if plugin else near
+    return f"{hint}; these plugins did not load: {failed}" if failed else hint
+
+
+def bind_aggregator(
+    spec: str, aggregators: Mapping[str, RegisteredAggregator], failed: str = ""
+) -> BoundAggregator:
     """The aggregator that a spec asks for, its parameters converted and set.
+
+    Args:
+        spec: ``name:key=value,…``.
+        aggregators: all that are registered.
+        failed: what is to be said of plugins that did not load.
 
     Raises:
         UsageError: an unknown name or parameter, or a value of the wrong type.
     """
     name, raw = parse_spec(spec)
     if name not in aggregators:
-        raise UsageError(f"there is no aggregator {name!r}", did_you_mean(name, aggregators))
+        raise UsageError(
+            f"there is no aggregator {name!r}",
+            _where_from(name, BUNDLED_AGGREGATORS, did_you_mean(name, aggregators), failed),
+        )
     registered = aggregators[name]
     values = _values(f"aggregator {name!r}", raw, aggregator_parameters(registered))
     canonical = (
@@ -75,15 +97,11 @@ def bind_detector(
     """
     name, raw = parse_spec(spec, "detector")
     if name not in detectors:
-        plugin = BUNDLED_DETECTORS.get(name)
-        hint = (
-            f"it comes with the plugin {plugin}: pip install ./plugins/{plugin}"
-            if plugin
-            else f"the plugin that brings it is not installed; {did_you_mean(name, detectors)}"
+        near = f"the plugin that brings it is not installed; {did_you_mean(name, detectors)}"
+        raise UsageError(
+            f"recipe: there is no detector {name!r}",
+            _where_from(name, BUNDLED_DETECTORS, near, failed),
         )
-        if failed:
-            hint = f"{hint}; these plugins did not load: {failed}"
-        raise UsageError(f"recipe: there is no detector {name!r}", hint)
     registered = detectors[name]
     return registered, _values(f"detector {name!r}", raw, detector_parameters(registered))
 

@@ -57,6 +57,7 @@ def iter_scores(path: str | Path) -> Iterator[FileResult]:
             metadata beside it are of another run.
     """
     path = Path(path)
+    _refuse_a_csv(path)
     runs = set()
     try:
         with path.open(encoding="utf-8") as lines:
@@ -79,6 +80,16 @@ def iter_scores(path: str | Path) -> Iterator[FileResult]:
         raise UsageError(
             f"{path} and the .meta.json beside it are of different runs",
             "where a run was interrupted, give its command again: it resumes, and writes both",
+        )
+
+
+def _refuse_a_csv(path: Path) -> None:
+    if path.suffix == ".csv":
+        beside = scores_path(path)
+        there = "" if beside.exists() else ", which is not there: 'dfsubmit run' writes it"
+        raise UsageError(
+            f"{path} is a CSV of labels, and a file of scores is needed",
+            f"the scores of a submission lie beside it: {beside}{there}",
         )
 
 

@@ -10,7 +10,13 @@ import pytest
 from scores_samples import make_failure, make_result, make_run
 
 from dfsubmit.errors import UsageError
-from dfsubmit.evaluation.cached import aggregate_run, predict, read_cached_run, thin
+from dfsubmit.evaluation.cached import (
+    aggregate_run,
+    predict,
+    read_cached_run,
+    same_files,
+    thin,
+)
 from dfsubmit.evaluation.labels import LabelledFile, read_labels
 from dfsubmit.hooks.interfaces import Aggregator, BoundAggregator, RegisteredAggregator
 from dfsubmit.output.scores import write_scores
@@ -63,9 +69,23 @@ def test_files_follow_the_labels_and_unlabelled_ones_are_counted(scores: Path) -
     assert fallbacks == 0
 
 
-def test_labels_without_scores_are_named(scores: Path) -> None:
-    with pytest.raises(UsageError, match=r"2 labelled file\(s\): 'x.mp4', 'y.mp4'"):
-        read_cached_run(scores, labelled(("a.mp4", 0), ("x.mp4", 0), ("y.mp4", 1)))
+def test_labels_without_scores_are_ignored_and_counted(
+    scores: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = read_cached_run(scores, labelled(("x.mp4", 0), ("a.mp4", 0), ("y.mp4", 1)))
+    assert (run.files, run.labels.tolist()) == (("a.mp4",), [0])
+    said = capsys.readouterr().err
+    assert f"2 labels of files that {scores} does not have: ignored (x.mp4, y.mp4)" in said
+
+
+def test_runs_of_different_labelled_files_are_not_compared(scores: Path, tmp_path: Path) -> None:
+    labels = labelled(("a.mp4", 0), ("b.mp4", 1))
+    other = tmp_path / "other.scores.jsonl"
+    write_scores(other, [make_result("a.mp4", [0.3])])
+    runs = [read_cached_run(path, labels) for path in (scores, other)]
+    assert same_files(runs[:1]) == ("a.mp4", "b.mp4")
+    with pytest.raises(UsageError, match=r"different labelled files: b\.mp4 is in one of them"):
+        same_files(runs)
 
 
 def test_scores_of_an_early_exit_are_refused(tmp_path: Path) -> None:

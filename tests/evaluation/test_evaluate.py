@@ -136,7 +136,7 @@ def test_a_decision_that_was_fitted_on_the_files_is_called_in_sample(tmp_path: P
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("filename,label\na,0\n", "no row for 1 labelled file.*'b'"),
+        ("filename,label\nc,0\n", "the labels name none of its 1 file: they have a, b, it has c"),
         ("filename,label\na,0\nb,1\nz,1\n", "1 file.* without a label: 'z'"),
         ("filename,label\na,0\nb,2\n", "'b'.*'2'"),
         ("filename,label\na,0\nb,\n", "'b'.*''"),

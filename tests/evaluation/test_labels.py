@@ -70,7 +70,7 @@ def test_folders_called_real_and_fake_label_a_runs_files(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("rows", "named"),
-    [("real/a.jpg,0\nb.jpg,1\n", "1 files in no folder .*: b.jpg"), ("", "no rows")],
+    [("real/a.jpg,0\nb.jpg,1\n", "1 file in no folder .*: b.jpg"), ("", "no rows")],
 )
 def test_files_in_no_such_folder_are_named(tmp_path: Path, rows: str, named: str) -> None:
     path = tmp_path / "submission.csv"

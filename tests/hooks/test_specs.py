@@ -130,3 +130,10 @@ def test_parameters_are_listed_with_their_defaults() -> None:
         "strict": False,
         "mode": "low",
     }
+
+
+def test_a_rule_of_a_plugin_that_is_not_installed_names_the_plugin() -> None:
+    with pytest.raises(UsageError, match="no aggregator 'median'") as caught:
+        bind_aggregator("median", AGGREGATORS, "other.py: SyntaxError")
+    assert "dfsubmit-aggregators: pip install ./plugins/dfsubmit-aggregators" in caught.value.hint
+    assert "did not load: other.py" in caught.value.hint

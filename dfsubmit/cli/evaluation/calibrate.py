@@ -85,7 +85,7 @@ def command(
     if not dry_run:
         check_output(path)
     chosen = plugins.aggregator(aggregator or run.meta.get("aggregator") or DEFAULT_AGGREGATOR)
-    groups = group_numbers([row.group for row in labelled.values()])
+    groups = group_numbers([labelled[name].group for name in run.files])
     calibration = calibrate(run, chosen, groups, seed, progress)
     written = (calibration.gains or force) and not dry_run
     if written:

@@ -81,7 +81,7 @@ def command(
     better or worse by a test that counts how many were compared; groups named in the labels stand
     together.
     """
-    from dfsubmit.evaluation.cached import read_cached_run
+    from dfsubmit.evaluation.cached import read_cached_run, same_files
     from dfsubmit.evaluation.compare import compare
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import compare as report
@@ -94,11 +94,12 @@ def command(
         click.echo(f"warning: the plugin {info.name} does not load: {info.error}", err=True)
     labelled = read_labels(labels)
     runs = [read_cached_run(path, labelled) for path in scores]
+    files = same_files(runs)
     comparison = compare(
         runs,
         [plugins.aggregator(spec) for spec in aggregator or sorted(plugins.aggregators)],
         plugins.aggregator(DEFAULT_AGGREGATOR),
-        group_numbers([row.group for row in labelled.values()]),
+        group_numbers([labelled[name].group for name in files]),
         frames or (None,),
         threshold,
         samples,

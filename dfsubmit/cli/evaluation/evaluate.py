@@ -32,6 +32,12 @@ from dfsubmit.cli.values import output_file
     metavar="N",
     help="Forecast the macro F1 of a hidden set of N files.",
 )
+@click.option(
+    "--errors",
+    type=click.IntRange(1),
+    metavar="N",
+    help="List N files each that are wrong, close to the threshold, or without a score.",
+)
 @wide_option
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the report as Markdown.")
@@ -46,6 +52,7 @@ def command(
     samples: int,
     seed: int,
     hidden: int | None,
+    errors: int | None,
     wide: bool,
     as_json: bool,
     markdown: str | None,
@@ -61,5 +68,5 @@ def command(
     from dfsubmit.evaluation.reports import evaluate as report
 
     known = labels_of_folders(result) if labels is None else read_labels(labels)
-    evaluation = evaluate(result, known, samples, seed, hidden, progress)
+    evaluation = evaluate(result, known, samples, seed, hidden, progress, errors or 0)
     give_report(evaluation, report, as_json, wide, markdown=markdown, plot=plot)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dfsubmit.console import paragraph, printable, table
+from dfsubmit.console import counted, paragraph, printable, table
 from dfsubmit.drawing import new_figure, plain, png, shortened
 from dfsubmit.evaluation.evaluate import PART_METRICS, Evaluation, Measured
 from dfsubmit.evaluation.reports import forecast as forecast_report
+from dfsubmit.evaluation.reports import mistakes as mistakes_report
 from dfsubmit.evaluation.reports.plots import (
     draw_confusion,
     draw_forest,
@@ -69,6 +70,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "in_sample": evaluation.in_sample,
         "confusion": evaluation.confusion,
         "forecast": forecast_report.as_json(evaluation.forecast),
+        "errors": mistakes_report.as_json(evaluation.mistakes),
         **measured(evaluation.overall),
         "parts": {
             column: [{"value": part.name, **measured(part)} for part in parts]
@@ -132,7 +134,7 @@ def _document(
 ) -> str:
     overall = evaluation.overall
     head = (
-        f"{show(evaluation.source)}: {overall.files} files "
+        f"{show(evaluation.source)}: {counted(overall.files, 'file')} "
         f"({overall.fakes} fake, {overall.files - overall.fakes} real)"
         f"{in_groups(overall.files, overall.groups)}."
     )
@@ -167,6 +169,11 @@ def _document(
             wrapped(forecast_report.rates(evaluation.forecast)),
             table(forecast_report.HEADER, forecast_report.rows(evaluation.forecast)),
         ]
+    if evaluation.mistakes is not None:
+        for heading, rows in mistakes_report.sections(evaluation.mistakes):
+            blocks += [title(heading), table(mistakes_report.HEADER, rows)]
+        advice = [f"- {line}" for line in mistakes_report.advice(evaluation.mistakes)]
+        blocks += [title("What to try"), wrapped("\n".join(advice))] if advice else []
     for column, parts in evaluation.parts.items():
         header = [
             *_PART_HEADER,

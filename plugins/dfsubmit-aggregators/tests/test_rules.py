@@ -13,7 +13,7 @@ import pytest
 from dfsubmit_aggregators import rules
 
 from dfsubmit.hooks import Aggregator, FloatArray, FrameScores
-from dfsubmit.hooks.specs import aggregator_parameters
+from dfsubmit.hooks.specs import BUNDLED_AGGREGATORS, aggregator_parameters
 from dfsubmit.hooks.testing import check_aggregator, registered_by, sample_scores
 
 REGISTERED = registered_by(dfsubmit_aggregators).aggregators
@@ -28,6 +28,10 @@ def frames(*p_fake: float, **columns: npt.NDArray[Any]) -> FrameScores:
         detection=np.ones(n),
     )
     return dataclasses.replace(scores, **columns)
+
+
+def test_dfsubmit_knows_which_names_come_from_here() -> None:
+    assert set(BUNDLED_AGGREGATORS) == set(REGISTERED)
 
 
 @pytest.mark.parametrize("name", sorted(REGISTERED))
