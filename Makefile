@@ -18,7 +18,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
 SHARED_OUT := -n $(JOBS) --dist loadfile
 
-.PHONY: demo test check coverage lint faults bench gpu-check clean
+.PHONY: demo test check coverage lint docs faults bench gpu-check clean
 
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
@@ -54,6 +54,10 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(foreach plugin,$(PLUGINS),MYPYPATH=$(plugin) $(BIN)/mypy $(plugin) &&) true
+
+# The pages as a site, in build/site; a dead link is an error.
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
 
 # Every way to run, in turn, on the same files, and what bounds it: make bench MEDIA=folder-of-videos
 MEDIA ?= ../shared/data/media/videos
@@ -91,3 +95,7 @@ $(VENV)/.demo: setup.cfg pyproject.toml
 $(VENV)/.dev: $(METADATA)
 	$(call install,-e ".[dev]" $(foreach plugin,$(PLUGINS),-e $(plugin)))
 	@touch $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	@touch $@

@@ -87,10 +87,9 @@ def test_the_wheel_runs_outside_of_a_clone(tmp_path: Path) -> None:
             check=False,
         )
 
-    carried = site / "dfsubmit" / "_models" / MODEL.name
     assert call("--version").stdout.strip().endswith(__version__)
     assert call("samples", "data").returncode == 0
-    done = call("run", "data", "--model", str(carried), "--max-failures", "100%")
+    done = call("run", "data", "--model", MODEL.name, "--max-failures", "100%")
     assert done.returncode == 0, done.stderr
     rows = (work / "submission.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + len(list((work / "data").iterdir()))

@@ -92,8 +92,13 @@ def test_the_korean_page_has_the_same_sections_rows_and_commands(
         assert counts[0] == counts[1], pattern
 
 
-def test_every_document_is_in_the_index() -> None:
+def test_every_document_is_in_the_index_and_on_the_site() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for page in (ROOT / "docs").rglob("*.md"):
         name = page.relative_to(ROOT / "docs").as_posix()
-        assert name == "README.md" or f"]({name})" in index, name
+        if name != "README.md":
+            assert f"]({name})" in index, name
+            assert f": {name}\n" in site, f"{name} is not in mkdocs.yml's nav"
+    for project in ROOT.glob("plugins/*/README.md"):
+        assert f": more/{project.relative_to(ROOT).as_posix()}\n" in site
