@@ -68,5 +68,5 @@ def command(
     from dfsubmit.evaluation.reports import evaluate as report
 
     known = labels_of_folders(result) if labels is None else read_labels(labels)
-    evaluation = evaluate(result, known, samples, seed, hidden, progress, errors or 0)
+    evaluation = evaluate(result, known, samples, seed, hidden, progress, errors=errors or 0)
     give_report(evaluation, report, as_json, wide, markdown=markdown, plot=plot)
