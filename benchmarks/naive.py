@@ -1,4 +1,4 @@
-"""(b) This project's recipe as a short notebook would write it: one process, one file at a time.
+"""This project's recipe as a short notebook would write it: one process, one file at a time.
 
 Seeks to each frame, builds the detector for each, uses transformers' processor as it comes, and
 gives the model the faces of one file at a time.

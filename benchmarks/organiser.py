@@ -1,4 +1,4 @@
-"""(a) The organiser's notebook in our words: what every participant starts from.
+"""The organiser's notebook in our words: what every participant starts from.
 
 A pool of cores − 1 processes turns files into faces: 30 frames, each reached by seeking, a detector
 built for each, a square of 1.3 × the box, resized to 224 bicubic. The parent gives the model all

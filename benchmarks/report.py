@@ -13,8 +13,8 @@ from dfsubmit.drawing import new_figure, png
 Result = dict[str, Any]
 
 COLUMNS = (
-    "mode", "files/min", "CPU s/file", "× (b), wall", "× (b), CPU", "cores busy", "peak MiB",
-    "labels equal", "largest Δp", "mean IoU", "faces lost",
+    "mode", "files/min", "CPU s per file", "× naive loop, wall", "× naive loop, CPU", "cores busy",
+    "peak MiB", "labels equal", "largest Δp", "mean IoU", "faces lost",
 )  # fmt: skip
 
 STAGES = (
@@ -98,8 +98,8 @@ def _first(results: list[Result], name: str) -> Result | None:
 
 
 def _agreement(run: Result, naive: Result | None) -> list[str]:
-    """Labels, largest Δp and boxes against (b), whose boxes have no frame numbers: they are
-    compared where both found as many. Another model's labels are not compared."""
+    """Labels, largest Δp and boxes against the naive loop, whose boxes have no frame numbers: they
+    are compared where both found as many. Another model's labels are not compared."""
     if naive is None or run is naive or "frames_classified" not in run or run.get("agreeing"):
         return ["", "", "", ""]
     equal, deltas, overlaps, lost = 0, [], [], 0

@@ -69,7 +69,7 @@ def main(
         counts = ", ".join(
             f"{count} {status}" for status, count in summary.meta["statuses"].items()
         )
-        raise DfsubmitError(f"not one of the {summary.failed} files was scored: {counts}")
+        raise DfsubmitError(f"no file was scored: {counts}")
     return summary
 
 

@@ -65,7 +65,7 @@ def test_two_models_leave_open_which_one(competition: Path) -> None:
 
 def test_not_one_file_scored_raises_with_the_submission_written(competition: Path) -> None:
     (competition / "data" / "face.jpg").write_text("no picture")
-    with pytest.raises(DfsubmitError, match="not one of the 1 files was scored"):
+    with pytest.raises(DfsubmitError, match="no file was scored: 1"):
         main()
     assert validate_submission("submission.csv", "data") == []
 

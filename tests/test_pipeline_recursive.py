@@ -40,6 +40,6 @@ def test_real_and_fake_folders_are_run_checked_and_evaluated(
         assert (figures["files"], figures["fakes"]) == (3, 2)
     # A file that came later has no row, wherever it lies.
     shutil.copy(data / "real/face.jpg", data / "real/later.jpg")
-    assert "1 files without a row: real/later.jpg" in dfsubmit(
+    assert "1 file without a row: real/later.jpg" in dfsubmit(
         "check", output, "--data", data, code=1
     )

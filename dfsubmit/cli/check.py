@@ -8,6 +8,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.console import counted
 from dfsubmit.errors import DfsubmitError
 
 
@@ -32,5 +33,7 @@ def command(submission: Path, data: Path) -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise DfsubmitError(f"{submission}: {len(problems)} problems: it would be refused")
+        raise DfsubmitError(
+            f"{submission}: {counted(len(problems), 'problem')}: it would be refused"
+        )
     click.echo(f"{submission} is valid for {data}")

@@ -8,6 +8,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.console import counted
 
 
 @click.command("samples", cls=GroupedOptions)
@@ -28,7 +29,7 @@ def command(folder: Path, untrained_model: Path | None) -> None:
     from dfsubmit.samples import make_samples, make_untrained_model
 
     paths = make_samples(folder)
-    click.echo(f"{len(paths)} sample files in {folder}")
+    click.echo(f"{counted(len(paths), 'sample file')} in {folder}")
     if untrained_model is not None:
         make_untrained_model(untrained_model)
         click.echo(f"untrained model in {untrained_model}: its labels mean nothing")

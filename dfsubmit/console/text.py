@@ -36,8 +36,8 @@ def first_few(
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """ "1 file", "2 files", "0 files"; `plural` is for nouns that take more than an s."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+    """ "1 file", "2 files", "1,500 files"; `plural` is for nouns that take more than an s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dfsubmit.console import progress_bar
+from dfsubmit.console import counted, progress_bar
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.cached import CachedRun, aggregate_run, predict
 from dfsubmit.evaluation.statistics.best import best_out_of_fold
@@ -129,7 +129,7 @@ class Comparison:
     def verdict(self, row: Row) -> str:
         """`finding`, with the number of files where it is open."""
         finding = self.finding(row)
-        return f"{UNDECIDED} on {self.files} files" if finding == UNDECIDED else finding
+        return f"{UNDECIDED} on {counted(self.files, 'file')}" if finding == UNDECIDED else finding
 
 
 def compare(

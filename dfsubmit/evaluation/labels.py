@@ -60,7 +60,7 @@ def read_labels(path: str | Path) -> dict[str, LabelledFile]:
     wrong: list[str] = []
     for line, row in rows:
         if None in row or None in row.values():
-            wrong.append(f"line {line}: not {len(header)} columns")
+            wrong.append(f"line {line}: not {counted(len(header), 'column')}")
             continue
         name, word = row.pop("filename"), row.pop("label")
         label, group = read_label(word), row.pop("group", "").strip()

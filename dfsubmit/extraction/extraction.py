@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfsubmit.console import first_few, progress_bar, warn
+from dfsubmit.console import counted, first_few, progress_bar, warn
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import FaceRow, write_index
@@ -122,7 +122,8 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     }
     done, lost = resume(folder / JOURNAL, header, files)
     if lost:
-        warn(f"{folder / JOURNAL}: {lost} files' lines or crops are damaged or gone: cut anew")
+        gone = f"lines or crops of {counted(lost, 'file')} are damaged or gone"
+        warn(f"{folder / JOURNAL}: {gone}: cut anew")
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
     with (folder / JOURNAL).open("a+b", buffering=0) as journal:
@@ -136,7 +137,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     write_index(folder, rows, options.recipe)
     if not rows and shard is None:
         raise DfsubmitError(
-            f"no face was found in any of {len(sources)} files",
+            f"no face was found in any of {counted(len(sources), 'file')}",
             f"the reasons are in {folder / JOURNAL}",
         )
     return ExtractSummary(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dfsubmit.console import counted
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.intervals.groups import few_groups, group_numbers
 from dfsubmit.intervals.metrics import intervals
@@ -57,8 +58,8 @@ class VideoFigures:
         ]
         few = few_groups(self.groups)
         return (
-            f"{', '.join(parts) or 'one class alone'} over {self.videos:,} videos in "
-            f"{self.groups:,} groups{f', {few}' if few else ''}"
+            f"{', '.join(parts) or 'one class alone'} over {counted(self.videos, 'video')} in "
+            f"{counted(self.groups, 'group')}{f', {few}' if few else ''}"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import DfsubmitError, ModelError
 
 
@@ -52,7 +52,7 @@ def load_network(folder: Path) -> Any:
     if missing:
         # transformers fills what is missing with random values and goes on: a silent coin toss.
         raise ModelError(
-            f"{folder}: {len(missing)} weights are missing ({first_few(missing, 3)})",
+            f"{folder}: {counted(len(missing), 'weight')} missing ({first_few(missing, 3)})",
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
     for name, weight in network.named_parameters():

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from dfsubmit.console import counted
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.hooks import GivesFeatures
@@ -107,7 +108,7 @@ def read_kept_run(scores: str | Path) -> KeptRun:
         raise UsageError(f"{scores} has no features beside it ({path.name})", _HOW)
     names, features, run = _read(path)
     if features.ndim != 2 or len(names) != len(features) or not np.isfinite(features).all():
-        raise UsageError(f"{path}: not the features of {len(names)} files", _HOW)
+        raise UsageError(f"{path}: not the features of {counted(len(names), 'file')}", _HOW)
     meta = read_meta(scores)
     if run != str(meta.get("run", "")) or not set(names) <= set(p_fake):
         raise UsageError(f"{path} is of another run than {scores.name}", _HOW)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import warn
+from dfsubmit.console import counted, warn
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.faces.pictures import keep_pictures
 from dfsubmit.files import check_output, output_target, remove_parts, write_atomically
@@ -175,8 +175,9 @@ class RunOutput:
             again = "the same command" if self._resumable else "the command without --no-resume"
             raise DfsubmitError(
                 self._not_written(error),
-                f"{_cure(error)} and give {again} again: of {len(self._results)} files it takes "
-                f"over {kept}, which {self._journal.path.name} holds, and scores the others",
+                f"{_cure(error)} and give {again} again: "
+                f"of {counted(len(self._results), 'file')} it takes over {kept}, which "
+                f"{self._journal.path.name} holds, and scores the others",
             ) from error
         self._complete = not self.pending and not keep_journal
 

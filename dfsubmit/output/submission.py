@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.media.listing import list_media
@@ -58,7 +58,7 @@ def read_submission(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         raise UsageError(f"{path}: the first line is {found!r}, not 'filename,label'")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(HEADER):
-            raise UsageError(f"{path}: row {number} has {len(row)} columns, not 2")
+            raise UsageError(f"{path}: row {number} has {counted(len(row), 'column')}, not 2")
     return [(row[0], row[1]) for row in rows[1:]]
 
 
@@ -102,9 +102,10 @@ def _problems(rows: list[tuple[str, str]]) -> list[str]:
     if not rows:
         problems.append("there are no rows")
     counts = Counter(name for name, _ in rows)
-    problems += _listing("names in more than one row", (n for n, c in counts.items() if c > 1))
+    problems += _listing("name", "in more than one row", (n for n, c in counts.items() if c > 1))
     problems += _listing(
-        "labels that are neither 0 nor 1",
+        "label",
+        "neither 0 nor 1",
         (f"{name}: {label!r}" for name, label in rows if label not in ("0", "1")),
     )
     return problems
@@ -131,12 +132,12 @@ def compare_with_folder(
         if shard is None or shard.holds(file.name)
     }
     return [
-        *_listing("files without a row", sorted(expected - given)),
-        *_listing("rows without a file", sorted(given - expected)),
+        *_listing("file", "without a row", sorted(expected - given)),
+        *_listing("row", "without a file", sorted(given - expected)),
     ]
 
 
-def _listing(what: str, items: Iterable[str]) -> list[str]:
+def _listing(noun: str, what: str, items: Iterable[str]) -> list[str]:
     """One line that counts the items and names the first of them; nothing for none."""
     names = list(items)
-    return [f"{len(names)} {what}: {first_few(names)}"] if names else []
+    return [f"{counted(len(names), noun)} {what}: {first_few(names)}"] if names else []

@@ -49,7 +49,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _aggregator(summary)
     for warning in meta["warnings"]:
         yield f"WARNING: {warning}"
-    yield f"{summary.submission}: {tally.files} rows"
+    yield f"{summary.submission}: {counted(tally.files, 'row')}"
 
 
 def _first(lines: list[str], count: int) -> str:
@@ -77,13 +77,13 @@ def _speed(meta: dict[str, Any]) -> str:
 
 def _notes(meta: dict[str, Any]) -> Iterator[str]:
     if meta["resumed"]:
-        yield f"{meta['resumed']} files were taken over from an interrupted run"
+        yield f"{counted(meta['resumed'], 'file')} taken over from an interrupted run"
     if meta["thinned"]:
-        yield f"{meta['thinned']} files were scored on fewer frames, because of the time limit"
+        yield f"{counted(meta['thinned'], 'file')} scored on fewer frames: the time limit"
     if meta["frames_skipped"]:
         seen = meta["frames_classified"] + meta["frames_skipped"]
         share = meta["frames_skipped"] / seen
-        yield f"early exit saved {meta['frames_skipped']} frames ({share:.0%})"
+        yield f"early exit saved {counted(meta['frames_skipped'], 'frame')} ({share:.0%})"
     if meta["passed_over"]:
         yield f"passed over (no regular files): {first_few(meta['passed_over'], SHOWN)}"
     for name, error in meta["plugin_failures"].items():

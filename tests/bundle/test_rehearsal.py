@@ -182,7 +182,7 @@ def test_every_file_failing_fails(task_bundle: Path, tmp_path: Path) -> None:
         (data / f"{number}.mp4").write_text("no video")
     bundle = Path(shutil.copytree(task_bundle, tmp_path / "bundle"))
     report = run(bundle, data)
-    assert "not one of the 3 files was scored" in detail(report, "notebook")
+    assert "no file was scored: 3 unreadable" in detail(report, "notebook")
     assert "3 unreadable" in detail(report, "failures")
     assert status(report, "failures") == FAIL
 

@@ -223,7 +223,7 @@ def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
     run = ["run", "--model", str(tiny_model), "--no-fallback", "--workers", "1"]
     result = invoke(*run)
     assert result.exit_code == 0, result.output
-    assert "submission.csv: 1 rows" in result.stdout
+    assert "submission.csv: 1 row" in result.stdout
     assert "warning: this model is UNTRAINED" in result.stderr
     assert "class 1 ('Fake') is fake" in result.stderr
     assert (tmp_path / "submission.csv").read_text().startswith("filename,label\nface.jpg,")

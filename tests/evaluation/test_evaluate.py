@@ -141,7 +141,7 @@ def test_a_decision_that_was_fitted_on_the_files_is_called_in_sample(tmp_path: P
         ("filename,label\na,0\nb,2\n", "'b'.*'2'"),
         ("filename,label\na,0\nb,\n", "'b'.*''"),
         ("filename,label\na,0\na,0\nb,1\n", "'a'.*twice"),
-        ("filename,label\na,0\nb\n", "row 3 has 1 columns"),
+        ("filename,label\na,0\nb\n", "row 3 has 1 column"),
         ("name,label\na,0\nb,1\n", "filename,label"),
         ("", "filename,label"),
     ],

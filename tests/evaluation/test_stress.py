@@ -145,7 +145,7 @@ def test_a_file_that_will_not_be_degraded_is_scored_as_it_is(
     assert report.fall == 0
     assert report.variants[0].metrics == report.clean.metrics
     (line,) = [line for line in said if line.startswith("odd:")]
-    assert line.startswith("odd: 4 file(s) were scored as they are")
+    assert line.startswith("odd: 4 files scored without being changed")
 
 
 def test_labels_have_to_fit_the_folder(options: RunOptions, tmp_path: Path) -> None:

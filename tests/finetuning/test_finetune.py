@@ -108,7 +108,7 @@ def test_finetune_makes_a_model_folder_that_can_be_run(
     assert "kept: step" in text
     figures_line = next(line for line in text.splitlines() if line.startswith("validation: "))
     assert "AUC 1.000 [" in figures_line
-    assert "too few groups (1); chosen on these 1 groups" in figures_line
+    assert "too few groups (1); chosen on 1 group" in figures_line
     model = open_model(output)
     assert model.recipe_known
     assert model.recipe == load_recipe(faces / "dfsubmit_recipe.json")

@@ -59,4 +59,4 @@ def test_the_card_counts_faces_and_leaves_undefined_figures_open() -> None:
     assert "| test: a\\|b | – | 1.000 | – | – | – |" in card
     assert "macro F1 0.750 [0.400, 0.900] over 2 videos in 2 groups, too few groups (2). " in card
     assert "**chosen on these 2 groups**" in card
-    assert "- test: a\\|b: one class alone over 1 videos in 1 groups" in card
+    assert "- test: a\\|b: one class alone over 1 video in 1 group" in card

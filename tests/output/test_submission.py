@@ -131,12 +131,12 @@ def test_any_bytes_survive(tmp_path: Path, names: list[str]) -> None:
         ("filename;label\na;0\n", "the first line"),
         ("label,filename\n0,a.mp4\n", "the first line"),
         ("filename,label\n", "no rows"),
-        ("filename,label\na.mp4,2\n", "labels that are neither"),
-        ("filename,label\na.mp4,0.0\n", "labels that are neither"),
-        ("filename,label\na.mp4,\n", "labels that are neither"),
-        ("filename,label\na.mp4, 1\n", "labels that are neither"),
+        ("filename,label\na.mp4,2\n", "1 label neither 0 nor 1"),
+        ("filename,label\na.mp4,0.0\n", "1 label neither 0 nor 1"),
+        ("filename,label\na.mp4,\n", "1 label neither 0 nor 1"),
+        ("filename,label\na.mp4, 1\n", "1 label neither 0 nor 1"),
         ("filename,label\na.mp4,0\na.mp4,1\n", "more than one row"),
-        ("filename,label\na.mp4\n", "row 2 has 1 columns"),
+        ("filename,label\na.mp4\n", "row 2 has 1 column,"),
         ("filename,label\na,b.mp4,0\n", "row 2 has 3 columns"),
         ('filename,label\n"a.mp4,0\n', "submission.csv"),
         ("filename,label\na.mp4,0\n\n", "row 3 has 0 columns"),
@@ -162,8 +162,8 @@ def test_rows_are_held_against_the_files(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     write_submission(path, results(["a.mp4", "c\n.mp4"]))
     assert validate_submission(path, data) == [
-        "1 files without a row: b.mp4",
-        r"1 rows without a file: c\n.mp4",
+        "1 file without a row: b.mp4",
+        r"1 row without a file: c\n.mp4",
     ]
 
 
@@ -171,7 +171,7 @@ def test_many_problems_of_a_kind_make_one_line(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     path.write_text("filename,label\n" + "".join(f"{n}.mp4,7\n" for n in range(9)))
     (found,) = validate_submission(path)
-    assert found.startswith("9 labels that are neither 0 nor 1: 0.mp4: '7', ")
+    assert found.startswith("9 labels neither 0 nor 1: 0.mp4: '7', ")
     assert found.endswith(" and 4 more")
 
 

@@ -102,7 +102,7 @@ def test_what_was_taken_over_is_not_counted_as_speed(
 ) -> None:
     shown = text([make_result("a", 0.9), make_result("b", 0.9)], resumed=1)
     assert "2.0 files/min" in shown
-    assert "1 files were taken over" in shown
+    assert "1 file taken over" in shown
 
 
 def test_everything_unusual_is_said(
@@ -129,7 +129,7 @@ def test_everything_unusual_is_said(
         "WARNING: FALLBACK MODEL IN USE",
         "calibrated: temperature 1.5",
         "threshold 0.25",
-        "1 files were scored on fewer frames",
+        "1 file scored on fewer frames",
         "early exit saved 3 frames (60%)",
         "the aggregator mean failed on 1 of 2 scored files, where the mean was used instead",
         "the first: b: mean: ValueError: odd (rules.py, line 3)",

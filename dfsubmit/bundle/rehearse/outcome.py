@@ -44,7 +44,7 @@ def check_outcome(
         for line in validate_submission(submission, work / "data")
     ]
     if not report.add(
-        "submission", problems, f"{report.figures['files']} rows, columns and labels"
+        "submission", problems, f"{counted(report.figures['files'], 'row')}, columns and labels"
     ):
         return
     labels = {name: int(label) for name, label in read_submission(submission)}
@@ -83,8 +83,8 @@ def _check_failures(report: Report, submission: Path, max_failures: float) -> li
     share = failed / max(1, len(results))
     names = [result.filename for result in results if result.status is not Status.OK]
     listing += f": {first_few(names)}" if names else ""
-    over = f"{failed} of {len(results)} files failed, {listing}" if share > max_failures else ""
-    report.add("failures", [over], listing)
+    over = f"{failed} of {counted(len(results), 'file')} failed, {listing}"
+    report.add("failures", [over if share > max_failures else ""], listing)
     return results
 
 
@@ -97,7 +97,7 @@ def _check_run(report: Report, meta: dict[str, Any], aggregator_error: str) -> N
         which = f"the aggregator failed on {counted(meta['aggregator_fallbacks'], 'file')}"
         doubts.append(f"{which}, the first: {aggregator_error}" if aggregator_error else which)
     if meta.get("thinned"):
-        doubts.append(f"{meta['thinned']} files had fewer frames, for lack of time")
+        doubts.append(f"{counted(meta['thinned'], 'file')} with fewer frames, for lack of time")
     report.add("run", doubts, "no warnings", bad=WARN)
 
 
@@ -148,7 +148,8 @@ def _score(
     groups = group_numbers([row.group for row in rows])
     low, high = label_interval(predictions, groups)
     report.figures |= {"macro_f1": value, "macro_f1_ci": [low, high], "labelled": len(rows)}
-    text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(rows)} labelled files"
+    text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, "
+    text += f"on {counted(len(rows), 'labelled file')}"
     few = few_groups(len(np.unique(groups)))
     text += f"; {few}: do not believe the interval" if few else ""
     fitted = decision.fitted_among(row.filename for row in rows) if decision is not None else 0

@@ -25,6 +25,7 @@ from dfsubmit.bundle.rehearse.options import RehearsalOptions
 from dfsubmit.bundle.rehearse.report import WARN, Report, keep, kept
 from dfsubmit.bundle.rehearse.sandbox import Run, Sandbox
 from dfsubmit.bundle.upload import lay_out, uploaded
+from dfsubmit.console import counted
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.files import relative_files
@@ -147,7 +148,8 @@ class _Rehearsal:
         report.add(
             "upload",
             [f"{path} would not be uploaded" for path in lost],
-            f"{len(sent)} files, {size:,} bytes, as the client of '{report.target}' sends them",
+            f"{counted(len(sent), 'file')}, {size:,} bytes, "
+            f"as the client of '{report.target}' sends them",
         )
         reasons = checks.problems(bundle, report.target, self.options.max_size)
         good = "one model, no key, no absolute path, no pickle, size in bounds"
@@ -220,7 +222,9 @@ class _Rehearsal:
         report.add("notebook", [run.error], "every cell ran to its end")
         report.figures |= {"seconds": round(run.seconds, 1), "peak_memory": run.peak_memory}
         over = f"over the limit of {limits.seconds:,.0f} s" if run.over == "time" else ""
-        report.add("time", [over], f"{run.seconds:,.1f} s for {report.figures['files']} files")
+        report.add(
+            "time", [over], f"{run.seconds:,.1f} s for {counted(report.figures['files'], 'file')}"
+        )
         over = f"over the limit of {limits.memory / 1e9:.1f} GB" if run.over == "memory" else ""
         gigabytes = f"{run.peak_memory / 1e9:.2f} GB at most, all processes together"
         report.add("memory", [over], gigabytes)

@@ -15,6 +15,7 @@ from typing import Any
 
 from dfsubmit.bundle import state
 from dfsubmit.bundle.markdown import inline
+from dfsubmit.console import counted
 from dfsubmit.console import table as aligned
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -170,7 +171,11 @@ def table(report: Report) -> str:
     """The checks as aligned text, and the verdict."""
     rows = [(check.status, check.name, check.detail) for check in report.checks]
     failed = sum(check.status == FAIL for check in report.checks)
-    verdict = "the bundle passed" if report.passed else f"{failed} of {len(rows)} checks FAILED"
+    verdict = (
+        "the bundle passed"
+        if report.passed
+        else f"{failed} of {counted(len(rows), 'check')} FAILED"
+    )
     styles = {PASS: "green", FAIL: "bold red"}
     return f"{aligned((), rows, indent='  ', styles=styles)}\n{verdict}"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.bundle.rehearse.report import Report
+from dfsubmit.console import counted
 from dfsubmit.errors import UsageError
 
 
@@ -60,7 +61,7 @@ def _rehearsed(rehearsal: Report | None) -> str:
         return "not measured (dfsubmit rehearse … --labels LABELS.csv)"
     low, high = figures["macro_f1_ci"]
     value, count = figures["macro_f1"], figures["labelled"]
-    text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {count} labelled files"
+    text = f"{value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {counted(count, 'labelled file')}"
     return text + _in_sample(figures)
 
 

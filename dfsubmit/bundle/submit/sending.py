@@ -22,7 +22,7 @@ from dfsubmit.bundle.submit.evidence import Evidence, expectations, read_json
 from dfsubmit.bundle.submit.ledger import Entry
 from dfsubmit.bundle.submit.reach import require_answer
 from dfsubmit.bundle.upload import uploaded
-from dfsubmit.console import printable
+from dfsubmit.console import counted, printable
 from dfsubmit.errors import DfsubmitError, UsageError
 from dfsubmit.files import write_atomically
 
@@ -59,7 +59,8 @@ class Plan:
         size = sum((self.bundle / path).stat().st_size for path in paths)
         kind = "trial submission (not counted)" if self.trial else "submission"
         bundle = printable(str(self.bundle))
-        what = f"{kind} of {bundle} ({self.manifest.target}), {len(paths)} files, {size:,} B"
+        files = counted(len(paths), "file")
+        what = f"{kind} of {bundle} ({self.manifest.target}), {files}, {size:,} B"
         where = f"as {self.model_name!r}, to {self.server or client.HOST_2025}"
         return [
             *expectations(self.evidence, self.manifest.aggregator),

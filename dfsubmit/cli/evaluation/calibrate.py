@@ -17,6 +17,7 @@ from dfsubmit.cli.decorators import (
 )
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import ModelName
+from dfsubmit.console import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,12 +153,12 @@ def _as_text(calibration: Calibration) -> str:
     if calibration.gains:
         verdict = "The gain is larger than chance explains."
     elif calibration.gain > 0:
-        verdict = f"The gain cannot be told from chance on {calibration.files} files."
+        verdict = f"The gain cannot be told from chance on {counted(calibration.files, 'file')}."
     else:
         verdict = "It does not help on files that it has not seen."
     interval = span(*calibration.gain_interval, sign=True)
     gain = f"macro F1 {number(calibration.gain, sign=True)} {interval}"
-    head = f"{calibration.decision.aggregator} on {calibration.files} scored files"
+    head = f"{calibration.decision.aggregator} on {counted(calibration.files, 'scored file')}"
     return "\n\n".join(
         [
             f"{head}, {calibration.folds} folds",

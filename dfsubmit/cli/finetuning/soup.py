@@ -10,6 +10,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, progress_option
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.console import counted
 
 
 @click.command("soup", cls=GroupedOptions)
@@ -48,4 +49,4 @@ def command(
     for name, figures in soup.figures.items():
         listing = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
         click.echo(f"{name}: {listing}")
-    click.echo(f"model: {soup.output} (judged on {soup.faces} faces)")
+    click.echo(f"model: {soup.output} (judged on {counted(soup.faces, 'face')})")

@@ -61,9 +61,10 @@ def say_what_would_be_done(options: TuneOptions, has_output: bool) -> dict[str, 
 
 def say_outcome(plan: Plan, options: TuneOptions, outcome: Outcome) -> dict[str, Any]:
     """Which weights were kept, their figures, and where the model is."""
-    click.echo(f"kept: step {outcome.best_step}, the best of {len(outcome.history)} evaluations")
+    evaluations = counted(len(outcome.history), "evaluation")
+    click.echo(f"kept: step {outcome.best_step}, the best of {evaluations}")
     click.echo(
-        f"validation: {outcome.chosen_on}; chosen on these {outcome.chosen_on.groups:,} groups, "
+        f"validation: {outcome.chosen_on}; chosen on {counted(outcome.chosen_on.groups, 'group')}, "
         "which makes it too good rather than too bad"
     )
     for name, figures in outcome.tested_on.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from dfsubmit.console import first_few, paragraph, printable, table
+from dfsubmit.console import counted, first_few, paragraph, printable, table
 from dfsubmit.drawing import new_figure, plain, png, shortened
 from dfsubmit.evaluation.compare import Comparison, Row
 from dfsubmit.evaluation.reports.plots import (
@@ -155,7 +155,8 @@ def _head(comparison: Comparison) -> str:
     labels = comparison.runs[0].labels
     fakes = int(labels.sum())
     grouped = in_groups(len(labels), comparison.groups)
-    lines = [f"{len(labels)} labelled files ({fakes} fake, {len(labels) - fakes} real){grouped}"]
+    files = counted(len(labels), "labelled file")
+    lines = [f"{files} ({fakes} fake, {len(labels) - fakes} real){grouped}"]
     for run in comparison.runs:
         name = printable(run.name)
         if run.failed:
@@ -165,7 +166,9 @@ def _head(comparison: Comparison) -> str:
                 "failure label, and not in log loss, Brier and ECE"
             )
         if run.unlabelled:
-            lines.append(f"{name}: {run.unlabelled} files have scores but no label: left out")
+            lines.append(
+                f"{name}: {counted(run.unlabelled, 'file')} with scores but no label: left out"
+            )
     return paragraph("\n".join(lines))
 
 
@@ -184,7 +187,7 @@ def conclusion(comparison: Comparison) -> str:
         lines.append(
             f"Of {len(others)} against {comparison.reference.aggregator}: {len(better)} better, "
             f"{len(worse)} worse, {len(others) - len(better) - len(worse)} not distinguishable on "
-            f"{comparison.files} files (p is adjusted for all {len(others)})."
+            f"{counted(comparison.files, 'file')} (p is adjusted for all {len(others)})."
         )
     fallen = sum(row.fallbacks > 0 for row in comparison.rows)
     if fallen:
@@ -259,4 +262,4 @@ def _name(comparison: Comparison, row: Row) -> str:
     name = row.aggregator
     if len(comparison.runs) > 1:
         name = f"{shortened(row.source, 24)}: {name}"
-    return name if row.frames is None else f"{name}, {row.frames} frames"
+    return name if row.frames is None else f"{name}, {counted(row.frames, 'frame')}"

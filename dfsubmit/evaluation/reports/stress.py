@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dfsubmit.console import paragraph, table
+from dfsubmit.console import counted, paragraph, table
 from dfsubmit.drawing import new_figure, png
 from dfsubmit.evaluation.reports.plots import draw_forest
 from dfsubmit.evaluation.reports.tables import (
@@ -119,9 +119,10 @@ def as_markdown(report: StressReport) -> str:
 
 def _head(report: StressReport) -> str:
     grouped = in_groups(report.files, report.groups)
-    head = f"{report.files} labelled files ({report.fakes} fake){grouped}. Worst variant first."
+    head = f"{counted(report.files, 'labelled file')} ({report.fakes} fake){grouped}."
+    head += " Worst variant first."
     if report.unlabelled:
-        head += f" {report.unlabelled} files have no label and were left out."
+        head += f" {counted(report.unlabelled, 'file')} without a label left out."
     return head
 
 
@@ -140,7 +141,7 @@ def _conclusion(report: StressReport) -> str:
         return f"{text} (adjusted p {p_value(worst.p)})."
     return (
         f"{text}. Chance alone may do as much (adjusted p {p_value(worst.p)}): not distinguishable "
-        f"on {report.files} files."
+        f"on {counted(report.files, 'file')}."
     )
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dfsubmit.console import printable
+from dfsubmit.console import counted, printable
 from dfsubmit.intervals.groups import few_groups
 
 WIDER = "--wide shows the other figures."
@@ -39,7 +39,7 @@ def span(low: float, high: float, sign: bool = False) -> str:
 def in_groups(files: int, groups: int) -> str:
     """What stands behind a number of files: " in 20 groups", "" where each file is its own group,
     and that the groups are too few for the intervals."""
-    grouped = f" in {groups} groups" if groups < files else ""
+    grouped = f" in {counted(groups, 'group')}" if groups < files else ""
     few = few_groups(groups)
     return grouped + (f"; {few}: believe no interval here" if few else "")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import first_few, progress_bar
+from dfsubmit.console import counted, first_few, progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.evaluation.stress.degrade import VARIANTS
 from dfsubmit.evaluation.stress.degrading import degraded
@@ -128,7 +128,8 @@ class StressBench:
             return
         failed = self._degrade([file for file in todo if file.name in usable], media, name)
         if failed:
-            say(f"{name}: {len(failed)} file(s) were scored as they are: {first_few(failed)}")
+            files = counted(len(failed), "file")
+            say(f"{name}: {files} scored without being changed: {first_few(failed)}")
 
     def _usable(self) -> set[str]:
         """Files that the clean run could decode: only these can be degraded."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import read_predictions
 from dfsubmit.evaluation.labels import LabelledFile
@@ -116,7 +116,7 @@ def stress(
     missing = [repr(name) for name in labels if name not in media]
     if missing:
         raise UsageError(
-            f"{options.data} lacks {len(missing)} labelled file(s): {first_few(missing)}"
+            f"{options.data} lacks {counted(len(missing), 'labelled file')}: {first_few(missing)}"
         )
     if len({row.label for row in labels.values()}) < 2:
         raise UsageError("files of both classes are needed: macro F1 of one class is undefined")

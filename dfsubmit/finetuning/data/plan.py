@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.faceforensics import NOT_JOINED, not_joined
 from dfsubmit.extraction.index import FaceRow, read_index
@@ -100,8 +100,8 @@ class Plan:
             groups = len({self.split.groups[i] for i in side})
             if side:
                 lines.append(
-                    f"{name}: {len(rows):,} faces ({counts}) of {videos:,} videos in "
-                    f"{groups:,} groups"
+                    f"{name}: {counted(len(rows), 'face')} ({counts}) of "
+                    f"{counted(videos, 'video')} in {counted(groups, 'group')}"
                 )
         lines.append(
             f"steps: {self.steps:,} ({self.steps_per_epoch:,} an epoch), warm-up "

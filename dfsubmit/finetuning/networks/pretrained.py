@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import first_few
+from dfsubmit.console import counted, first_few
 from dfsubmit.errors import ModelError
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, RESAMPLING
 from dfsubmit.hooks.network import take_images
@@ -76,7 +76,9 @@ def load_classifier(folder: Path, origin: str, names: dict[int, str], new_head: 
     head = tuple(f"{name}." for name in head_modules(model)) if new_head else ()
     missing = sorted(name for name in info["missing_keys"] if not name.startswith(head))
     if missing:
-        raise ModelError(f"{origin}: {len(missing)} weights are missing: {first_few(missing)}")
+        raise ModelError(
+            f"{origin}: {counted(len(missing), 'weight')} missing: {first_few(missing)}"
+        )
     return take_images(model.float())
 
 
