@@ -198,7 +198,7 @@ def _trainer(
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",  # `reporters` makes the callbacks
-        run_name=options.output.name,
+        run_name=options.output.resolve().name,
     )
     learn, validate = (
         ValidationFaces(*plan.side(side), backbone.preprocessor, backbone.classes)
