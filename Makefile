@@ -7,6 +7,8 @@ VENV ?= .venv
 # build without CUDA, its name spares several GB.
 TORCH ?= torch>=2.7
 
+WANTED := Python 3.10 or newer is needed, such as: make PYTHON=python3.12 demo
+
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(dir $(wildcard plugins/*/setup.cfg)))
 METADATA := setup.cfg pyproject.toml $(addsuffix setup.cfg,$(PLUGINS))
@@ -79,6 +81,13 @@ clean:
 # $(1): what to install. OpenCV's ordinary wheel needs the system's libGL, libxcb and GLib, which
 # servers and containers often lack; its headless twin needs none of them and decodes the same.
 define install
+	@$(PYTHON) --version >/dev/null 2>&1 || { \
+	  echo "error: $(PYTHON) was not found; $(WANTED)" >&2; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { \
+	  echo "error: $$($(PYTHON) --version 2>&1) is too old; $(WANTED)" >&2; exit 1; }
+	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || { \
+	  echo "error: $(PYTHON) has no venv with pip (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
 	$(BIN)/python -m pip install --quiet "$(TORCH)" $(1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dfsubmit.console import printable
 from dfsubmit.errors import ModelError, UsageError
 from dfsubmit.models.folder import ModelFolder, open_model
@@ -20,7 +18,7 @@ def refuse_another_models(options: RunOptions) -> None:
     Raises:
         UsageError: there is another model's result.
     """
-    submission = Path(options.output)
+    submission = options.submission
     if not (submission.is_file() and meta_path(submission).exists()):
         return
     try:

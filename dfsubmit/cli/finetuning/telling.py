@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dfsubmit.console import counted
+
 if TYPE_CHECKING:
     from dfsubmit.finetuning.data.plan import Plan
     from dfsubmit.finetuning.figures import VideoFigures
