@@ -19,6 +19,7 @@ from dfsubmit.extraction.index import FaceRow, write_index
 from dfsubmit.output.scores import META_VERSION, write_scores
 from dfsubmit.recipe import BUILT_IN, RECIPE_VERSION, Recipe
 from dfsubmit.records import FileResult, Kind, Status
+from dfsubmit.shards import Shard
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs the dev extra")
 
@@ -129,6 +130,7 @@ def test_a_run(samples: Path, tiny_model: Path, tmp_path: Path) -> None:
     meta = json.loads((tmp_path / "out.meta.json").read_text(encoding="utf-8"))
     assert meta["complete"]
     validate("meta-1", meta)
+    validate("meta-1", {**meta, "shard": Shard(1, 2).record(["a.mp4", "b.mp4"])})
     with pytest.raises(jsonschema.ValidationError):
         validate("meta-1", {key: item for key, item in meta.items() if key != "packages"})
 
