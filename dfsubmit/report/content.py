@@ -6,7 +6,7 @@ first run, whose numbers are those of the files, unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,15 +210,9 @@ def mistakes(entries: Sequence[Entry], most: int = 10) -> list[Entry]:
     return sorted(wrong, key=lambda entry: -(entry.distance or 0.0))[:most]
 
 
-def scored_p_fake(entries: Sequence[Entry], chosen: int | None = None) -> FloatArray:
-    """p_fake of the scored files; with `chosen` those of that true label (or, where no truth is
-    known, of that label given)."""
-    values = [
-        entry.result.p_fake
-        for entry in entries
-        if entry.result.p_fake is not None
-        and chosen in (None, entry.result.label if entry.truth is None else entry.truth)
-    ]
+def scored_p_fake(entries: Iterable[Entry]) -> FloatArray:
+    """p_fake of those files that have one."""
+    values = [entry.result.p_fake for entry in entries if entry.result.p_fake is not None]
     return np.array(values, np.float64)
 
 

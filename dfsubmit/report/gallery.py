@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -22,8 +23,13 @@ from dfsubmit.files import write_atomically
 from dfsubmit.records import Box
 from dfsubmit.report.content import Entry
 
+if TYPE_CHECKING:
+    from dfsubmit.report.looked import Drawn
+
 FEW = 2
 """Faces of a file that does not matter: those with the highest and the lowest p_fake."""
+ALL = 3
+"""The share of its pictures that is all of them, see `_share`."""
 _PER_PICTURE = 330
 """Bytes of the page's text around a picture."""
 
@@ -46,6 +52,16 @@ class Shown:
     box: Box | None
     size: tuple[int, int]
     p_fake: float | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the model looked in one face: addresses of the map and its control, over the face."""
+
+    index: int
+    time: float
+    map: str
+    control: str
 
 
 @dataclass(frozen=True)
@@ -87,20 +103,48 @@ class Gallery:
             UsageError: the folder for the pictures cannot be written.
         """
         order = sorted(entries, key=lambda entry: entry.matters)
+        shares = self._shares(order, folders)
         shown: dict[int, FilePictures] = {}
-        for faces in (0, FEW):
-            for entry in order:
-                found = _of(entry, folders)
-                if found is not None and self._take(_cost(found, faces)):
-                    shown[entry.number] = self._some(entry, found, faces)
         for entry in order:
-            found = _of(entry, folders)
-            if found is None or entry.number not in shown:
-                continue
-            if not self._take(_cost(found, len(found.crops)) + _bytes(found.frame)):
-                break
-            shown[entry.number] = self._all(entry, found)
+            if entry.number in shares and (found := _of(entry, folders)) is not None:
+                shown[entry.number] = self._hung(entry, _share(entry, found, shares[entry.number]))
         return shown
+
+    def _shares(self, order: Sequence[Entry], folders: Sequence[Path]) -> dict[int, int]:
+        """How many of its pictures each file gets, see `_share`: all files a thumbnail before any
+        gets faces, and all a few faces before some get all. Takes the room."""
+        sizes: dict[int, list[int]] = {}
+        for entry in order:
+            if (found := _of(entry, folders)) is not None:
+                sizes[entry.number] = [
+                    _bytes(_share(entry, found, share)) for share in range(1, ALL + 1)
+                ]
+        given: dict[int, int] = {}
+        for share in range(1, ALL + 1):
+            for number, size in sizes.items():
+                before = size[share - 2] if share > 1 else 0
+                if not self._take(size[share - 1] - before):
+                    return given
+                given[number] = share
+        return given
+
+    def looks(self, number: int, drawn: Sequence[Drawn]) -> list[Look]:
+        """Where the model looked in one file's faces; takes its room before other pictures.
+
+        Raises:
+            UsageError: as `hang`.
+        """
+        for look in drawn:
+            self._take((len(look.map) + len(look.control)) * 4 // 3 + 2 * _PER_PICTURE)
+        return [
+            Look(
+                look.index,
+                look.time,
+                self.address(f"{number}-map-{look.index}", look.map),
+                self.address(f"{number}-control-{look.index}", look.control),
+            )
+            for look in drawn
+        ]
 
     def address(self, name: str, data: bytes) -> str:
         """Where the page finds a picture.
@@ -126,23 +170,14 @@ class Gallery:
             self.room -= size
         return True
 
-    def _some(self, entry: Entry, found: Pictures, faces: int) -> FilePictures:
-        crops = _extremes(entry, found.crops) if faces else ()
-        return FilePictures(self._thumbnail(entry, found), None, self._crops(entry, crops))
-
-    def _all(self, entry: Entry, found: Pictures) -> FilePictures:
-        frame = None
+    def _hung(self, entry: Entry, found: Pictures) -> FilePictures:
+        small = large = None
         if found.frame is not None:
-            frame = self._shown(entry, found.frame, "frame", found.frame.data)
-        return FilePictures(self._thumbnail(entry, found), frame, self._crops(entry, found.crops))
-
-    def _thumbnail(self, entry: Entry, found: Pictures) -> Shown | None:
-        if found.frame is None:
-            return None
-        return self._shown(entry, found.frame, "small", found.thumbnail)
-
-    def _crops(self, entry: Entry, crops: Sequence[Picture]) -> tuple[Shown, ...]:
-        return tuple(self._shown(entry, crop, f"face-{crop.index}", crop.data) for crop in crops)
+            small = self._shown(entry, found.frame, "small", found.thumbnail)
+            if found.frame.data:
+                large = self._shown(entry, found.frame, "frame", found.frame.data)
+        crops = (self._shown(entry, crop, f"face-{crop.index}", crop.data) for crop in found.crops)
+        return FilePictures(small, large, tuple(crops))
 
     def _shown(self, entry: Entry, picture: Picture, kind: str, data: bytes) -> Shown:
         p_fake = {frame.index: frame.p_fake for frame in entry.result.frames}
@@ -185,12 +220,17 @@ def _extremes(entry: Entry, crops: Sequence[Picture]) -> tuple[Picture, ...]:
     return tuple(crops[place] for place in chosen)
 
 
-def _bytes(picture: Picture | None) -> int:
-    return 0 if picture is None else len(picture.data) * 4 // 3 + _PER_PICTURE
+def _share(entry: Entry, found: Pictures, share: int) -> Pictures:
+    """A file's thumbnail (share 1), that and `FEW` faces (2), or all of its pictures (3)."""
+    if share == ALL:
+        return found
+    frame = None if found.frame is None else replace(found.frame, data=b"")
+    crops = _extremes(entry, found.crops) if share > 1 else ()
+    return Pictures(crops, frame, found.thumbnail)
 
 
-def _cost(found: Pictures, faces: int) -> int:
-    """Bytes of a thumbnail (without faces), or of so many faces, the largest ones."""
-    if not faces:
-        return len(found.thumbnail) * 4 // 3 + _PER_PICTURE
-    return sum(sorted(map(_bytes, found.crops), reverse=True)[:faces])
+def _bytes(pictures: Pictures) -> int:
+    """What pictures take of a page."""
+    data = [crop.data for crop in pictures.crops]
+    data += [pictures.frame.data, pictures.thumbnail] if pictures.frame else []
+    return sum(len(item) * 4 // 3 + _PER_PICTURE for item in data if item)

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfsubmit.errors import UsageError
 from dfsubmit.faces.pictures import read_pictures
+from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.files import check_output, write_atomically
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.options import pictures_path
 from dfsubmit.report.collect import find_files, scan_settings, take_pictures
 from dfsubmit.report.content import Entry, Run, find_labels, make_entries, read_run
 from dfsubmit.report.gallery import FEW, FilePictures, Gallery, fitting
 from dfsubmit.report.page import Page, render
 from dfsubmit.report.texts import Words, default_language
 
+if TYPE_CHECKING:
+    from dfsubmit.report.looked import Drawn
+
 PAGE_BYTES = 20_000_000
 """The most that a page may have; pictures that do not fit are left out, and it says so."""
-_FIXED, _PER_FILE, _PER_FRAME = 60_000, 7_000, 35
+_FIXED, _PER_FILE, _PER_FRAME = 60_000, 1_500, 70
 """What its text takes, so that pictures can be chosen before it is written."""
 Say = Callable[[str], None]
 
@@ -39,6 +45,7 @@ class ReportOptions:
         output: the page; None: ``<stem>.report.html`` beside the scores.
         faces: show pictures.
         assets: a folder for the pictures; None puts them into the page.
+        attention: show where the model looked in so many files.
         language: "en" or "ko"; None: by the locale.
         plugins_dir, strict: as of a run.
         progress: show progress bars on stderr.
@@ -51,6 +58,7 @@ class ReportOptions:
     output: str | Path | None = None
     faces: bool = True
     assets: str | Path | None = None
+    attention: int = 0
     language: str | None = None
     plugins_dir: tuple[str, ...] = ()
     strict: bool = False
@@ -97,35 +105,26 @@ def make_report(options: ReportOptions, say: Say = lambda line: None) -> Made:
     other = rest[0] if rest else None
     entries = make_entries(run, labels, other)
     language = options.language or default_language()
-    page = Page(run, other, entries, faces=options.faces, language=language)
+    beside = options.assets is not None
+    page = Page(run, other, entries, faces=options.faces, beside=beside, language=language)
     with tempfile.TemporaryDirectory(prefix="dfsubmit-report-") as temporary:
         return _write(options, page, output, Path(temporary), say)
 
 
 def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, say: Say) -> Made:
     t = Words(page.language)
-    notes: list[str] = []
-    kept = page.run.path.with_name(page.run.path.name.removesuffix(".scores.jsonl") + ".pictures")
-    folders = [kept, temporary]
+    folders = [_kept(page.run.path), temporary]
     assets = Path(options.assets) if options.assets else None
-    if options.faces:
-        notes += _fill(options, page.run, page.entries, folders, t, say)
+    notes = _fill(options, page, folders, t, say) if options.faces else []
+    drawn = _looks(options, page, say) if options.attention else {}
     frames = sum(len(entry.result.frames) for entry in page.entries)
     room = PAGE_BYTES - _FIXED - _PER_FILE * len(page.entries) - _PER_FRAME * frames
     while True:
         gallery = Gallery(output, assets, room)
+        looked = {number: gallery.looks(number, some) for number, some in drawn.items()}
         pictures = gallery.hang(page.entries, folders) if options.faces else {}
-        whole = notes + _partly(page.entries, pictures, t)
-        filled = Page(
-            page.run,
-            page.other,
-            page.entries,
-            pictures,
-            faces=page.faces,
-            beside=assets is not None,
-            notes=whole,
-            language=page.language,
-        )
+        partly = _partly(page.entries, pictures, t)
+        filled = replace(page, pictures=pictures, looked=looked, notes=notes + partly)
         text = render(filled).encode()
         if len(text) <= PAGE_BYTES or not pictures or assets is not None:
             break
@@ -134,27 +133,31 @@ def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, sa
         write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror or error}") from error
-    return Made(output, len(text), whole)
+    return Made(output, len(text), notes + partly)
+
+
+def _kept(scores: Path) -> Path:
+    """The folder of the pictures that a run took."""
+    return pictures_path(scores.with_name(scores.name.removesuffix(".scores.jsonl") + ".csv"))
+
+
+def _settings(options: ReportOptions, run: Run) -> ScanSettings:
+    plugins = load_plugins(options.plugins_dir, options.strict)
+    return scan_settings(run.meta, options.model, plugins)
 
 
 def _fill(
-    options: ReportOptions,
-    run: Run,
-    entries: Sequence[Entry],
-    folders: Sequence[Path],
-    t: Words,
-    say: Say,
+    options: ReportOptions, page: Page, folders: Sequence[Path], t: Words, say: Say
 ) -> list[str]:
     """Take the pictures that the run did not take, where its files are given; what to say of it."""
-    missing = [entry for entry in entries if not _has_pictures(entry, folders)]
+    missing = [entry for entry in page.entries if not _has_pictures(entry, folders)]
     # What never decoded has no picture, and a second look would find none either.
     missing = [e for e in missing if e.result.frames_decoded or e.result.frames]
     if not missing:
         return []
     if options.data is None:
         return [t("not_scanned", count=len(missing))]
-    plugins = load_plugins(options.plugins_dir, options.strict)
-    settings = scan_settings(run.meta, options.model, plugins)
+    settings = _settings(options, page.run)
     files = find_files(missing, Path(options.data))
     say(f"the run kept no pictures of {len(files)} files: scanning them again")
     take_pictures(missing, files, settings, folders[-1], options.progress)
@@ -164,6 +167,21 @@ def _fill(
     if settings.resize is None:
         notes.append(t("as_cut"))
     return notes
+
+
+def _looks(options: ReportOptions, page: Page, say: Say) -> dict[int, list[Drawn]]:
+    """Where the model looked, in the files that matter most."""
+    if options.data is None or options.model is None or not options.faces:
+        raise UsageError(
+            "--attention needs the files, the model and their pictures",
+            "give --data DIR and --model DIR, and leave --no-faces away",
+        )
+    from dfsubmit.report.looked import draw_looks, most_wanted  # imports torch
+
+    files = find_files(most_wanted(page.entries, options.attention), Path(options.data))
+    say(f"looking into {len(files)} files with {options.model}")
+    settings = _settings(options, page.run)
+    return draw_looks(Path(options.model), page.run.meta, files, settings, options.progress)
 
 
 def _has_pictures(entry: Entry, folders: Sequence[Path]) -> bool:

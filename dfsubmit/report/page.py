@@ -20,20 +20,10 @@ from dfsubmit._version import __version__
 from dfsubmit.console import printable
 from dfsubmit.report import figures, view
 from dfsubmit.report.content import Entry, Run, mistakes
-from dfsubmit.report.gallery import FilePictures
+from dfsubmit.report.gallery import FilePictures, Look
 from dfsubmit.report.texts import Words
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Look:
-    """Where the model looked in one face: addresses of the map and its control, over the face."""
-
-    index: int
-    time: float
-    map: str
-    control: str
 
 
 @dataclass(frozen=True)

@@ -137,13 +137,15 @@ def _distribution(run: Run, entries: Sequence[Entry], t: Words) -> dict[str, Any
     threshold = run.decision.threshold
     known = run.evaluation is not None
     keys = [
-        ("real", t("truly_real") if known else t("called_real")),
-        ("fake", t("truly_fake") if known else t("called_fake")),
+        (REAL, "real", t("truly_real") if known else t("called_real")),
+        (FAKE, "fake", t("truly_fake") if known else t("called_fake")),
+        (None, "other", t("no_truth")),
     ]
-    series = [
-        (style, name, scored_p_fake(entries, label))
-        for label, (style, name) in zip((REAL, FAKE), keys, strict=True)
-    ]
+    series = []
+    for label, style, name in keys:
+        of_label = [e for e in entries if (e.truth if known else e.result.label) == label]
+        if label is not None or len(scored_p_fake(of_label)):
+            series.append((style, name, scored_p_fake(of_label)))
     above = int((values > threshold).sum())
     words = {
         "alt": t(
@@ -159,7 +161,7 @@ def _distribution(run: Run, entries: Sequence[Entry], t: Words) -> dict[str, Any
     }
     return {
         "distribution": figures.histogram(series, threshold, words),
-        "distribution_keys": keys,
+        "distribution_keys": [(style, name) for style, name, _ in series],
         "distribution_caption": t("distribution_caption", count=len(values)),
     }
 

@@ -19,7 +19,7 @@ from dfsubmit.cli.values import output_file
     help="True labels, for figures and mistakes. Default: the folders real/ and fake/ of a run "
     "with --recursive.",
 )
-@click.option("--model", metavar="DIR", help="The run's model folder, for the size of its input.")
+@click.option("--model", metavar="DIR", help="The run's model folder, for --attention.")
 @click.option(
     "--output",
     type=output_file,
@@ -28,6 +28,13 @@ from dfsubmit.cli.values import output_file
 )
 @click.option("--no-faces", is_flag=True, help="No pictures: timelines and figures alone.")
 @click.option("--assets", metavar="DIR", help="Put all pictures into DIR, beside the page.")
+@click.option(
+    "--attention",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Show where the model looked in the N files most wrong or nearest the threshold; needs "
+    "--data and --model.",
+)
 @click.option(
     "--lang", type=click.Choice(["en", "ko"]), help="The page's language; default: the locale's."
 )
@@ -42,6 +49,7 @@ def command(
     output: str | None,
     no_faces: bool,
     assets: str | None,
+    attention: int | None,
     lang: str | None,
     progress: bool,
     plugins_dir: tuple[str, ...],
@@ -64,6 +72,7 @@ def command(
             output,
             not no_faces,
             assets,
+            attention or 0,
             lang,
             plugins_dir,
             strict,
