@@ -42,7 +42,7 @@ def crops(row: Element) -> dict[int, Pixels]:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert pixels is not None
         found[int(number[1:].split()[0])] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return found  # type: ignore[return-value]
+    return found
 
 
 @pytest.fixture
