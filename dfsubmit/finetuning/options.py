@@ -52,9 +52,9 @@ class TuneOptions:
         patience: evaluations without a better one until it stops (Prechelt, "Early Stopping – But
             When?", 1998); None never stops early.
         augment: a key of `augment.STRENGTHS` (Wang et al., CVPR 2020, and others, see there).
-        balance: see `sampling.FaceSampler`.
+        balance: see `epochs.FaceSampler`.
         self_blend: share of self-blended images (Shiohara and Yamasaki, CVPR 2022), see
-            `sampling.FaceSampler`.
+            `epochs.FaceSampler`.
         tune: "all", "norm", "head", "from:NAME" (Yosinski et al., NeurIPS 2014) or "lora:r=16",
             see `backbones.tune_only`.
         label_smoothing: of the loss, in [0, 1) (Szegedy et al., CVPR 2016).
