@@ -57,7 +57,8 @@ def test_every_file_has_its_row_with_the_numbers_of_scores_and_csv(tmp_path: Pat
     scores, labels = make_run(tmp_path, n=40)
     results = [*read_scores(scores), make_failure("none.mp4")]
     write_scores(scores, results)
-    write_submission(tmp_path / "submission.csv", results)
+    labelled = [(result.filename, result.label) for result in results]
+    write_submission(tmp_path / "submission.csv", labelled)
     with labels.open("a") as stream:
         stream.write("none.mp4,0,g1,\n")
     page = read_html(make(scores, labels=labels).path)
@@ -204,7 +205,7 @@ def test_two_runs_side_by_side(write: Callable[..., Path]) -> None:
     assert "1 files are in the first run alone, 0 in the second." in page.text
 
 
-def test_a_thousand_and_a_half_rows_fit_into_one_file(write: Callable[..., Path]) -> None:
+def test_a_thousand_and_a_half_labelledfit_into_one_file(write: Callable[..., Path]) -> None:
     results = [
         make_result(f"{number:04d}.mp4", [((number * 37 + k) % 100) / 100 for k in range(40)])
         for number in range(1500)

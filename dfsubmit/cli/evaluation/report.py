@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from dfsubmit.cli.decorators import debug_option, plugin_options, progress_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import output_file
 
 
-@click.command("report")
+@click.command("report", cls=GroupedOptions)
 @click.argument("scores", nargs=-1, required=True, metavar="SCORES [SCORES]")
 @click.option(
     "--data", metavar="DIR", help="The folder that was scored, for pictures the run did not take."
