@@ -129,15 +129,18 @@ def _score(
     import numpy as np
 
     from dfsubmit.evaluation.forecast import forecast
+    from dfsubmit.evaluation.labels import labels_of
     from dfsubmit.evaluation.reports.forecast import as_json, as_line
     from dfsubmit.intervals.groups import few_groups, group_numbers
     from dfsubmit.intervals.labels import label_interval
     from dfsubmit.metrics import Predictions, point
 
-    rows = [known[name] for name in predicted if name in known]
-    if not rows:
-        report.add("macro F1", ["the labels name none of the files"], "")
+    try:
+        labelled = labels_of(predicted, known, SUBMISSION)
+    except UsageError as error:
+        report.add("macro F1", [error.message, error.hint], "")
         return
+    rows = [labelled[name] for name in predicted if name in labelled]
     truth = np.array([row.label for row in rows], dtype=np.int64)
     said = np.array([predicted[row.filename] for row in rows], dtype=np.int64)
     predictions = Predictions(truth, said, None, np.ones(len(rows), dtype=bool))

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.evaluate import read_predictions
-from dfsubmit.evaluation.labels import LabelledFile
+from dfsubmit.evaluation.labels import LabelledFile, labels_of
 from dfsubmit.evaluation.statistics.swaps import adjusted_p
 from dfsubmit.evaluation.stress.bench import CLEAN, StressBench
 from dfsubmit.evaluation.stress.degrade import VARIANTS, load_av
@@ -100,7 +99,8 @@ def stress(
 
     Args:
         options: of a run; `data` holds the media; output, fallback and resuming are set here.
-        labels: of files in `data`, both classes.
+        labels: of files in `data`, both classes; those of other files are ignored, and counted on
+            stderr.
         folder: where variants and results are kept.
         variants: names of `VARIANTS`.
         samples, seed: of the intervals' and the test's random draws; the seed is also the noise's.
@@ -108,16 +108,12 @@ def stress(
         say: receives what the user should know, a line at a time.
 
     Raises:
-        UsageError: a labelled file is not in the folder, or only one class is labelled.
+        UsageError: no labelled file is in the folder, or only one class is labelled.
         NotInstalled: PyAV is missing.
         DfsubmitError: the model cannot be loaded, or the work was interrupted (exit 130).
     """
     media = {file.name: file for file in list_media(options.data)}
-    missing = [repr(name) for name in labels if name not in media]
-    if missing:
-        raise UsageError(
-            f"{options.data} lacks {counted(len(missing), 'labelled file')}: {first_few(missing)}"
-        )
+    labels = labels_of(media, labels, options.data)
     if len({row.label for row in labels.values()}) < 2:
         raise UsageError("files of both classes are needed: macro F1 of one class is undefined")
     files = [media[name] for name in labels]
