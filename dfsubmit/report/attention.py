@@ -25,8 +25,6 @@ from dfsubmit.report.watching import Watch, no_map
 Maps = npt.NDArray[np.float32]
 GRAD_CAM, ROLLOUT = "grad-cam", "rollout"
 METHODS = (GRAD_CAM, ROLLOUT)
-# Five of matplotlib's "inferno": violet, magenta, red, orange, yellow.
-_COLOURS = ((40, 11, 84), (101, 21, 110), (187, 55, 84), (249, 142, 9), (252, 255, 164))
 
 
 class Looks(NamedTuple):
@@ -97,24 +95,6 @@ def attention_maps(
         return Looks(maps, maps)
     with shuffled_head(network, seed):
         return Looks(maps, look())
-
-
-def drawn_over(crops: Pixels, maps: Maps) -> Pixels:
-    """The maps over grey crops, in `_COLOURS`, which rise in lightness as the map does.
-
-    Args:
-        crops: uint8 (n, height, width, 3).
-        maps: float32 (n, height, width) from 0 to 1.
-
-    Returns:
-        uint8 (n, height, width, 3): grey where the map is 0, the last colour where it is 1.
-    """
-    grey = crops.mean(axis=3, keepdims=True) * 0.7
-    steps = np.linspace(0, 1, len(_COLOURS))
-    channels = [np.interp(maps, steps, channel) for channel in np.transpose(_COLOURS)]
-    share = np.minimum(maps * 1.5, 0.8)[..., None]
-    blended = (1 - share) * grey + share * np.stack(channels, axis=3)
-    return np.asarray(blended.round(), dtype=np.uint8)
 
 
 def grad_cam(network: Any, images: Any, class_index: int) -> Any:

@@ -11,7 +11,7 @@ from tiny_networks import SIDE, save_tiny, tiny_classifier
 
 from dfsubmit.errors import ModelError, UsageError
 from dfsubmit.hooks.network import take_images
-from dfsubmit.report.attention import attention_maps, drawn_over, grad_cam, rollout, shuffled_head
+from dfsubmit.report.attention import attention_maps, grad_cam, rollout, shuffled_head
 
 
 def images(side: int = SIDE) -> Any:
@@ -177,12 +177,3 @@ def test_shuffled_weights_come_back_whatever_happens() -> None:
         fail_inside()
     assert (network.head.weight == before[0]).all()
     assert (network.dist_head.weight == before[1]).all()
-
-
-def test_a_map_is_drawn_from_grey_to_yellow() -> None:
-    picture = np.full((1, 2, 2, 3), (200, 100, 0), np.uint8)
-    drawn = drawn_over(picture, np.array([[[0, 1], [0.2, 0.5]]], np.float32))
-    assert (drawn[0, 0, 0] == 70).all()
-    assert drawn[0, 0, 1].tolist() == [216, 218, 145]
-    lightness = drawn[0].astype(float) @ (0.3, 0.6, 0.1)
-    assert lightness[0, 1] > lightness[1, 1]
