@@ -39,6 +39,7 @@ from dfsubmit.scoring.earlyexit import EarlyExit
 from dfsubmit.scoring.engine import Engine
 from dfsubmit.scoring.first_faces import show_faces
 from dfsubmit.scoring.rows import RowMaker
+from dfsubmit.scoring.showing import RunView
 from dfsubmit.scoring.timelimit import TimePlan, deadline
 from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import Visit
@@ -144,7 +145,6 @@ class _Run:
     say: Say
     started: float
     waiting: Waiting = field(default_factory=Waiting, init=False)
-    failed: int = field(default=0, init=False)
     aggregator_failed: bool = field(default=False, init=False)
 
     def score(
@@ -228,18 +228,18 @@ class _Run:
             self._moved,
             options.keeps_features,
         )
-        with progress_bar(total, "files", options.progress, done=total - len(files)) as bar:
+        view = RunView(files, chosen.recipe.frames)
+        with progress_bar(total, "files", options.progress, total - len(files), view) as bar:
 
             def done(file: MediaFile, result: FileResult) -> None:
                 self.rows.decide(result)
                 self.output.add(file, result)
                 if plan is not None:
                     plan.done(file, result.seconds, result.kind)
-                self.failed += result.status is not Status.OK
+                view.done(file, result.status is not Status.OK)
                 if result.aggregator_fallback and not self.aggregator_failed:
                     self.aggregator_failed = True
                     self.say(f"warning: {file.name}: the mean is used instead of {result.error}")
-                bar.set_postfix(failed=self.failed, refresh=False)
                 bar.update()
 
             def should_stop() -> bool:
@@ -248,7 +248,7 @@ class _Run:
                     plan.update()
                 return self.interrupt.requested or self._out_of_time()
 
-            engine = Engine(
+            view.engine = engine = Engine(
                 self.pool,
                 self.interrupt.guard(classifier.score),
                 chosen.batch_size,

@@ -190,11 +190,15 @@ def test_a_stderr_that_fails_ends_nothing(kind: str, monkeypatch: pytest.MonkeyP
     assert sys.stderr is not stream
     for _ in range(3):
         assert print("warning: \udcff 가", file=sys.stderr) is None
-    with progress_bar(2, "files") as bar:
-        bar.delay = 0
-        bar.update()
-        bar.refresh()
-        bar.write("words", file=stderr())
+    monkeypatch.setattr("dfsubmit.console.progress.PLAIN_SECONDS", 0.0)
+    for terminal in (False, True):
+        monkeypatch.setattr(
+            "dfsubmit.console.progress._is_terminal", [bool, lambda: True][terminal]
+        )
+        with progress_bar(2, "files") as bar:
+            bar.update()
+            bar.refresh()
+            bar.write("words")
 
 
 def test_a_stderr_that_is_closed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,6 @@ PINS = (
     "pluggy==1.7.0",
     "rich==15.0.0",
     "safetensors==0.8.0",
-    "tqdm==4.70.1",
     "transformers==5.20.2",
     # … and what transformers and rich need: the whole closure; the server resolves nothing.
     "annotated-doc==0.0.6",
@@ -58,6 +57,7 @@ PINS = (
     "shellingham==1.5.4",
     "tokenizers==0.23.3",
     "tomli==2.5.0",
+    "tqdm==4.70.1",
     "truststore==0.10.5",
     "typer==0.29.1",
     "typing-extensions==4.16.0",

@@ -161,15 +161,17 @@ def command(context: click.Context, /, as_json: bool, force: bool, **_: Any) -> 
     more files failed than --max-failures (results written); 4 the fallback model was used (results
     written); 5 something is not installed.
     """
-    from dfsubmit.console import printable_text
+    from dfsubmit.console import activity, printable_text, say
     from dfsubmit.output.previous import refuse_another_models
-    from dfsubmit.output.summary import format_summary
-    from dfsubmit.pipeline import run
 
     options = options_from(context)
     if not force:
         refuse_another_models(options)
-    summary = run(options, say=lambda line: click.echo(printable_text(line), err=True))
+    with activity("loading the model", options.progress):  # said before torch is imported
+        from dfsubmit.output.summary import format_summary
+        from dfsubmit.pipeline import run
+
+        summary = run(options, say=say)
     found = None
     if options.reference is not None and summary.exit_code != Exit.INTERRUPTED:
         found = _drift(summary, options, as_json)

@@ -4,12 +4,14 @@ In: what the other rooms want to say. Out: lines on stdout and stderr. rich is i
 first table or bar is drawn.
 """
 
-from dfsubmit.console.progress import progress_bar
-from dfsubmit.console.streams import guard_standard_streams, output_error, stderr, warn
+from dfsubmit.console.progress import Progress, activity, progress_bar
+from dfsubmit.console.streams import guard_standard_streams, output_error, say, stderr, warn
 from dfsubmit.console.tables import paragraph, table
 from dfsubmit.console.text import counted, duration, first_few, printable, printable_text
 
 __all__ = [
+    "Progress",
+    "activity",
     "counted",
     "duration",
     "first_few",
@@ -19,6 +21,7 @@ __all__ = [
     "printable",
     "printable_text",
     "progress_bar",
+    "say",
     "stderr",
     "table",
     "warn",

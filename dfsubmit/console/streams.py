@@ -29,9 +29,17 @@ def stderr() -> TextIO:
     return sys.stderr
 
 
+def say(message: str) -> None:
+    """Say something on stderr, `printable_text`, above a bar that is shown.
+
+    click.echo would write into the bar: it looks for the stream below rich's.
+    """
+    print(printable_text(message), file=stderr())
+
+
 def warn(message: str) -> None:
     """Say on stderr what does not stop the work."""
-    print(f"warning: {printable_text(message)}", file=stderr())
+    say(f"warning: {message}")
 
 
 def guard_standard_streams() -> None:

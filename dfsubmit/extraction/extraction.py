@@ -193,9 +193,14 @@ def _scan(
     settings = ScanSettings(recipe=recipe, resize=None, no_face="fail", detector=detector)
     # By frame, since a file whose worker died is scanned once more from its first frame on.
     faces: dict[str, dict[int, CutFace]] = collections.defaultdict(dict)
-    bar = progress_bar(len(todo), "files", options.progress)
     failed = 0
-    with bar, WorkerPool(settings, options.workers, options.per_file_timeout) as pool:
+    pool = WorkerPool(settings, options.workers, options.per_file_timeout)
+
+    def describe() -> tuple[None, str]:
+        names = first_few(sorted(pool.in_hand()), 2)
+        return None, (f"{failed} failed, " if failed else "") + f"in hand: {names}"
+
+    with progress_bar(len(todo), "files", options.progress, describe=describe) as bar, pool:
         for event in pool.events(todo):
             file = event.file
             if isinstance(event, FaceEvent):
@@ -207,7 +212,6 @@ def _scan(
             elif isinstance(event, FileEvent):
                 scan, cut = event.scan, faces.pop(file.name, {})
                 failed += scan.status is not Status.OK
-                bar.set_postfix(failed=failed, refresh=False)
                 bar.update()
                 # A file that failed half-way may have delivered faces: they do not count.
                 kept = [cut[index] for index in sorted(cut)] if scan.status is Status.OK else []

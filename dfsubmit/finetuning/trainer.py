@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from transformers import EvalPrediction, Trainer, TrainerCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from dfsubmit.console import progress_bar, stderr
+from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.data.dataset import single_threaded
@@ -259,15 +259,15 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
         later = [e for e in evaluated if e["step"] > best_step]
         if self.patience is not None and len(later) >= self.patience:
             control.should_training_stop = True
-        if self.bar is not None and not self.bar.disable:
+        if self.bar is not None and self.bar.shown:
             line = {
                 text: f"{figures[f'eval_{key}']:.3f}"
                 for key, text in PROGRESS.items()
                 if f"eval_{key}" in figures
             }
             listing = "  ".join(f"{text} {value}" for text, value in line.items())
-            self.bar.write(f"step {state.global_step}: {listing}", file=stderr())
-            self.bar.set_postfix(line)
+            self.bar.write(f"step {state.global_step}: {listing}")
+            self.bar.note = listing
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """All processes have written their part of the checkpoint: it is whole."""

@@ -94,6 +94,9 @@ class Engine:
             the number of those not visited; 0 ends it there.
         should_stop: asked between batches; True leaves the remaining files as they are.
         waiting: where the time went, added up while the engine runs.
+
+    Attributes:
+        frames: how many frames with a face came so far.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class Engine:
         self.grant = grant
         self.should_stop = should_stop
         self.waiting = waiting
+        self.frames = 0
         self._queue: queue.Queue[Event | BaseException | None] = queue.Queue(
             QUEUED_BATCHES * batch_size
         )
@@ -153,6 +157,13 @@ class Engine:
             self.pool.stop()
             self._drain(feeder)
 
+    def in_hand(self) -> dict[str, int]:
+        """The files that are scanned or classified now, and how many frames of each have come;
+        from any thread."""
+        counts = dict.fromkeys(self.pool.in_hand(), 0)
+        items = list(self._files.items())
+        return counts | {name: len(item.frames) + item.unclassified for name, item in items}
+
     def _feed(self, files: Iterable[MediaFile]) -> None:
         """The feeder thread: pool → queue, and None at the end."""
         try:
@@ -187,6 +198,7 @@ class Engine:
         if isinstance(event, FaceEvent):
             self._batch.append((event.file, event.face))
             item.unclassified += 1
+            self.frames += 1
         elif isinstance(event, WaitEvent):
             item.left = event.left
         else:

@@ -100,6 +100,11 @@ class WorkerPool:
         """The process numbers of the living workers."""
         return [member.pid for member in self._workers]
 
+    def in_hand(self) -> list[str]:
+        """The names of the files that workers have now; from any thread."""
+        files = [member.file for member in list(self._workers)]
+        return [file.name for file in files if file is not None]
+
     @property
     def disk_answers(self) -> bool:
         """False while workers wait in vain for their files."""

@@ -44,8 +44,10 @@ def test_a_sound_notebook_passes_and_everything_is_kept(
     edited: Callable[..., Path], data: Path
 ) -> None:
     bundle = edited(WRITES + "print('read me')")
-    report = run(bundle, data)
+    lines: list[str] = []
+    report = rehearse(RehearsalOptions(bundle, data, fresh=False), follow=lines.append)
     assert report.passed, report.checks
+    assert lines == ["read me"]  # said while it ran
     assert status(report, "as built") == WARN  # its notebook was edited
     assert report.bundle_hash == bundle_hash(bundle)
     executed = json.loads((kept(bundle) / "executed.ipynb").read_text())

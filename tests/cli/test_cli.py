@@ -80,7 +80,7 @@ def test_every_command_has_help_in_the_same_voice(invoke: Invoke, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "extract", "finetune", "compare", "evaluate", "calibrate", "stress"]
+    "name", ["run", "extract", "finetune", "compare", "evaluate", "calibrate", "stress", "rehearse"]
 )
 def test_every_long_command_shows_its_progress_or_not(invoke: Invoke, name: str) -> None:
     text = " ".join(invoke(name, "--help").output.split())
@@ -224,6 +224,7 @@ def test_run_prints_its_table_on_stdout_and_its_warnings_on_stderr(
     result = invoke(*run)
     assert result.exit_code == 0, result.output
     assert "submission.csv: 1 row" in result.stdout
+    assert result.stderr.startswith("loading the model …\n")
     assert "warning: this model is UNTRAINED" in result.stderr
     assert "class 1 ('Fake') is fake" in result.stderr
     assert (tmp_path / "submission.csv").read_text().startswith("filename,label\nface.jpg,")

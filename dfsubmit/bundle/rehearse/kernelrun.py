@@ -4,7 +4,8 @@ The child process of a rehearsal. It enters its confinement and gives up CPUs be
 kernel, so that both, and every process of the notebook, live under the same rules.
 
 The job is a JSON object: notebook (as JSON), executed (where the run notebook goes), result
-(where a JSON object with "error" and "seconds" goes), folder (the working folder), cpus, confined
+(where a JSON object with "error" and "seconds" goes), said (where what the cells print goes as they
+print it), folder (the working folder), cpus, confined
 and hidden (as `confinement.enter` takes them).
 """
 
@@ -21,6 +22,9 @@ from dfsubmit.bundle.rehearse.confinement import enter
 KERNEL = "rehearsal"
 """The name of the kernel specification that the job runs in."""
 
+MOST_SAID = 1_000_000
+"""Bytes of what the cells print that are handed on while they run; the notebook keeps the rest."""
+
 
 def main(job_file: str) -> None:
     """Run one job; a failing notebook is a result, not an error of this process."""
@@ -35,7 +39,14 @@ def main(job_file: str) -> None:
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     notebook = nbformat.reads(json.dumps(job["notebook"]), as_version=4)
-    client = NotebookClient(
+
+    class Client(NotebookClient):  # type: ignore[misc]  # nbclient has no types
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            if msg["msg_type"] == "stream":
+                _append(Path(job["said"]), msg["content"]["text"])
+            return super().process_message(msg, cell, cell_index)
+
+    client = Client(
         notebook,
         timeout=None,
         kernel_name=KERNEL,
@@ -55,3 +66,9 @@ def main(job_file: str) -> None:
     Path(job["result"]).write_text(
         json.dumps({"error": error, "seconds": seconds}), encoding="utf-8"
     )
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("ab") as stream:
+        if stream.tell() < MOST_SAID:
+            stream.write(text.encode("utf-8", "backslashreplace"))

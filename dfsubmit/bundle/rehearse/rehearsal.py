@@ -49,7 +49,12 @@ _NOT_HELD = {
 }
 
 
-def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line: None) -> Report:
+Say = Callable[[str], object]
+
+
+def rehearse(
+    options: RehearsalOptions, say: Say = lambda line: None, follow: Say = lambda line: None
+) -> Report:
     """Rehearse a bundle and keep the report, the executed notebook and the result beside it.
 
     What was kept of an earlier rehearsal stays until this one has ended (see `report.keep`).
@@ -57,6 +62,7 @@ def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line
     Args:
         options: what to rehearse, and how.
         say: called with a line at the start of each step.
+        follow: called with each line that the bundle's run prints, as it prints it.
 
     Raises:
         UsageError: no bundle, no media, two media files of one name, labels that cannot be read, or
@@ -79,7 +85,7 @@ def rehearse(options: RehearsalOptions, say: Callable[[str], None] = lambda line
         with tempfile.TemporaryDirectory(prefix="dfsubmit-rehearsal-") as scratch:
             work = Path(scratch, "work")
             report.figures["files"] = _lay_flat(options.data, options.labels, work / "data")
-            rehearsal = _Rehearsal(options, report, Path(scratch), work, folder, say)
+            rehearsal = _Rehearsal(options, report, Path(scratch), work, folder, say, follow)
             rehearsal.check_files(changes(bundle, built))
             if (work / NOTEBOOKS[built.target]).is_file():
                 rehearsal.run()
@@ -127,6 +133,7 @@ class _Rehearsal:
         work: what the notebook has for its working folder.
         folder: where the executed notebooks are kept.
         say: called with a line at the start of each step.
+        follow: called with each line that the run prints.
     """
 
     options: RehearsalOptions
@@ -134,7 +141,8 @@ class _Rehearsal:
     scratch: Path
     work: Path
     folder: Path
-    say: Callable[[str], None]
+    say: Say
+    follow: Say
 
     def check_files(self, edits: list[str]) -> None:
         """What can be said before anything runs; lays out what would be uploaded."""
@@ -184,7 +192,8 @@ class _Rehearsal:
                 return
         report.figures["versions"] = versions(python)
         self.say("running the notebook")
-        self._add_run(sandbox.run(rest, self.folder / "executed.ipynb", closed=True))
+        executed = self.folder / "executed.ipynb"
+        self._add_run(sandbox.run(rest, executed, closed=True, follow=self.follow))
 
     def _add_confinement(self, held: frozenset[str]) -> None:
         """What is held while a notebook runs, and what cannot be on this machine."""

@@ -10,10 +10,10 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dfsubmit.bundle.rehearse import network
 from dfsubmit.bundle.rehearse.confinement import NETWORK, PROCESSES
@@ -65,21 +65,32 @@ class Sandbox:
     held: frozenset[str] = frozenset()
     hidden: tuple[str, ...] = ()
 
-    def run(self, notebook: Mapping[str, Any], executed: Path, *, closed: bool) -> Run:
+    def run(
+        self,
+        notebook: Mapping[str, Any],
+        executed: Path,
+        *,
+        closed: bool,
+        follow: Callable[[str], object] = lambda line: None,
+    ) -> Run:
         """Run a notebook in a fresh kernel.
 
         Args:
             notebook: as JSON.
             executed: where the notebook with its outputs goes.
             closed: whether to close the network.
+            follow: called with each line that the cells print, while they run.
         """
         self._write_kernel(closed)
         result_file = self.scratch / "result.json"
         result_file.unlink(missing_ok=True)
+        said = self.scratch / "said.txt"
+        said.write_bytes(b"")
         job = {
             "notebook": notebook,
             "executed": str(executed),
             "result": str(result_file),
+            "said": str(said),
             "folder": str(self.folder),
             "cpus": self.limits.cpus,
             "confined": sorted(self.held if closed else self.held - {NETWORK}),
@@ -89,7 +100,7 @@ class Sandbox:
         job_file.write_text(json.dumps(job), encoding="utf-8")
         log = self.scratch / "kernel.log"
         started = time.monotonic()
-        with log.open("wb") as stream, guardian() as others:
+        with log.open("wb") as stream, said.open("rb") as lines, guardian() as others:
             process = subprocess.Popen(
                 python_command(_JOB, str(job_file)),
                 cwd=self.scratch,
@@ -101,7 +112,10 @@ class Sandbox:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
-            peak, over = watch(process, self.limits, others, PROCESSES in self.held)
+            confined = PROCESSES in self.held
+            peak, over = watch(
+                process, self.limits, others, confined, lambda: _hand_on(lines, follow)
+            )
         seconds = time.monotonic() - started
         if over:
             limits = {"time": f"{self.limits.seconds:g} s", "memory": f"{self.limits.memory:,} B"}
@@ -134,3 +148,10 @@ class Sandbox:
             "env": {**environment, "PYTHONPATH": os.pathsep.join(paths)},
         }
         (folder / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+
+
+def _hand_on(stream: BinaryIO, follow: Callable[[str], object]) -> None:
+    """The whole lines that were written since the last time."""
+    while (line := stream.readline()).endswith(b"\n"):
+        follow(line.decode("utf-8", "replace").rstrip())
+    stream.seek(-len(line), os.SEEK_CUR)

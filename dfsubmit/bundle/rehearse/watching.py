@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,11 @@ def guardian() -> Iterator[set[int]]:
 
 
 def watch(
-    driver: subprocess.Popen[bytes], limits: Limits, others: set[int], in_namespace: bool
+    driver: subprocess.Popen[bytes],
+    limits: Limits,
+    others: set[int],
+    in_namespace: bool,
+    meanwhile: Callable[[], None],
 ) -> tuple[int, str]:
     """Wait for a notebook's end, and end what it started.
 
@@ -67,6 +71,7 @@ def watch(
         limits: of it.
         others: children of this process that are not the notebook's.
         in_namespace: whether the driver has put processes of its own between itself and it.
+        meanwhile: called every half second, the last time when it has ended.
 
     Returns:
         The most bytes of memory seen, and "time", "memory" or "" for the limit that was broken.
@@ -83,6 +88,7 @@ def watch(
                 return peak, "memory"
             with contextlib.suppress(subprocess.TimeoutExpired):
                 driver.wait(_WATCH_INTERVAL)
+            meanwhile()
         return peak, ""
     finally:
         _end(driver, others)

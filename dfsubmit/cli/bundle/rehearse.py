@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, max_size_option
+from dfsubmit.cli.decorators import debug_option, max_size_option, progress_option
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import byte_size, span
-from dfsubmit.console import printable
+from dfsubmit.console import activity, printable, say
 from dfsubmit.errors import Exit
 
 
@@ -47,6 +47,7 @@ from dfsubmit.errors import Exit
 )
 @max_size_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@progress_option
 @debug_option
 @click.pass_context
 def command(
@@ -61,6 +62,7 @@ def command(
     expect_files: int,
     max_size: int,
     as_json: bool,
+    progress: bool,
 ) -> None:
     """Prove BUNDLE as the server would run it.
 
@@ -81,7 +83,12 @@ def command(
         expected_files=expect_files,
         max_size=max_size,
     )
-    report = rehearse(options, say=lambda line: click.echo(f"{line} …", err=True))
+    with activity("checking the bundle", progress):
+        report = rehearse(
+            options,
+            say=lambda step: activity(step, progress),
+            follow=lambda line: say(f"  {line}") if progress else None,
+        )
     if as_json:
         click.echo(json.dumps({**report.to_dict(), "passed": report.passed}, indent=2))
     else:

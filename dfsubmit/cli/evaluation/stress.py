@@ -78,24 +78,27 @@ def command(
     Every variant (x264 at c23 and c40, half and quarter size, JPEG, blur, noise, darkness) goes
     through the whole pipeline: faces are found anew.
     """
+    from dfsubmit.console import activity, say
     from dfsubmit.errors import UsageError, did_you_mean
     from dfsubmit.evaluation.labels import read_labels
     from dfsubmit.evaluation.reports import stress as report
     from dfsubmit.evaluation.stress.degrade import VARIANTS
-    from dfsubmit.evaluation.stress.stress import stress
     from dfsubmit.options import RunOptions
 
     for name in variant:
         if name not in VARIANTS:
             raise UsageError(f"there is no variant {name!r}", did_you_mean(name, VARIANTS))
-    results = stress(
-        RunOptions(data=data, **options),
-        read_labels(labels),
-        Path(output),
-        tuple(dict.fromkeys(variant)) or tuple(VARIANTS),
-        samples,
-        seed,
-        keep_media,
-        say=lambda line: click.echo(line, err=True),
-    )
+    with activity("loading the model", options["progress"]):  # said before torch is imported
+        from dfsubmit.evaluation.stress.stress import stress
+
+        results = stress(
+            RunOptions(data=data, **options),
+            read_labels(labels),
+            Path(output),
+            tuple(dict.fromkeys(variant)) or tuple(VARIANTS),
+            samples,
+            seed,
+            keep_media,
+            say=say,
+        )
     give_report(results, report, as_json, wide, markdown=markdown, plot=plot)

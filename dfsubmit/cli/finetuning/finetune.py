@@ -223,12 +223,15 @@ def _finetune(
     preset: Any, faces: tuple[Path, ...], output: Path | None, dry_run: bool, values: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Do it, and say so; gives the outcome for ``--json``, in the first process."""
-    from dfsubmit.finetuning import finetune as tuning
-    from dfsubmit.finetuning.data.plan import make_plan, world
-    from dfsubmit.finetuning.model_writer import write_model
-    from dfsubmit.finetuning.options import TuneOptions, usual_lr
-    from dfsubmit.finetuning.preparation import prepare
-    from dfsubmit.finetuning.reporting import log_in
+    from dfsubmit.console import activity
+
+    with activity("loading torch and transformers", values["progress"]):
+        from dfsubmit.finetuning import finetune as tuning
+        from dfsubmit.finetuning.data.plan import make_plan, world
+        from dfsubmit.finetuning.model_writer import write_model
+        from dfsubmit.finetuning.options import TuneOptions, usual_lr
+        from dfsubmit.finetuning.preparation import prepare
+        from dfsubmit.finetuning.reporting import log_in
 
     if values["lr"] is None:
         values["lr"] = usual_lr(values["base"])
@@ -238,7 +241,8 @@ def _finetune(
         click.echo(f"preset {preset.name}: {preset}")
     if dry_run:
         return say_what_would_be_done(options, output is not None)
-    backbone = prepare(options)
+    with activity("loading the base model", options.progress and first):
+        backbone = prepare(options)
     if first:
         log_in(options.report_to)
     plan = make_plan(options)
