@@ -63,10 +63,10 @@ def list_media(folder: str | os.PathLike[str], recursive: bool = False) -> list[
 def files_to_score(
     folder: str | os.PathLike[str], recursive: bool = False
 ) -> tuple[list[MediaFile], list[str]]:
-    """`list_folder`, where a folder that has files in subfolders alone is an error.
+    """`list_folder`, where a folder without files is an error.
 
     Raises:
-        UsageError: see `list_media`; or there is no file, but there are subfolders.
+        UsageError: see `list_media`; or there is no file, or none but in subfolders.
     """
     files, passed_over = list_folder(folder, recursive)
     subfolders = [name for name in passed_over if (Path(folder) / name).is_dir()]
@@ -77,6 +77,11 @@ def files_to_score(
         raise UsageError(
             f"no media in {folder}; subfolders are not searched: {named} (--recursive)",
             "search them with --recursive, or give one of them",
+        )
+    if not files:
+        raise UsageError(
+            f"no media in {folder}: it holds no file that is not hidden",
+            "give the folder that holds the images and videos: dfsubmit run DATA",
         )
     return files, passed_over
 

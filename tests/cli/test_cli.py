@@ -25,9 +25,10 @@ HEAVY = "torch transformers cv2 dlib sklearn matplotlib PIL tqdm av openvino onn
 
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
-    """Run dfsubmit in a folder that holds nothing but an empty ./data."""
+    """Run dfsubmit in a folder that holds nothing but ./data with an empty file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
+    (tmp_path / "data/face.jpg").touch()
 
     def invoke(*arguments: str, **options: Any) -> Result:
         return CliRunner().invoke(main, list(arguments), **options)

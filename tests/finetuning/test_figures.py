@@ -84,4 +84,4 @@ def test_an_interval_over_groups_goes_with_the_figures_over_videos() -> None:
 def test_figures_of_one_class_alone_are_none() -> None:
     alone = video_figures([row("a", 1)], np.array([0.9]), ["g"])
     assert alone.figures == {}
-    assert str(alone).startswith("one class alone over 1 videos")
+    assert str(alone).startswith("one class alone over 1 video in 1 group")
