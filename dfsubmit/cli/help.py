@@ -22,8 +22,8 @@ GROUPS: dict[str, str] = {
     "Speed": "device precision batch_size workers early_exit time_limit min_frames memory cpus",
     "Failures": "failure_label no_face max_failures per_file_timeout resume force",
     "Statistics": "samples seed hidden errors expect_files",
-    "Output": "output no_faces assets attention lang report report_to as_json wide csv markdown plot keep_features keep_media zip "
-    "save_precision dry_run progress",
+    "Output": "output report no_faces assets attention lang report_to as_json wide csv markdown "
+    "plot keep_features keep_media zip save_precision dry_run progress",
 }
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split()}
 _OTHERS = "Other options"

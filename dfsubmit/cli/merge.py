@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import DfsubmitError, UsageError
 
 
-@click.command("merge")
+@click.command("merge", cls=GroupedOptions)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument(
     "parts", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True, metavar="IN…"

@@ -16,7 +16,7 @@ from dfsubmit.cli.values import output_file
 )
 @click.option(
     "--labels",
-    metavar="LABELS.csv",
+    metavar="FILE",
     help="True labels, for figures and mistakes. Default: the folders real/ and fake/ of a run "
     "with --recursive.",
 )
