@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -40,11 +39,11 @@ def prepare(options: TuneOptions) -> Backbone:
         NotInstalled: a package is missing.
     """
     from transformers import set_seed
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     from dfsubmit.models.huggingface import choose_device
 
-    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    set_verbosity_error()  # it reports every new head at length; missing weights are found here
     disable_progress_bar()  # transformers' own, one for every file that it reads and writes
     if (options.output / "config.json").exists():
         raise UsageError(

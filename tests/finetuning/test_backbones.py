@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from commands import dfsubmit
 
 from dfsubmit.errors import ModelError, UsageError
 from dfsubmit.finetuning.networks.backbones import load_backbone, scratch_names, tune_only
@@ -101,6 +103,23 @@ def test_a_backbone_without_a_head_gets_one(tmp_path: Path) -> None:
     expected = model.embeddings.patch_embeddings.projection.weight
     found = backbone.model.vit.embeddings.patch_embeddings.projection.weight
     assert torch.equal(found, expected)
+
+
+def test_transformers_report_of_a_new_head_is_not_shown(tiny_model: Path, tmp_path: Path) -> None:
+    from transformers.utils.logging import set_verbosity_warning
+
+    set_verbosity_warning()  # as a process begins
+    base = with_classes(tiny_model, tmp_path / "m", ["cat", "dog", "bird"])
+    said: list[str] = []
+    listener = logging.Handler()
+    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("transformers")  # it writes where stderr was at first
+    logger.addHandler(listener)
+    try:
+        dfsubmit("finetune", "--base", base, "--new-head", "--dry-run")
+    finally:
+        logger.removeHandler(listener)
+    assert said == []
 
 
 def test_no_base_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
