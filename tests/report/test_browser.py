@@ -169,12 +169,9 @@ def test_a_mistake_leads_to_its_file(browser: Any, make: Make) -> None:
         opened.wait_for()
         assert opened.locator(".name").text_content() == name
         # Below the table's header, which stays at the top.
-        covered, top = seen.page.evaluate(
-            "[document.querySelector('.files thead'), document.querySelector('details[open]')"
-            ".closest('tbody').querySelector('.name')].map(one => one.getBoundingClientRect())"
-            ".map((box, place) => place ? box.top : box.bottom)"
-        )
-        assert covered <= top
+        bottom = "document.querySelector('.files thead').getBoundingClientRect().bottom"
+        top = "document.querySelector('tbody:has(details[open])').getBoundingClientRect().top"
+        seen.until(f"{bottom} <= {top} && {top} < innerHeight / 2")
 
 
 def test_without_javascript_all_files_are_there_and_open(browser: Any, make: Make) -> None:
@@ -256,19 +253,15 @@ def test_axe_finds_no_violation(
         assert told == []
 
 
+@pytest.mark.slow
 def test_1500_files_are_ready_and_answer(
-    browser: Any, make: Make, record_property: Callable[[str, object], None]
+    browser: Any, make: Make, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     page = make([f"file-{number:04}.mp4" for number in range(1500)], faces=False)
     began = time.perf_counter()
     with visit(browser, page) as seen:
-        record_property("seconds_to_ready", round(time.perf_counter() - began, 2))
-        record_property(
-            "interactive_ms",
-            seen.page.evaluate(
-                "Math.round(performance.getEntriesByType('navigation')[0].domInteractive)"
-            ),
-        )
+        seconds = time.perf_counter() - began
+        record_testsuite_property("report_1500_seconds_to_ready", round(seconds, 2))
         assert seen.page.locator("#count").inner_text() == "All 1500 files"
         seen.page.get_by_label("Search").fill("file-1234")
         seen.until("document.getElementById('count').textContent[0] === '1'")

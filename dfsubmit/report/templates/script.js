@@ -75,9 +75,15 @@
   function open(id, scroll) {
     const file = files.find((item) => item.id === id);
     if (!file) return;
-    if (file.hidden) reset();
+    if (file.hidden && scroll) reset(); // after a reload, what is open may well be filtered out
     file.querySelector("details").open = true;
-    if (scroll) file.scrollIntoView({ block: "start" });
+    if (scroll) show(file, 4);
+  }
+
+  // Rows that come into sight get their true heights (content-visibility), which moves the others.
+  function show(file, times) {
+    file.scrollIntoView({ block: "start" });
+    if (times > 1) requestAnimationFrame(() => show(file, times - 1));
   }
 
   function reset() {
