@@ -200,7 +200,11 @@ def test_names_are_text_and_nothing_else(browser: Any, make: Make) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_a_narrow_screen_does_not_scroll_sideways(browser: Any, make: Make, language: str) -> None:
-    narrow = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+    narrow: dict[str, Any] = {
+        "viewport": {"width": 360, "height": 740},
+        "is_mobile": True,
+        "has_touch": True,
+    }
     with visit(browser, make(HOSTILE, language), **narrow) as seen:
         seen.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
         width = seen.page.evaluate("document.documentElement.scrollWidth")
