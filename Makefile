@@ -25,9 +25,10 @@ SHARED_OUT := -n $(JOBS) --dist loadfile
 # A quarter of the samples are broken on purpose, so the demo lets any share of files fail.
 demo: $(VENV)/.demo
 	$(BIN)/dfsubmit samples demo/data $(if $(TRAINED),,--untrained-model $(DEMO_MODEL))
-	$(BIN)/dfsubmit run demo/data --model $(DEMO_MODEL) --no-fallback --max-failures 100%
+	$(BIN)/dfsubmit run demo/data --model $(DEMO_MODEL) --no-fallback --max-failures 100% --report
 	$(BIN)/dfsubmit check submission.csv --data demo/data
 	@cat submission.csv
+	@echo "The run as a page: $(CURDIR)/submission.report.html"
 
 # Each plugin is a distribution of its own and gets a process of its own: a crash in one runtime's
 # native code is then told apart from the others.

@@ -133,7 +133,7 @@ def read_run(path: Path, labels: Mapping[str, LabelledFile] | None, progress: bo
         progress: show a progress bar on stderr while intervals are computed.
 
     Raises:
-        UsageError: the file cannot be read or holds no row, or lacks a labelled file.
+        UsageError: the file cannot be read or holds no row, or none of the labelled files.
     """
     if path.suffix != ".jsonl":
         raise UsageError(
