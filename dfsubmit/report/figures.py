@@ -71,7 +71,10 @@ def shares(parts: Sequence[tuple[str, float]], alt: str) -> Markup:
     for style, value in parts:
         drawn.append(_rect(style, x, 0, 560 * value / total, 18))
         x += 560 * value / total
-    return _figure("chart shares", 560, 18, alt, drawn)
+    return Markup(
+        '<svg class="chart shares" viewBox="0 0 560 18" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg>'
+    ).format(alt, Markup("").join(drawn))
 
 
 def roc(curves: Sequence[tuple[str, str, Predictions]], words: dict[str, str]) -> Markup:
