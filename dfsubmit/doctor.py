@@ -188,7 +188,7 @@ def _processor() -> Iterator[Finding]:
     from dfsubmit.machine import available_cpus
 
     usable, present = available_cpus(), os.cpu_count()
-    yield Finding("CPUs", OK, f"{usable} of {present} are this process's to use")
+    yield Finding("CPUs", OK, f"{usable} of {present} available to this process")
     flags = cpu_flags()
     if flags and "avx2" not in flags:
         yield Finding("CPUs", NOTE, "this CPU has no AVX2: expect a slow run")
@@ -201,7 +201,7 @@ def _memory() -> Iterator[Finding]:
         return
     small = total < _MEMORY_FLOOR
     hint = "use fewer --workers and a smaller --batch-size" if small else ""
-    text = f"{total / 2**30:.1f} GiB are this process's to use"
+    text = f"{total / 2**30:.1f} GiB available to this process"
     yield Finding("memory", NOTE if small else OK, text, hint)
 
 

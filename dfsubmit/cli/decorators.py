@@ -26,7 +26,7 @@ def plugin_options(function: Command) -> Command:
         "--plugins-dir",
         multiple=True,
         metavar="DIR",
-        help="Load every *.py file of DIR as a plugin. This RUNS their code. Repeatable.",
+        help="Load every *.py file of DIR as a plugin: this RUNS its code. Repeatable.",
     )(function)
 
 
@@ -67,7 +67,7 @@ model_option = click.option(
     help="A model's name, its folder or a zip of it.",
 )
 recipe_option = click.option(
-    "--recipe", metavar="NAME|FILE", help="Override the model's own recipe. Warns."
+    "--recipe", metavar="NAME|FILE", help="Override the model's recipe, with a warning."
 )
 frames_option = click.option(
     "--frames", type=click.IntRange(1), help="Override the recipe's number of frames."
@@ -80,14 +80,14 @@ device_option = click.option(
     help="auto, cpu, cuda or cuda:N.",
 )
 fake_label_option = click.option(
-    "--fake-label", metavar="NAME", help="The fake class, where its name is unclear."
+    "--fake-label", metavar="NAME", help="Name of the fake class, if it cannot be recognised."
 )
 
 shard_option = click.option(
     "--shard",
     type=shard,
     metavar="I/N",
-    help="Only the I-th of N equal shares, into an output of its own; then 'dfsubmit merge'.",
+    help="Process only part I of N, with its own output; combine with 'dfsubmit merge'.",
 )
 
 max_size_option = click.option(
@@ -96,7 +96,7 @@ max_size_option = click.option(
     metavar="SIZE",
     default=f"{MAX_SIZE // 2**30}GB",
     show_default=True,
-    help="Refuse a larger bundle (the server's limit goes with the key).",
+    help="Maximum size of the bundle (the server sets a limit per key).",
 )
 
 

@@ -48,7 +48,7 @@ def options_from(context: click.Context) -> RunOptions:
     default="submission.csv",
     show_default=True,
     metavar="FILE",
-    help="Where the CSV goes.",
+    help="The CSV to write.",
 )
 @click.option(
     "--aggregator",
@@ -65,22 +65,24 @@ def options_from(context: click.Context) -> RunOptions:
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
     default="auto",
     show_default=True,
-    help="auto is fp32.",
+    help="auto means fp32.",
 )
-@click.option("--loader", metavar="NAME", help="A model loader by name; default: the best.")
-@click.option("--batch-size", type=click.IntRange(0), default=0, help="Faces a forward pass.")
+@click.option(
+    "--loader", metavar="NAME", help="Model loader. Default: the most specific one for the model."
+)
+@click.option("--batch-size", type=click.IntRange(0), default=0, help="Faces per forward pass.")
 @click.option(
     "--workers",
     type=click.IntRange(0),
     default=0,
-    help="Default: the CPUs available; one more with early exit.",
+    help="Default: the number of available CPUs, plus one with --early-exit.",
 )
 @click.option(
     "--fallback",
     default=str(BASELINE_MODEL),
     show_default=True,
     metavar="DIR",
-    help="The model used, loudly, when --model cannot be loaded.",
+    help="Used instead, with a warning, if --model cannot be loaded.",
 )
 @click.option("--no-fallback", is_flag=True, help="A model that cannot be loaded is an error.")
 @fake_label_option
@@ -89,7 +91,7 @@ def options_from(context: click.Context) -> RunOptions:
     type=click.Choice(list(LABELS)),
     default="real",
     show_default=True,
-    help="The label of files that could not be scored.",
+    help="Label for files that could not be scored.",
 )
 @click.option(
     "--no-face",
@@ -103,7 +105,7 @@ def options_from(context: click.Context) -> RunOptions:
     type=share,
     default="5%",
     show_default=True,
-    help="More failed files than this share: exit code 3.",
+    help="Exit with code 3 if more than this share of files fails.",
 )
 @click.option(
     "--tta",
@@ -112,41 +114,49 @@ def options_from(context: click.Context) -> RunOptions:
     show_default=True,
     help="flip: the mean of each face and its mirror image.",
 )
-@click.option("--threshold", type=click.FloatRange(0, 1), help="p_fake above it is fake.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="A file is fake if p_fake is above it."
+)
 @click.option("--raw", is_flag=True, help="Ignore the model folder's calibration.")
-@click.option("--early-exit", is_flag=True, help="Stop on a file once its label is settled.")
+@click.option(
+    "--early-exit",
+    is_flag=True,
+    help="Skip a file's remaining frames once they cannot change its label.",
+)
 @click.option("--time-limit", type=span, metavar="TIME", help="Such as 3h, 90m or 600.")
 @click.option(
     "--min-frames",
     type=click.IntRange(1),
     default=8,
     show_default=True,
-    help="The fewest frames that a time limit may thin a video to.",
+    help="Minimum frames per video under a time limit.",
 )
 @click.option(
     "--per-file-timeout",
     type=span,
     default="120",
     show_default=True,
-    help="Seconds of CPU time a file.",
+    help="CPU seconds per file.",
 )
-@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where it was.")
+@click.option(
+    "--resume/--no-resume", default=True, show_default=True, help="Resume an interrupted run."
+)
 @click.option("--force", is_flag=True, help="Replace the result of another model.")
 @click.option("--calibration", metavar="DIR", help="Face crops for --precision int8.")
 @click.option(
     "--keep-features",
     is_flag=True,
-    help="Keep what the model's last layer sees of each file, for --reference.",
+    help="Store each file's features (input of the last layer), for --reference.",
 )
 @click.option(
     "--reference",
     metavar="FILE",
-    help="Say whether these files look like those of these scores, of a run with --keep-features.",
+    help="Test whether the files resemble those of an earlier run with --keep-features.",
 )
 @click.option(
     "--report",
     is_flag=True,
-    help="Also make a page of the run, with pictures taken on the way ('dfsubmit report').",
+    help="Also write an HTML report with face pictures (see 'dfsubmit report').",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the run's metadata as JSON.")
 @progress_option

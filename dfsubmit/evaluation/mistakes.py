@@ -37,12 +37,12 @@ TRY = {
     DISAGREE: "frames that disagree: another rule ('dfsubmit compare' shows which are better)",
     AGREE: "frames that agree and are wrong: the model does not know this kind; fine-tune on files "
     "like these, or look at what their column of the labels has in common",
-    DAMAGED: "damaged files: encode them anew, and see whether the label stays",
+    DAMAGED: "damaged files: re-encode them and check whether the label changes",
     "close": "close to the threshold: 'dfsubmit calibrate', or --threshold",
     Status.NO_FACE.value: "no face: --no-face whole-frame, or a recipe that upsamples frames",
     Status.TIMEOUT.value: "no time: a longer --per-file-timeout, or a longer --time-limit",
     Status.PENDING.value: "not reached: the same command of 'dfsubmit run' goes on",
-    Status.UNREADABLE.value: "unreadable: encode them anew with ffmpeg",
+    Status.UNREADABLE.value: "unreadable: re-encode them with ffmpeg",
     Status.UNSUPPORTED.value: "neither image nor video: take them out of the folder",
     Status.CRASHED.value: "a worker crashed: run these files alone, with --workers 1",
     Status.ERROR.value: "errors: the scores file has each one's message",
@@ -75,7 +75,7 @@ class Mistakes:
     """The files to look at, and how many there are of each sort.
 
     Attributes:
-        threshold: p_fake above it is fake.
+        threshold: A file is fake if p_fake is above it.
         wrong: scored files with the wrong label, the surest first.
         close: scored files with the right label and a p_fake within `CLOSE` of the threshold, the
             closest first.

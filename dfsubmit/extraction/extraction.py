@@ -123,7 +123,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     done, lost = resume(folder / JOURNAL, header, files)
     if lost:
         gone = f"lines or crops of {counted(lost, 'file')} are damaged or gone"
-        warn(f"{folder / JOURNAL}: {gone}: cut anew")
+        warn(f"{folder / JOURNAL}: {gone}: extracting them again")
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
     with (folder / JOURNAL).open("a+b", buffering=0) as journal:

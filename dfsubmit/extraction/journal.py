@@ -186,7 +186,7 @@ def refusal(path: Path, found: object, header: Mapping[str, Any]) -> UsageError:
     hint = "use another folder, or remove this one"
     if not isinstance(found, dict) or "recipe" not in found:
         return UsageError(
-            f"{path}, line 1: damaged, so that nobody knows how the crops there were cut", hint
+            f"{path}, line 1: damaged, so it is unknown how the crops were made", hint
         )
     other = sorted(key for key in {*found, *header} if found.get(key) != header.get(key))
     return UsageError(

@@ -122,7 +122,7 @@ def _take(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileNotFoundError as error:
         raise UsageError(
-            f"{source}: the crop is gone", "give the command of this part again: it cuts it anew"
+            f"{source}: the crop is gone", "run the command of this part again to extract it"
         ) from error
     except OSError:  # another disk, or one without links
         shutil.copyfile(source, target)

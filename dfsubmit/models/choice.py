@@ -154,7 +154,7 @@ def _load_first(
             model = _complete(loader.load(request))
         except ModelError as error:
             failure = failure or error
-            warnings.append(f"the model loader {name!r} was passed over: {error.message}")
+            warnings.append(f"the model loader {name!r} was skipped: {error.message}")
         except DfsubmitError:
             raise
         except Exception as error:  # whatever a loader makes of a damaged folder

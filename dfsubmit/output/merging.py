@@ -87,7 +87,7 @@ def _meta(part: Path) -> dict[str, Any]:
     if not part.is_file() or "seconds" not in meta:
         raise UsageError(
             f"{part} is not the submission of a finished run",
-            "give its command again: it goes on where it was",
+            "run its command again: it resumes",
         )
     return meta
 

@@ -85,7 +85,7 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         share = meta["frames_skipped"] / seen
         yield f"early exit saved {counted(meta['frames_skipped'], 'frame')} ({share:.0%})"
     if meta["passed_over"]:
-        yield f"passed over (no regular files): {first_few(meta['passed_over'], SHOWN)}"
+        yield f"skipped (not regular files): {first_few(meta['passed_over'], SHOWN)}"
     for name, error in meta["plugin_failures"].items():
         yield f"WARNING: the plugin {name} did not load: {error}"
 

@@ -102,7 +102,7 @@ def read_decision(folder: Path) -> Decision | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{path}: {error}", "write it anew with 'dfsubmit calibrate', or remove it"
+            f"{path}: {error}", "write it again with 'dfsubmit calibrate', or remove it"
         ) from error
 
 

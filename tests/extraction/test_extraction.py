@@ -139,7 +139,10 @@ def test_lost_crops_and_damaged_lines_are_cut_anew(
     lines = (faces / JOURNAL).read_text().splitlines(keepends=True)
     (faces / JOURNAL).write_text("".join([*lines[:3], "garbage\n", *lines[3:]]))
     assert extracted(crops, faces).resumed == 2
-    assert "lines or crops of 3 files are damaged or gone: cut anew" in capsys.readouterr().err
+    assert (
+        "lines or crops of 3 files are damaged or gone: extracting them again"
+        in capsys.readouterr().err
+    )
     assert (faces / "faces.csv").read_bytes() == index
     assert extracted(crops, faces).resumed == 4
 

@@ -108,7 +108,7 @@ def test_where_no_checkpoint_is_intact_there_is_no_fresh_start(checkpoints: Chec
         flip(checkpoints.folder / f"checkpoint-{step}" / "optimizer.pt")
     with pytest.raises(UsageError, match=r"no intact checkpoint .*10: .*optimizer.*5: ") as error:
         opened(checkpoints)
-    assert error.value.hint == "remove that folder to start anew"
+    assert error.value.hint == "remove that folder to start over"
     assert len(list(checkpoints.folder.glob("checkpoint-*"))) == 2
 
 
@@ -123,7 +123,7 @@ def test_lost_facts_of_the_best_evaluation_are_made_anew(
     last, (warning,) = opened(checkpoints)
     assert last is not None
     assert BEST in warning
-    assert "made anew from checkpoint-10" in warning
+    assert "restored from checkpoint-10" in warning
     assert checkpoints.best() == best
     assert opened(checkpoints) == (last, [])
 
@@ -138,13 +138,13 @@ def test_lost_best_weights_are_made_anew_from_their_checkpoint_or_missed(
     with pytest.raises(UsageError, match=r"best-5\.safetensors is gone or damaged"):
         checkpoints.best_weights()
     _, (warning,) = opened(checkpoints)
-    assert "best-5.safetensors is gone or damaged: made anew from checkpoint-5" in warning
+    assert "best-5.safetensors is missing or damaged: restored from checkpoint-5" in warning
     assert weights.read_bytes() == content
     shutil.rmtree(checkpoints.folder / "checkpoint-5")
     damage(weights)
     with pytest.raises(UsageError, match="misses the best weights") as error:
         opened(checkpoints)
-    assert error.value.hint == "remove that folder to start anew"
+    assert error.value.hint == "remove that folder to start over"
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, put(""), put("[]"), put('{"lr": 0.0')])

@@ -133,7 +133,7 @@ def test_everything_unusual_is_said(
         "early exit saved 3 frames (60%)",
         "the aggregator mean failed on 1 of 2 scored files, where the mean was used instead",
         "the first: b: mean: ValueError: odd (rules.py, line 3)",
-        "passed over (no regular files): pipe",
+        "skipped (not regular files): pipe",
         "WARNING: the plugin broken.py did not load: SyntaxError: no",
     ):
         assert words in shown

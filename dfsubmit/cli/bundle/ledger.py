@@ -37,7 +37,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command("score", cls=GroupedOptions)
 @click.argument("entry_id", metavar="ID")
 @click.argument("value", metavar="SCORE", type=float)
-@click.option("--force", is_flag=True, help="Also for a submission that was not accepted.")
+@click.option("--force", is_flag=True, help="Also if the submission was not accepted.")
 @debug_option
 def score(entry_id: str, value: float, force: bool) -> None:
     """Enter the leaderboard's SCORE (macro F1, 0 to 1) of the submission ID."""

@@ -31,7 +31,7 @@ from dfsubmit.console import printable
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The bundle's folder to make.",
+    help="The bundle's folder, to be created.",
 )
 @click.option("--name", help="The model's name in the bundle.  [default: its folder's name]")
 @click.option(
@@ -39,7 +39,7 @@ from dfsubmit.console import printable
     "plugins",
     multiple=True,
     metavar="DIR|WHEEL",
-    help="A plugin to bring along: its project's folder or its wheel. Repeatable.",
+    help="A plugin to include: its project folder or wheel. Repeatable.",
 )
 @click.option(
     "--aggregator", default="mean", show_default=True, metavar="SPEC", help="Such as topk:k=5."
@@ -49,7 +49,7 @@ from dfsubmit.console import printable
 @click.option(
     "--dfsubmit",
     metavar="DIR|WHEEL",
-    help="dfsubmit's own project or wheel.  [default: the clone that it runs from]",
+    help="dfsubmit's project folder or wheel.  [default: the current clone]",
 )
 @debug_option
 def command(

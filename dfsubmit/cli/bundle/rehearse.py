@@ -27,13 +27,13 @@ from dfsubmit.errors import Exit
     "--labels",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="CSV filename,label to score with.",
+    help="CSV with the columns filename,label.",
 )
 @click.option(
     "--venv/--no-venv",
     "fresh",
     default=True,
-    help="A fresh environment like the server's, or the present one without installing.",
+    help="Use a new environment like the server's, or the current one without installing.",
 )
 @click.option("--time-limit", type=span, metavar="TIME", default="3h", show_default=True)
 @click.option("--memory", type=byte_size, metavar="SIZE", default="48GB", show_default=True)

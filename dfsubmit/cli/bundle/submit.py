@@ -30,7 +30,7 @@ from dfsubmit.errors import UsageError
 )
 @click.option("--id", "entry_id", metavar="ID", help="Such as EXP-004.  [default: the next number]")
 @click.option("--server", metavar="URL", help="Another server than the client's own.")
-@click.option("--force", is_flag=True, help="Send what was not rehearsed as it is.")
+@click.option("--force", is_flag=True, help="Send a bundle that was not rehearsed or failed.")
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @debug_option
 def command(

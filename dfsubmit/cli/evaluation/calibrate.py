@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     metavar="SPEC",
     help="Fit for this aggregator. Default: the run's own.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of folds and bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Seed of folds and bootstrap.")
 @click.option("--dry-run", is_flag=True, help="Print the figures and write nothing.")
-@click.option("--force", is_flag=True, help="Write although the gain may be chance.")
+@click.option("--force", is_flag=True, help="Write even if the gain may be chance.")
 @json_option
 @progress_option
 @plugin_options

@@ -41,15 +41,15 @@ def _frame_counts(
     "--frames",
     callback=_frame_counts,
     metavar="N,N",
-    help="Also thin the cached frames evenly to these numbers: what would fewer frames cost?",
+    help="Also evaluate with these numbers of frames, sampled evenly from the cached ones.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="p_fake above it is fake. Default: the run's own.",
+    help="A file is fake if p_fake is above it. Default: the run's.",
 )
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the random draws.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random draws.")
 @wide_option
 @json_option
 @click.option("--csv", type=output_file, metavar="FILE", help="Write the table as CSV.")

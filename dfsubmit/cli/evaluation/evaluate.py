@@ -25,7 +25,7 @@ from dfsubmit.cli.values import output_file
     "Default: the folders real/ and fake/ of a run with --recursive.",
 )
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the random draws.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random draws.")
 @click.option(
     "--hidden",
     type=click.IntRange(1),

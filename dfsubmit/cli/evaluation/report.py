@@ -25,7 +25,7 @@ from dfsubmit.cli.values import output_file
     "--output",
     type=output_file,
     metavar="FILE",
-    help="Where the page goes; default: .report.html beside the scores.",
+    help="The page to write. Default: .report.html beside the scores.",
 )
 @click.option("--no-faces", is_flag=True, help="No pictures: timelines and figures alone.")
 @click.option("--assets", metavar="DIR", help="Put all pictures into DIR, beside the page.")

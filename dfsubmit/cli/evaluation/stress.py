@@ -35,13 +35,13 @@ from dfsubmit.cli.values import output_file
     default="stress",
     show_default=True,
     metavar="DIR",
-    help="Where variants and their scores are kept; the same command goes on there.",
+    help="Folder for variants and their scores; the same command resumes there.",
 )
 @click.option(
     "--variant",
     multiple=True,
     metavar="NAME",
-    help="Only these; repeatable. Default: all.",
+    help="Only this variant. Repeatable. Default: all.",
 )
 @click.option("--aggregator", default="mean", show_default=True, metavar="SPEC")
 @recipe_option
@@ -51,7 +51,9 @@ from dfsubmit.cli.values import output_file
 @fake_label_option
 @click.option("--keep-media", is_flag=True, help="Keep degraded files, to stress another model.")
 @samples_option
-@click.option("--seed", default=0, show_default=True, help="Of the noise and the random draws.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Seed of the noise and the random draws."
+)
 @wide_option
 @json_option
 @click.option("--markdown", type=output_file, metavar="FILE", help="Write the table as Markdown.")

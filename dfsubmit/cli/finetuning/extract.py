@@ -23,7 +23,7 @@ from dfsubmit.shards import Shard
 @click.command("extract", cls=GroupedOptions)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.argument("faces", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--dataset", metavar="LAYOUT", help="Its layout; found by itself where it can be.")
+@click.option("--dataset", metavar="LAYOUT", help="Its layout. Default: detected.")
 @click.option(
     "--recursive",
     is_flag=True,
@@ -32,37 +32,37 @@ from dfsubmit.shards import Shard
 @click.option(
     "--label-from",
     metavar="PATTERN",
-    help="Where the label stands in a file's path below ROOT: '{label}/{group}/*' and the like, "
+    help="Pattern for the path below ROOT that contains the label, such as '{label}/{group}/*', "
     "with {label}, {group}, {method}, {split}, * and **.",
 )
 @click.option("--compression", metavar="NAME", help="Of FaceForensics++: raw, c23 or c40.")
 @click.option(
-    "--methods", metavar="NAMES", default="", help="Only these manipulations, with commas between."
+    "--methods", metavar="NAMES", default="", help="Only these manipulations, separated by commas."
 )
 @click.option(
     "--video-ids",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="FaceForensics++'s conversion_dict.json, where it does not lie beside the data.",
+    help="FaceForensics++'s conversion_dict.json, if it is not next to the data.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many files of each class.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of files per class.")
 @click.option(
     "--frames",
     type=click.IntRange(min=1),
     default=30,
     show_default=True,
-    help="Frames of each video, evenly spread.",
+    help="Frames per video, evenly spaced.",
 )
 @click.option(
     "--recipe",
     default="dfsubmit",
     show_default=True,
     metavar="NAME|FILE",
-    help="How faces are found and cut; saved with them and with every model made from them.",
+    help="How faces are detected and cropped; saved with the crops and in models made from them.",
 )
 @click.option(
     "--already-cropped",
     is_flag=True,
-    help="The files are face crops, cut elsewhere in the way that --recipe says.",
+    help="The files are face crops already, made according to --recipe.",
 )
 @shard_option
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
@@ -71,7 +71,7 @@ from dfsubmit.shards import Shard
     type=span,
     default="120",
     show_default=True,
-    help="CPU seconds of one file.",
+    help="CPU seconds per file.",
 )
 @plugin_options
 @progress_option

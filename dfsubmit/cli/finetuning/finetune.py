@@ -73,7 +73,7 @@ def _tune(text: str) -> str:
     is_eager=True,
     expose_value=False,
     callback=_take_preset,
-    help="Take a preset's options, or those of a JSON file; what is typed goes before them.",
+    help="Use the options of a preset or a JSON file; options on the command line override them.",
 )
 @click.option(
     "--list-presets",
@@ -81,7 +81,7 @@ def _tune(text: str) -> str:
     is_eager=True,
     expose_value=False,
     callback=_list_presets,
-    help="Show them, their sources and what they need.",
+    help="List presets with their sources and requirements.",
 )
 @click.option(
     "--base",
@@ -93,23 +93,32 @@ def _tune(text: str) -> str:
 @click.option(
     "--teacher",
     metavar="MODEL",
-    help="A fine-tuned model to learn from beside the labels (distillation): folder or zip.",
+    help="Fine-tuned model for distillation: folder or zip.",
 )
-@click.option("--image-size", type=int, help="Input side of a scratch network.")
-@click.option("--hold-out", multiple=True, metavar="DATASET", help="Only test on it. Repeatable.")
+@click.option(
+    "--image-size", type=int, help="Input size of a new network (scratch:NAME), in pixels."
+)
+@click.option(
+    "--hold-out",
+    multiple=True,
+    metavar="DATASET",
+    help="Use this data set only for testing. Repeatable.",
+)
 @click.option(
     "--allow-shared",
     is_flag=True,
-    help="Hold out, or keep a given split, although people learned from are in it.",
+    help="Allow a --hold-out or given split that shares people with the training faces.",
 )
 @click.option(
     "--split",
     type=click.Choice(["group", "frame"]),
     default="group",
     show_default=True,
-    help="By identity; or by frame, as EXP-004 did, whose figures do not hold.",
+    help="By identity; or by frame as in EXP-004, whose validation figures are too good.",
 )
-@click.option("--val", type=float, default=0.2, show_default=True, help="Share to validate on.")
+@click.option(
+    "--val", type=float, default=0.2, show_default=True, help="Share of the faces for validation."
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--eval-batch-size", type=click.IntRange(min=1), default=32, show_default=True)
@@ -118,7 +127,7 @@ def _tune(text: str) -> str:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Batches whose gradients make one step.",
+    help="Batches per optimiser step (gradient accumulation).",
 )
 @click.option(
     "--gradient-checkpointing", is_flag=True, help="Less memory, about a third more time."
@@ -127,19 +136,27 @@ def _tune(text: str) -> str:
     "--lr", type=float, help="Peak learning rate.  [default: 2e-5; 1e-3 for scratch:NAME]"
 )
 @click.option("--weight-decay", type=float, default=0.01, show_default=True)
-@click.option("--warmup", type=_PROBABILITY, default=0.1, show_default=True, help="Of the steps.")
+@click.option(
+    "--warmup", type=_PROBABILITY, default=0.1, show_default=True, help="Share of the steps."
+)
 @click.option(
     "--schedule", type=click.Choice(["linear", "cosine"]), default="linear", show_default=True
 )
 @click.option("--eval-steps", type=click.IntRange(min=1), help="[default: 200, less on small data]")
-@click.option("--patience", type=click.IntRange(min=1), help="Evaluations without a better one.")
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop after this many evaluations without improvement.",
+)
 @click.option(
     "--augment",
     type=click.Choice(["none", "standard", "strong"]),
     default="none",
     show_default=True,
 )
-@click.option("--balance", is_flag=True, help="Equal classes; fakes beside reals of their group.")
+@click.option(
+    "--balance", is_flag=True, help="Equal classes; each fake with a real face of its group."
+)
 @click.option("--self-blend", type=_PROBABILITY, default=0.0, help="Share of self-blended fakes.")
 @click.option(
     "--tune",
@@ -147,8 +164,8 @@ def _tune(text: str) -> str:
     default="all",
     metavar="PARTS",
     show_default=True,
-    help="What learns: all, norm (normalisation layers and head), head, from:NAME (all from the "
-    "layer NAME on), or lora:r=16 (and head).",
+    help="Trainable parts: all, norm (normalisation layers and head), head, from:NAME (all from "
+    "the layer NAME on), or lora:r=16 (and head).",
 )
 @click.option("--label-smoothing", type=click.FloatRange(0, 0.99), default=0.0)
 @click.option(
@@ -158,7 +175,7 @@ def _tune(text: str) -> str:
     help="Keep a moving average of the weights, such as 0.999.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--split-seed", type=int, help="Of the split alone.  [default: --seed]")
+@click.option("--split-seed", type=int, help="Seed of the split.  [default: --seed]")
 @click.option(
     "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda."
 )
@@ -172,19 +189,21 @@ def _tune(text: str) -> str:
 @click.option(
     "--save-precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True
 )
-@click.option("--workers", type=click.IntRange(min=0), help="Processes that read and augment.")
+@click.option(
+    "--workers", type=click.IntRange(min=0), help="Processes that load and augment faces."
+)
 @click.option("--zip", is_flag=True, help="Also write OUTPUT.zip.")
 @click.option(
     "--report-to",
     type=click.Choice(["none", "tensorboard", "wandb"]),
     default="none",
     show_default=True,
-    help="Also log every step: in OUTPUT/tensorboard, or on Weights & Biases' server.",
+    help="Also log every step to OUTPUT/tensorboard or to Weights & Biases.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would be done, what is missing, and how long it takes.",
+    help="Print what would be done, what is missing, and an estimate of the time.",
 )
 @progress_option
 @json_option

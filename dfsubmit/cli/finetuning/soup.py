@@ -28,7 +28,7 @@ from dfsubmit.console import counted
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Face crops that they learned from; their common validation faces judge. Repeatable.",
+    help="Face crops that the models were fine-tuned on, to validate the average. Repeatable.",
 )
 @json_option
 @progress_option

@@ -80,7 +80,7 @@ class Plan:
         learned = split.test_groups_learned()
         if learned:
             lines.append(
-                f"{len(learned)} identity groups of the test faces are also learned from "
+                f"{len(learned)} identity groups of the test faces are also in the training faces "
                 f"({first_few(sorted(learned))}): the test figures are too good"
             )
         if split.by == "group" and not_joined(row.identities for row in self.rows):
@@ -173,7 +173,7 @@ def _read(folders: tuple[Path, ...]) -> tuple[list[FaceRow], list[Path], Recipe]
             listing = ", ".join(f"{key} {a!r} and {b!r}" for key, (a, b) in differences.items())
             raise UsageError(
                 f"{folders[0]} and {folder} were cut in different ways: {listing}",
-                "extract them anew with one --recipe",
+                "extract them again with one --recipe",
             )
         recipe = recipe or own_recipe
         rows += own

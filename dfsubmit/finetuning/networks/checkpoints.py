@@ -197,7 +197,7 @@ class Checkpoints:
             raise UsageError(
                 f"{self.folder} is of an interrupted fine-tuning with another "
                 + ", ".join(changed),
-                "repeat its options to go on with it, or remove that folder to start anew",
+                "use the same options to resume, or remove that folder to start over",
             )
 
     def _damage(self, checkpoint: Path) -> str:
@@ -227,20 +227,20 @@ class Checkpoints:
                 best = Best.read(_read(last / COMPLETE).get("best"))
             except ValueError:
                 raise self._beyond_repair(f"has no intact {BEST} ({error})") from error
-            warn(f"{path} is missing or damaged ({error}): it is made anew from {last.name}")
+            warn(f"{path} is missing or damaged ({error}): restored from {last.name}")
         weights = self._weights(best.step)
         if not _is_intact(weights, best.sha256):
             for checkpoint in self._complete():
                 # Without a moving average, the best weights are those of a checkpoint.
                 for name, checksum in _checksums(checkpoint).items():
                     if checksum == best.sha256:
-                        warn(f"{weights} is gone or damaged: made anew from {checkpoint.name}")
+                        warn(f"{weights} is missing or damaged: restored from {checkpoint.name}")
                         shutil.copyfile(checkpoint / name, weights)
         write_atomically(path, json.dumps(vars(best)))
         self.best_weights()
 
     def _beyond_repair(self, what: str) -> UsageError:
-        return UsageError(f"{self.folder} {what}", "remove that folder to start anew")
+        return UsageError(f"{self.folder} {what}", "remove that folder to start over")
 
 
 def _read(path: Path) -> dict[str, Any]:
