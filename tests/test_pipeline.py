@@ -97,7 +97,7 @@ def test_an_override_of_the_recipe_warns_and_none_does_not(
 ) -> None:
     assert any("frames 40 → 4" in warning for warning in finished.meta["warnings"])
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/notes.txt").write_text("no media")
+    (tmp_path / "data/notes.txt").touch()
     summary = run(options(tiny_model, tmp_path / "data", tmp_path / "s.csv", frames=None))
     assert not any("recipe" in warning for warning in summary.meta["warnings"])
     assert Recipe.from_dict(summary.meta["recipe"]) == Recipe()
@@ -111,14 +111,6 @@ def test_the_models_own_recipe_is_obeyed(tiny_model: Path, samples: Path, tmp_pa
     (model / RECIPE_FILE).write_text(Recipe(name="own", frames=3).to_json())
     (result,) = run(options(model, data, tmp_path / "s.csv", frames=None, workers=1)).results
     assert result.frames_asked == 3
-
-
-def test_an_empty_folder_is_an_error_that_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/.hidden.jpg").touch()
-    with pytest.raises(UsageError, match="no media in .*data: it holds no file"):
-        run(options(tiny_model, tmp_path / "data", tmp_path / "s.csv"))
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_the_fallback_is_used_loudly_with_its_own_recipe(

@@ -149,6 +149,17 @@ def test_errors_cannot_move_the_cursor(invoke: Invoke) -> None:
     assert r"gone\x1b[2J\udcff" in result.stderr
 
 
+def test_a_folder_without_files_is_an_error_that_leaves_nothing(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    (tmp_path / "data/face.jpg").unlink()
+    (tmp_path / "data/.hidden.jpg").touch()
+    result = invoke("run", "--model", "x")
+    assert result.exit_code == 2
+    assert "no media in ./data: it holds no file that is not hidden" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 def test_options_come_from_the_environment_too(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
