@@ -170,7 +170,8 @@ def find_labels(scores: Path, labels: str | Path | None) -> dict[str, LabelledFi
 def make_entries(
     run: Run, labels: Mapping[str, LabelledFile] | None = None, other: Run | None = None
 ) -> list[Entry]:
-    """The files of a run, those with the highest p_fake first and the failed ones last.
+    """The files of a run, those with the highest p_fake first and the failed ones last; beside a
+    second run, those first whose label changed, and of these whose p_fake changed most.
 
     Args:
         run: whose files.
@@ -194,7 +195,7 @@ def make_entries(
                 there.get(result.filename),
             )
         )
-    return sorted(entries, key=_by_p_fake)
+    return sorted(entries, key=_by_p_fake if other is None else _by_change)
 
 
 def _by_p_fake(entry: Entry) -> tuple[bool, float, int]:
@@ -202,6 +203,10 @@ def _by_p_fake(entry: Entry) -> tuple[bool, float, int]:
     if value is None and entry.result.bounds is not None:
         value = sum(entry.result.bounds) / 2
     return not entry.scored, 0.0 if value is None else -value, entry.number
+
+
+def _by_change(entry: Entry) -> tuple[bool, float, int]:
+    return not entry.changed, -abs(entry.change or 0.0), entry.number
 
 
 def mistakes(entries: Sequence[Entry], most: int = 10) -> list[Entry]:

@@ -202,6 +202,7 @@ def test_two_runs_side_by_side(write: Callable[..., Path]) -> None:
     assert next(shown["b.mp4"].all("td", "change")).text == "-0.100"
     assert "data-change" not in shown["c.mp4"].attributes
     assert [name for name, row in shown.items() if "data-changed" in row.attributes] == ["a.mp4"]
+    assert list(shown) == ["a.mp4", "b.mp4", "c.mp4"]  # those that changed most come first
     assert "1 files are in the first run alone, 0 in the second." in page.text
 
 

@@ -14,6 +14,7 @@ from commands import dfsubmit
 from pages import Element, read_html, rows
 from scores_samples import make_result
 
+from dfsubmit.errors import UsageError
 from dfsubmit.faces.pictures import Picture, Pictures, picture_file, write_pictures
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
@@ -184,6 +185,26 @@ def test_the_scores_are_the_same_with_pictures_and_without(
     for one, other in zip(plain, with_pictures, strict=True):
         one.seconds = other.seconds = {}
     assert plain == with_pictures
+
+
+def test_the_page_shows_where_the_model_looked_and_a_control(
+    mine: Path, tiny_model: Path, model_folder: Path
+) -> None:
+    data = mine.parent / "data"
+    page = read_html(make(mine, attention=1, data=data, model=tiny_model).path)
+    ((name, row),) = (pair for pair in rows(page).items() if list(pair[1].all("ul", "looks")))
+    scores = {result.filename: result for result in read_scores(mine)}
+    scored = [result for result in scores.values() if result.p_fake is not None]
+    assert name == min(scored, key=lambda result: abs((result.p_fake or 0) - 0.5)).filename
+    assert "A map is no evidence" in row.text
+    (looks,) = row.all("ul", "looks")
+    sources = [picture["src"] for picture in looks.all("img")]
+    assert len(sources) == 2 * min(3, len(scores[name].frames))
+    assert len(set(sources)) == len(sources)  # a map and its control differ
+    config = model_folder / "config.json"
+    config.write_text(config.read_text().replace("}", "}\n", 1))
+    with pytest.raises(UsageError, match="not the model of the run"):
+        make(mine, attention=1, data=data, model=model_folder)
 
 
 def test_a_recipe_that_resizes_needs_no_model(tiny_model: Path) -> None:

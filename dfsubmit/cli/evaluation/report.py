@@ -31,7 +31,7 @@ from dfsubmit.cli.values import output_file
 @click.option("--assets", metavar="DIR", help="Put all pictures into DIR, beside the page.")
 @click.option(
     "--attention",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 100),
     metavar="N",
     help="Show where the model looked in the N files most wrong or nearest the threshold; needs "
     "--data and --model.",
