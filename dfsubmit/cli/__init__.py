@@ -16,7 +16,7 @@ import click
 
 from dfsubmit._version import __version__
 from dfsubmit.cli.help import GroupedCommands
-from dfsubmit.console import guard_standard_streams, output_error, printable_text
+from dfsubmit.console import guard_standard_streams, note, output_error, reset_voice, say
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 
 # command: (module in this package, one line of help), in the order in which a project meets them.
@@ -45,6 +45,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 SECTIONS = {"Score": "", "Fine-tune": "finetuning", "Evaluate": "evaluation", "Submit": "bundle"}
 """The help's sections, each with the package of its commands."""
+
+
+_RESUMES = "the same command continues where it stopped"
+RESUMES = {"extract": _RESUMES, "finetune": _RESUMES, "stress": _RESUMES}
+"""What is said of a command that Ctrl-C stopped, where that did not lose its work."""
 
 
 class LazyGroup(GroupedCommands):
@@ -81,7 +86,21 @@ class LazyGroup(GroupedCommands):
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         guard_standard_streams()
-        return super().main(*arguments, **named)
+        reset_voice()
+        own: Any = super().main
+        if not named.pop("standalone_mode", True):
+            return own(*arguments, **named, standalone_mode=False)
+        try:
+            code = own(*arguments, **named, standalone_mode=False)
+        except click.ClickException as error:
+            report(_as_ours(error))
+            code = error.exit_code
+        except click.Abort:  # a question that was not answered, or by no
+            report(DfsubmitError("nothing was done"))
+            code = int(Exit.FAILED_CHECK)
+        code = code if isinstance(code, int) else int(Exit.OK)
+        note(f"exit code {code}")
+        sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -91,6 +110,11 @@ class LazyGroup(GroupedCommands):
                 raise
             report(error)
             ctx.exit(int(error.exit_code))
+        except KeyboardInterrupt:
+            if _debugging():
+                raise
+            report(DfsubmitError("stopped", RESUMES.get(str(ctx.invoked_subcommand), "")))
+            ctx.exit(int(Exit.INTERRUPTED))
         # A command that chose its exit code (`run`: the submission is written) does not come here.
         if lost := output_error():
             if lost.errno != errno.EPIPE:  # whose reader had enough
@@ -105,9 +129,17 @@ def _debugging() -> bool:
 
 def report(error: DfsubmitError) -> None:
     """Print a deliberate error and its hint on stderr."""
-    click.echo(f"error: {printable_text(error.message)}", err=True)
+    say(f"error: {error.message}")
     if error.hint:
-        click.echo(f"  hint: {printable_text(error.hint)}", err=True)
+        say(f"  hint: {error.hint}")
+
+
+def _as_ours(error: click.ClickException) -> DfsubmitError:
+    """What click says of a call, in the form of all errors."""
+    message = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{context.command_path} --help" if context is not None else ""
+    return DfsubmitError(message[:1].lower() + message[1:], hint)
 
 
 @click.group(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, TypeVar
 
 import click
 
+from dfsubmit._version import __version__
 from dfsubmit.bundle.upload import MAX_SIZE
-from dfsubmit.cli.values import ModelName, byte_size, shard
+from dfsubmit.cli.values import ModelName, byte_size, output_file, shard
+from dfsubmit.console import VOICE, note, say, start_log
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 
@@ -30,8 +34,71 @@ def plugin_options(function: Command) -> Command:
     )(function)
 
 
-debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-"""The group reads it; the command itself need not know of it."""
+def _set_voice(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def set_it(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(VOICE, name, True)
+
+    return set_it
+
+
+def _start_log(context: click.Context, parameter: click.Parameter, path: str | None) -> None:
+    if path is None:
+        return
+    try:
+        start_log(path)
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written: {error.strerror or error}") from error
+    note(f"dfsubmit {__version__}: {shlex.join(sys.argv[1:])}")
+
+
+def debug_option(function: Command) -> Command:
+    """``--verbose``, ``--quiet``, ``--log`` and ``--debug``, for every command: the group and the
+    console act on them, and the command itself need not know of them."""
+    for option in (
+        click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
+        click.option(
+            "--log",
+            type=output_file,
+            expose_value=False,
+            is_eager=True,
+            callback=_start_log,
+            help="Add what is said on stderr to a file, with the time.",
+        ),
+        click.option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            expose_value=False,
+            callback=_set_voice("quiet"),
+            help="Say warnings and errors only.",
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_set_voice("verbose"),
+            help="Say more, such as what waited for what.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def ending(*command: object, wrote: Iterable[object] = ()) -> None:
+    """What a command ends with, on stderr: the files that it wrote, and the command that is next.
+
+    Args:
+        command: the next one's words, without "dfsubmit"; words in capitals stand for what only the
+            user knows.
+        wrote: files that the results on stdout do not name.
+    """
+    for path in wrote:
+        say(f"wrote {path}")
+    if command:
+        say(f"next: dfsubmit {' '.join(shlex.quote(str(word)) for word in command)}")
+
 
 progress_option = click.option(
     "--progress/--no-progress", default=True, help="Show a progress bar on stderr."
@@ -140,3 +207,4 @@ def give_report(
     for path, form in ((markdown, "as_markdown"), (csv, "as_csv"), (plot, "as_png")):
         if path:
             write_file(path, getattr(forms, form)(content))
+            say(f"wrote {path}")

@@ -22,8 +22,9 @@ GROUPS: dict[str, str] = {
     "Speed": "device precision batch_size workers early_exit time_limit min_frames memory cpus",
     "Failures": "failure_label no_face max_failures per_file_timeout resume force",
     "Statistics": "samples seed hidden errors expect_files",
-    "Output": "output report no_faces assets attention lang report_to as_json wide csv markdown "
-    "plot keep_features keep_media zip save_precision dry_run progress",
+    "Output": "output report target max_size no_faces assets attention lang report_to "
+    "as_json wide csv markdown plot keep_features keep_media zip "
+    "save_precision dry_run progress",
 }
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split()}
 _OTHERS = "Other options"
@@ -58,7 +59,7 @@ class GroupedOptions(click.Command):
             if found[title]:
                 with formatter.section(title):
                     formatter.write_dl(
-                        [(name.ljust(width), text) for name, text in found[title]], _WIDEST_NAME
+                        [(name.ljust(width), text) for name, text in found[title]], width
                     )
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)

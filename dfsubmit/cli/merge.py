@@ -37,7 +37,7 @@ def command(out: Path, parts: tuple[Path, ...], as_json: bool, progress: bool) -
                 f"{what}: {', '.join(f'{count:,} {name}' for name, count in merged[key].items())}"
                 for what, key in (("faces", "crops"), ("files", "statuses"))
             )
-            text += f"\nindex: {out / 'faces.csv'}"
+            text = printable_text(f"{text}\nindex: {out / 'faces.csv'}")
         elif any(part.is_dir() for part in parts):
             raise UsageError("some of the parts are folders and some are files")
         else:
@@ -48,4 +48,4 @@ def command(out: Path, parts: tuple[Path, ...], as_json: bool, progress: bool) -
             merged, text = summary.meta, format_summary(summary)
     except OSError as error:
         raise DfsubmitError(f"{error.filename or out}: {error.strerror or error}") from error
-    click.echo(json.dumps(merged, indent=2) if as_json else printable_text(text))
+    click.echo(json.dumps(merged, indent=2) if as_json else text)

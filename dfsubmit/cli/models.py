@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, json_option
+from dfsubmit.cli.decorators import debug_option, ending, json_option
 from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 
 
@@ -54,3 +54,4 @@ def fetch(name: str) -> None:
 
     model = fetch_baseline()
     click.echo(f"{name}: {model.source} is ready, recipe {model.recipe.name}")
+    ending("run", "DATA", "--model", model.source)

@@ -10,6 +10,7 @@ import click
 from dfsubmit.cli.decorators import (
     debug_option,
     device_option,
+    ending,
     fake_label_option,
     frames_option,
     model_option,
@@ -44,6 +45,7 @@ def options_from(context: click.Context) -> RunOptions:
 @click.option("--recursive", is_flag=True, help="Search the subfolders of DATA too.")
 @shard_option
 @click.option(
+    "-o",
     "--output",
     default="submission.csv",
     show_default=True,
@@ -197,8 +199,12 @@ def command(context: click.Context, /, as_json: bool, force: bool, **_: Any) -> 
             click.echo(f"\n{found}")
         if page:
             click.echo(printable_text(f"page: {page}"))
+    if summary.exit_code == Exit.INTERRUPTED:
+        say("stopped: the same command continues where it stopped; unscored files are provisional")
+    else:
+        ending("check", summary.submission, "--data", options.data)
     if summary.exit_reason:
-        click.echo(printable_text(summary.exit_reason), err=True)
+        say(summary.exit_reason)
     context.exit(summary.exit_code)
 
 

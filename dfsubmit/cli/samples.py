@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, ending
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.console import counted
 
@@ -26,6 +26,7 @@ def command(folder: Path, untrained_model: Path | None) -> None:
     They show one face from a public-domain photograph; a picture without a face, a broken video
     and a text file that is called a video are among them.
     """
+    from dfsubmit.options import SMALL_MODEL
     from dfsubmit.samples import make_samples, make_untrained_model
 
     paths = make_samples(folder)
@@ -33,3 +34,4 @@ def command(folder: Path, untrained_model: Path | None) -> None:
     if untrained_model is not None:
         make_untrained_model(untrained_model)
         click.echo(f"untrained model in {untrained_model}: its labels mean nothing")
+    ending("run", folder, "--model", untrained_model or SMALL_MODEL, "--max-failures", "100%")

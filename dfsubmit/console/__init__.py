@@ -5,23 +5,28 @@ first table or bar is drawn.
 """
 
 from dfsubmit.console.progress import Progress, activity, progress_bar
-from dfsubmit.console.streams import guard_standard_streams, output_error, say, stderr, warn
+from dfsubmit.console.streams import guard_standard_streams, output_error, stderr
 from dfsubmit.console.tables import paragraph, table
 from dfsubmit.console.text import counted, duration, first_few, printable, printable_text
+from dfsubmit.console.voice import VOICE, note, reset_voice, say, start_log, warn
 
 __all__ = [
+    "VOICE",
     "Progress",
     "activity",
     "counted",
     "duration",
     "first_few",
     "guard_standard_streams",
+    "note",
     "output_error",
     "paragraph",
     "printable",
     "printable_text",
     "progress_bar",
+    "reset_voice",
     "say",
+    "start_log",
     "stderr",
     "table",
     "warn",

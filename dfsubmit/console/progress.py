@@ -15,6 +15,7 @@ from typing import Any
 
 from dfsubmit.console.streams import stderr
 from dfsubmit.console.text import duration, printable
+from dfsubmit.console.voice import VOICE, say
 
 TICK_SECONDS = 1.0
 # Without a terminal: a line after the first so many seconds, then ever more seldom.
@@ -50,7 +51,7 @@ class Progress:
         done: int = 0,
         describe: Callable[[], tuple[float | None, str]] | None = None,
     ) -> None:
-        self.total, self.name, self.shown = total, name, shown
+        self.total, self.name, self.shown = total, name, shown and not VOICE.quiet
         self.n = self._before = done
         self.note = ""
         self.describe = describe
@@ -59,7 +60,7 @@ class Progress:
         self._live: Any = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        if not shown:
+        if not self.shown:
             return
         if Progress._current is not None:
             Progress._current.close()
@@ -92,10 +93,7 @@ class Progress:
 
     def write(self, line: str) -> None:
         """A line above the bar."""
-        if self._live is not None:
-            self._live.console.print(line, markup=False, soft_wrap=True)
-        else:
-            print(line, file=stderr())
+        say(line)
 
     def close(self) -> None:
         """Stop showing it; in a terminal the last state stays, unless there is no `total`."""
@@ -120,12 +118,12 @@ class Progress:
             seconds = time.monotonic() - self._started
             self._next_line = seconds + min(PLAIN_SECONDS + PLAIN_GROWTH * seconds, PLAIN_LONGEST)
             share, note = self._state()
-            print("; ".join(filter(None, [self._line(share), note])), file=stderr())
+            say("; ".join(filter(None, [self._line(share), note])))
 
     def _begin(self) -> None:
         """Draw it for the first time; without a terminal, say what begins."""
         if not _is_terminal():
-            print(f"{self.name} …", file=stderr())
+            say(f"{self.name} …")
             self._next_line = float("inf")
             return
         from rich.console import Console

@@ -9,8 +9,6 @@ import select
 import sys
 from typing import Any, TextIO
 
-from dfsubmit.console.text import printable_text
-
 STDERR_SECONDS = 1.0
 _PIPE_BUFFER = getattr(select, "PIPE_BUF", 512)  # POSIX's smallest
 
@@ -27,19 +25,6 @@ def stderr() -> TextIO:
     if own is not None and sys.stderr is own:
         return _standard(own.fileno(), own.encoding, STDERR_SECONDS)
     return sys.stderr
-
-
-def say(message: str) -> None:
-    """Say something on stderr, `printable_text`, above a bar that is shown.
-
-    click.echo would write into the bar: it looks for the stream below rich's.
-    """
-    print(printable_text(message), file=stderr())
-
-
-def warn(message: str) -> None:
-    """Say on stderr what does not stop the work."""
-    say(f"warning: {message}")
 
 
 def guard_standard_streams() -> None:

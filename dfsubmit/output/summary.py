@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import counted, duration, first_few, paragraph, printable, table
+from dfsubmit.console import VOICE, counted, duration, first_few, paragraph, printable, table
 from dfsubmit.output.scores import read_scores, scores_path
 from dfsubmit.output.tally import SHOWN, Tally
 from dfsubmit.records import LABELS, FileResult, Status
@@ -67,10 +67,14 @@ def _speed(meta: dict[str, Any]) -> str:
     stages = ", ".join(
         f"{stage} {seconds.get(stage, 0.0):.1f} s" for stage in ("decode", "detect", "classify")
     )
-    return (
+    text = (
         f"{duration(seconds['total'])}, of it {seconds['load']:.1f} s to load the model; "
-        f"{per_minute:.1f} files/min; work: {stages}; "
-        f"the model waited {seconds['model_waited']:.1f} s for faces, "
+        f"{per_minute:.1f} files/min; work: {stages}"
+    )
+    if not VOICE.verbose:
+        return text
+    return (
+        f"{text}; the model waited {seconds['model_waited']:.1f} s for faces, "
         f"workers {seconds['workers_waited']:.1f} s for the model"
     )
 

@@ -88,7 +88,7 @@ def test_the_entry_is_there_before_anything_is_sent(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(client, "_talk", interrupted)
-    assert submit(predict_bundle, server, "--force", "--yes").exit_code == 1
+    assert submit(predict_bundle, server, "--force", "--yes").exit_code == 130
     assert [(entry.id, entry.accepted) for entry in seen] == [("EXP-001", None)]
     assert [(entry.id, entry.counts) for entry in ledger.read()] == [("EXP-001", True)]
 

@@ -63,7 +63,6 @@ def test_a_short_page_has_one_group() -> None:
 
 def test_a_group_names_options_that_exist() -> None:
     known = {parameter.name for command in ALL.values() for parameter in command.params}
-    known |= {"shard", "report"}  # of commands that are on their way
     named = {name for names in GROUPS.values() for name in names.split()}
     assert named <= known
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dfsubmit.console import VOICE
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.summary import RunSummary, format_summary
 from dfsubmit.output.tally import Tally
@@ -90,11 +92,21 @@ def test_speed_and_model_are_stated(
     shown = text([make_result("a", 0.9), make_result("b", 0.9)])
     assert "30.0 s, of it 0.0 s to load the model; 4.0 files/min" in shown
     assert "decode 1.0 s, detect 2.5 s, classify 0.2 s" in shown
+    assert "waited" not in shown
     assert "model portrait (huggingface, cpu, fp32), fake is 'Deepfake'" in shown
     assert "recipe dfsubmit, aggregator mean, threshold 0.5" in shown
     assert "out/submission.csv: 2 rows" in shown
     assert "WARNING" not in shown
     assert "calibrated" not in shown
+
+
+def test_what_waited_for_what_is_for_those_who_ask(
+    text: Callable[..., str],
+    make_result: Callable[..., FileResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(VOICE, "verbose", True)
+    assert re.search(r"the model waited [\d.]+ s for faces", text([make_result("a", 0.9)]))
 
 
 def test_what_was_taken_over_is_not_counted_as_speed(

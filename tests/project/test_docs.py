@@ -37,7 +37,8 @@ def _options() -> dict[str, dict[str, click.Option]]:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 for option in (*parameter.opts, *parameter.secondary_opts):
-                    found[option][name] = parameter
+                    if option.startswith("--"):
+                        found[option][name] = parameter
 
     for name in COMMANDS:
         add(main.get_command(click.Context(main), name), name)

@@ -10,6 +10,7 @@ import click
 from dfsubmit.cli.decorators import debug_option, write_file
 from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 from dfsubmit.cli.values import output_file
+from dfsubmit.console import say, warn
 
 
 @click.group("ledger", cls=GroupedCommands, invoke_without_command=True)
@@ -31,7 +32,7 @@ def command(context: click.Context, as_json: bool) -> None:
     click.echo(overview.table(entries) if entries else "nothing was submitted yet")
     warnings = ledger.damage() + overview.quota_warnings(entries, datetime.now(ledger.KOREA))
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
 
 
 @command.command("score", cls=GroupedOptions)
@@ -51,7 +52,7 @@ def score(entry_id: str, value: float, force: bool) -> None:
 
 @command.command("export", cls=GroupedOptions)
 @click.argument("entry_id", metavar="ID")
-@click.option("--output", type=output_file, metavar="FILE", help="A file.  [default: stdout]")
+@click.option("-o", "--output", type=output_file, metavar="FILE", help="A file.  [default: stdout]")
 @debug_option
 def export(entry_id: str, output: str | None) -> None:
     """Write the experiment report of the submission ID as Markdown."""
@@ -63,3 +64,4 @@ def export(entry_id: str, output: str | None) -> None:
         click.echo(text, nl=False)
     else:
         write_file(output, text)
+        say(f"wrote {output}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, max_size_option
+from dfsubmit.cli.decorators import debug_option, ending, max_size_option
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import ModelName
 from dfsubmit.console import printable
@@ -27,6 +27,7 @@ from dfsubmit.console import printable
     help="task: the 2025 contract; predict: aifactory 3.x.",
 )
 @click.option(
+    "-o",
     "--output",
     required=True,
     type=click.Path(path_type=Path),
@@ -76,4 +77,4 @@ def command(
     total = sum(item.size for item in built.files)
     name = printable(str(output))
     click.echo(f"{total:>12,}  {name}  sha256 {bundle_hash(output)[:16]}")
-    click.echo(f"next: dfsubmit rehearse {name} --data DIR")
+    ending("rehearse", output, "--data", "DIR")

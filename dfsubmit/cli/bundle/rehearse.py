@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, max_size_option, progress_option
+from dfsubmit.cli.decorators import debug_option, ending, max_size_option, progress_option
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import byte_size, span
 from dfsubmit.console import activity, printable, say
@@ -99,5 +99,7 @@ def command(
             click.echo(
                 f"the earlier rehearsal, which passed, stays in {printable(str(kept(bundle)))}"
             )
-    if not report.passed:
+    if report.passed:
+        ending("submit", bundle, "--model-name", "NAME")
+    else:
         context.exit(Exit.FAILED_CHECK)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option
+from dfsubmit.cli.decorators import debug_option, ending
 from dfsubmit.cli.help import GroupedOptions
+from dfsubmit.console import say
 from dfsubmit.errors import UsageError
 
 
@@ -75,7 +76,7 @@ def command(
         key = click.prompt("key", hide_input=True, err=True).strip()
     if not key:
         raise UsageError("a submission needs the key of the task's page", f"set {KEY_VARIABLE}")
-    entry = send(ready, key, say=lambda line: click.echo(line, err=True))
+    entry = send(ready, key, say=say)
     click.echo(f"accepted; in the ledger as {entry.id}")
     if not trial:
-        click.echo(f"when it is scored: dfsubmit ledger score {entry.id} SCORE")
+        ending("ledger", "score", entry.id, "SCORE")

@@ -10,6 +10,7 @@ import click
 
 from dfsubmit.cli.decorators import (
     debug_option,
+    ending,
     json_option,
     labels_option,
     plugin_options,
@@ -96,6 +97,8 @@ def command(
     else:
         click.echo(_as_text(calibration))
         click.echo("\n" + _what_was_done(calibration, path, written, dry_run, replaced))
+    if written:
+        ending("run", "DATA", "--model", model)
 
 
 def _model_folder(model: str, run: CachedRun) -> Path:

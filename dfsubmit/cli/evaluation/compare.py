@@ -6,6 +6,7 @@ import click
 
 from dfsubmit.cli.decorators import (
     debug_option,
+    ending,
     give_report,
     json_option,
     labels_option,
@@ -81,6 +82,7 @@ def command(
     better or worse by a test that counts how many were compared; groups named in the labels stand
     together.
     """
+    from dfsubmit.console import warn
     from dfsubmit.evaluation.cached import read_cached_run, same_files
     from dfsubmit.evaluation.compare import compare
     from dfsubmit.evaluation.labels import read_labels
@@ -91,7 +93,7 @@ def command(
 
     plugins = load_plugins(plugins_dir, strict)
     for info in plugins.failures:
-        click.echo(f"warning: the plugin {info.name} does not load: {info.error}", err=True)
+        warn(f"the plugin {info.name} does not load: {info.error}")
     labelled = read_labels(labels)
     runs = [read_cached_run(path, labelled) for path in scores]
     files = same_files(runs)
@@ -107,3 +109,4 @@ def command(
         progress,
     )
     give_report(comparison, report, as_json, wide, csv=csv, plot=plot)
+    ending("calibrate", scores[0], "--labels", labels, "--model", "MODEL")

@@ -6,6 +6,7 @@ import click
 
 from dfsubmit.cli.decorators import (
     debug_option,
+    ending,
     give_report,
     json_option,
     progress_option,
@@ -70,3 +71,5 @@ def command(
     known = labels_of_folders(result) if labels is None else read_labels(labels)
     evaluation = evaluate(result, known, samples, seed, hidden, progress, errors=errors or 0)
     give_report(evaluation, report, as_json, wide, markdown=markdown, plot=plot)
+    if labels is not None and result.endswith(".jsonl"):
+        ending("compare", result, "--labels", labels)

@@ -6,7 +6,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, plugin_options, progress_option
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import output_file
+from dfsubmit.cli.values import ModelName, output_file
 
 
 @click.command("report", cls=GroupedOptions)
@@ -20,8 +20,9 @@ from dfsubmit.cli.values import output_file
     help="True labels, for figures and mistakes. Default: the folders real/ and fake/ of a run "
     "with --recursive.",
 )
-@click.option("--model", metavar="DIR", help="The run's model folder, for --attention.")
+@click.option("-m", "--model", type=ModelName(), help="The run's model folder, for --attention.")
 @click.option(
+    "-o",
     "--output",
     type=output_file,
     metavar="FILE",
@@ -61,7 +62,7 @@ def command(
     A second .scores.jsonl is set beside it. The page needs no network, and holds pictures of faces
     unless --no-faces is given.
     """
-    from dfsubmit.console import printable_text
+    from dfsubmit.console import printable_text, say
     from dfsubmit.report.making import ReportOptions, make_report
 
     made = make_report(
@@ -79,8 +80,8 @@ def command(
             strict,
             progress,
         ),
-        say=lambda line: click.echo(printable_text(line), err=True),
+        say=say,
     )
     for note in made.notes:
-        click.echo(printable_text(note), err=True)
+        say(note)
     click.echo(printable_text(f"{made.path}: {made.size / 1e6:.1f} MB"))

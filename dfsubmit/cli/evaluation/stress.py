@@ -10,6 +10,7 @@ import click
 from dfsubmit.cli.decorators import (
     debug_option,
     device_option,
+    ending,
     fake_label_option,
     frames_option,
     give_report,
@@ -31,6 +32,7 @@ from dfsubmit.cli.values import output_file
 @labels_option
 @model_option
 @click.option(
+    "-o",
     "--output",
     default="stress",
     show_default=True,
@@ -104,3 +106,4 @@ def command(
             say=say,
         )
     give_report(results, report, as_json, wide, markdown=markdown, plot=plot)
+    ending("package", "--model", options["model"], "--target", "predict", "--output", "BUNDLE")

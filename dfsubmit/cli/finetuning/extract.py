@@ -8,6 +8,7 @@ import click
 
 from dfsubmit.cli.decorators import (
     debug_option,
+    ending,
     json_option,
     plugin_options,
     progress_option,
@@ -15,7 +16,7 @@ from dfsubmit.cli.decorators import (
 )
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import span
-from dfsubmit.console import first_few
+from dfsubmit.console import first_few, say
 from dfsubmit.errors import UsageError
 from dfsubmit.shards import Shard
 
@@ -118,10 +119,10 @@ def command(
     # These layouts take every file below ROOT.
     if (recursive or layout in ("folder", "kodf")) and root.resolve() in faces.resolve().parents:
         raise UsageError(f"{faces} lies in {root}: its crops would be files of the data set")
-    click.echo(f"layout: {layout}{'' if dataset else ' (detected)'}", err=True)
+    say(f"layout: {layout}{'' if dataset else ' (detected)'}")
     sources = find_sources(root, layout, wanted, limit)
     for remark in remarks(sources, layout):
-        click.echo(f"note: {remark}", err=True)
+        say(f"note: {remark}")
     options = ExtractOptions(
         load_recipe(recipe),
         frames,
@@ -139,9 +140,11 @@ def command(
         return
     failures = [f"  {status}: {name}: {error}" for name, status, error in summary.failures]
     if failures:
-        click.echo(first_few(failures, 20, "\n", "  … and {} more"), err=True)
+        say(first_few(failures, 20, "\n", "  … and {} more"))
     counts = ", ".join(f"{count:,} {name}" for name, count in summary.crops.items())
     statuses = ", ".join(f"{count:,} {name}" for name, count in sorted(summary.statuses.items()))
     click.echo(f"faces: {counts}, in {summary.groups:,} identity groups")
     click.echo(f"files: {statuses}" + (f" ({summary.resumed:,} before)" if summary.resumed else ""))
     click.echo(f"index: {options.folder_of(faces) / 'faces.csv'}")
+    if shard is None:
+        ending("finetune", faces, "--output", "MODEL")

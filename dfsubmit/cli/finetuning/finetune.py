@@ -66,7 +66,9 @@ def _tune(text: str) -> str:
 
 @click.command("finetune", cls=GroupedOptions)
 @click.argument("faces", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="The model folder.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model folder."
+)
 @click.option(
     "--preset",
     metavar="NAME|FILE",

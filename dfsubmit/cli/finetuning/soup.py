@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.decorators import debug_option, ending, json_option, progress_option
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.console import counted
 
@@ -16,6 +16,7 @@ from dfsubmit.console import counted
 @click.command("soup", cls=GroupedOptions)
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
+    "-o",
     "--output",
     required=True,
     type=click.Path(path_type=Path),
@@ -50,3 +51,4 @@ def command(
         listing = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
         click.echo(f"{name}: {listing}")
     click.echo(f"model: {soup.output} (judged on {counted(soup.faces, 'face')})")
+    ending("run", "DATA", "--model", soup.output)

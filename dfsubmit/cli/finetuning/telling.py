@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfsubmit.console import counted
+from dfsubmit.cli.decorators import ending
+from dfsubmit.console import counted, warn
 
 if TYPE_CHECKING:
     from dfsubmit.finetuning.data.plan import Plan
@@ -20,7 +21,7 @@ def describe(plan: Plan, options: TuneOptions) -> None:
     for line in (*plan.describe(), options.step(plan.processes)):
         click.echo(line)
     for warning in plan.warnings():
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
 
 
 def say_what_would_be_done(options: TuneOptions, has_output: bool) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def say_outcome(plan: Plan, options: TuneOptions, outcome: Outcome) -> dict[str,
     for name, figures in outcome.tested_on.items():
         click.echo(f"test on {name}: {figures}")
     click.echo(f"model: {options.output}")
+    ending("run", "DATA", "--model", options.output)
     archive = options.output.with_name(options.output.name + ".zip")
     return {
         "model": str(options.output),
