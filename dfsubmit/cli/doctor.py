@@ -17,7 +17,7 @@ from dfsubmit.errors import Exit
 @json_option
 @debug_option
 def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
-    """Say what is installed and what would stop a run.
+    """Show what is installed and what would stop a run.
 
     Exits 5 when a package that a run needs cannot be imported, 1 when something else would stop a
     run, and 0 otherwise.

@@ -21,7 +21,7 @@ from dfsubmit.errors import DfsubmitError, UsageError
 @progress_option
 @debug_option
 def command(out: Path, parts: tuple[Path, ...], as_json: bool, progress: bool) -> None:
-    """Make one of what 'run --shard' or 'extract --shard' wrote: OUT of all the parts IN.
+    """Combine the outputs IN of 'run --shard' or 'extract --shard' into OUT.
 
     The parts are submissions (each with its scores and metadata beside it) or folders of faces.
     They must be made in the same way, be complete, and have no file in common.

@@ -168,10 +168,10 @@ def options_from(context: click.Context) -> RunOptions:
 def command(context: click.Context, /, as_json: bool, force: bool, **_: Any) -> None:
     """Score every file of DATA (default: ./data) and write submission.csv.
 
-    Exit codes: 0; 1 files were added to DATA or removed meanwhile, or the aggregator
-    failed on every file (results written); 2 usage; 3
-    more files failed than --max-failures (results written); 4 the fallback model was used (results
-    written); 5 something is not installed.
+    Exit codes: 0 success; 1 files were added to or removed from DATA during the run, or the
+    aggregator failed on every file (results written); 2 usage; 3 more files failed than
+    --max-failures (results written); 4 the fallback model was used (results written); 5 a package
+    is not installed.
     """
     from dfsubmit.console import activity, printable_text, say
     from dfsubmit.output.previous import refuse_another_models

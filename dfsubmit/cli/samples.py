@@ -23,8 +23,8 @@ from dfsubmit.console import counted
 def command(folder: Path, untrained_model: Path | None) -> None:
     """Write a small folder of sample videos and pictures to DIR.
 
-    They show one face from a public-domain photograph; a picture without a face, a broken video
-    and a text file that is called a video are among them.
+    They show one face from a public-domain photograph. Three files are faulty on purpose: a picture
+    without a face, a damaged video, and a text file with a video's suffix.
     """
     from dfsubmit.options import SMALL_MODEL
     from dfsubmit.samples import make_samples, make_untrained_model

@@ -64,10 +64,10 @@ def command(
     as_json: bool,
     progress: bool,
 ) -> None:
-    """Prove BUNDLE as the server would run it.
+    """Run BUNDLE as the server would, and check the result.
 
-    TORCH in the environment may name a stand-in for the server's torch 2.7.1, whose wheel has
-    several GB. Exit code 1 when a check failed.
+    The environment variable TORCH replaces the server's torch 2.7.1, whose wheel has several GB.
+    Exit code 1 if a check failed.
     """
     from dfsubmit.bundle.rehearse.options import RehearsalOptions
     from dfsubmit.bundle.rehearse.rehearsal import rehearse

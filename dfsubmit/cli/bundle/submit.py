@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Send BUNDLE with the organisers' client, and enter it in the ledger.
 
-    The key comes from AIF_API_KEY, or is asked for without being shown. It is stored nowhere.
+    The key is read from AIF_API_KEY or asked for without being shown. It is not stored.
     """
     from dfsubmit.bundle.keys import KEY_VARIABLE
     from dfsubmit.bundle.submit.sending import plan, send

@@ -65,9 +65,9 @@ def command(
 ) -> None:
     """Fit temperature and threshold for macro F1 and write dfsubmit_decision.json.
 
-    SCORES is the .scores.jsonl of a run with this model on labelled files. What is printed as
-    "after" is out of fold: each file judged by values that were fitted without it. The file is
-    written only where the gain's 95 % interval lies above 0.
+    SCORES is the .scores.jsonl of a run with this model on labelled files. The figure
+    "after" is out of fold: each file is evaluated with values that were fitted without it. The file
+    is written only if the 95 % interval of the gain is above 0.
     """
     from dfsubmit.evaluation.cached import read_cached_run
     from dfsubmit.evaluation.calibrate import calibrate

@@ -78,9 +78,8 @@ def command(
 ) -> None:
     """Compare aggregators on the cached frame scores of one or several runs.
 
-    SCORES are the .scores.jsonl files that `dfsubmit run` writes. A rule is called
-    better or worse by a test that counts how many were compared; groups named in the labels stand
-    together.
+    SCORES are the .scores.jsonl files that `dfsubmit run` writes. Verdicts come from a test that is
+    adjusted for the number of compared rules and keeps the groups of the labels together.
     """
     from dfsubmit.console import warn
     from dfsubmit.evaluation.cached import read_cached_run, same_files

@@ -60,7 +60,7 @@ def command(
     plot: str | None,
     progress: bool,
 ) -> None:
-    """Evaluate a submission.csv, or a .scores.jsonl with its probabilities, in depth.
+    """Evaluate a submission.csv, or a .scores.jsonl with its probabilities, in detail.
 
     Every extra column of the labels (dataset, method, …) gives a breakdown, the worst part first.
     """

@@ -57,10 +57,10 @@ def command(
     plugins_dir: tuple[str, ...],
     strict: bool,
 ) -> None:
-    """Make one HTML page of a run, from the .scores.jsonl beside its submission.csv.
+    """Make an HTML report of a run from its .scores.jsonl.
 
-    A second .scores.jsonl is set beside it. The page needs no network, and holds pictures of faces
-    unless --no-faces is given.
+    A second .scores.jsonl is compared with it. The page needs no network. It contains pictures of
+    faces unless --no-faces is given.
     """
     from dfsubmit.console import printable_text, say
     from dfsubmit.report.making import ReportOptions, make_report

@@ -77,10 +77,10 @@ def command(
     plot: str | None,
     **options: Any,
 ) -> None:
-    """Score degraded variants of the labelled files of DATA: the worst case before a submission.
+    """Score degraded variants of the labelled files of DATA, to find the worst case.
 
     Every variant (x264 at c23 and c40, half and quarter size, JPEG, blur, noise, darkness) goes
-    through the whole pipeline: faces are found anew.
+    through the whole pipeline, including face detection.
     """
     from dfsubmit.console import activity, say
     from dfsubmit.errors import UsageError, did_you_mean

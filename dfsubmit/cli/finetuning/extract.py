@@ -99,10 +99,10 @@ def command(
     progress: bool,
     as_json: bool,
 ) -> None:
-    """Cut the faces out of the data set ROOT (a folder or a CSV file) into the folder FACES.
+    """Extract face crops from the data set ROOT (a folder or a CSV file) into the folder FACES.
 
-    The decoding, detection and cropping are those of 'dfsubmit run'. An interrupted extraction
-    goes on where it was. Crops are lossless and at full size: reckon with some 100 KB each.
+    Decoding, detection and cropping are the same as in 'dfsubmit run'. An interrupted extraction
+    resumes. Crops are lossless and at full size, about 100 KB each.
     """
     import dataclasses
     import json

@@ -223,8 +223,8 @@ def command(
 ) -> None:
     """Fine-tune an image classifier on the faces in FACES (folders made by 'dfsubmit extract').
 
-    Resumes by itself after a kill. For several GPUs, start it through torchrun or accelerate
-    launch: torchrun --nproc-per-node 2 -m dfsubmit finetune …
+    Resumes after an interruption. For several GPUs, start it with torchrun or accelerate launch:
+    torchrun --nproc-per-node 2 -m dfsubmit finetune …
     """
     for package in ("accelerate", "matplotlib", "jinja2"):
         _require(package)

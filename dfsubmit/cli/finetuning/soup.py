@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Average the weights of MODELS, fine-tuned from one base with several seeds, into one model.
 
-    Prints the validation figures of each and of the soup, which need not be the best.
+    Prints the validation figures of each model and of the average, which is not always the best.
     """
     from dfsubmit.finetuning.soup import make_soup
 
