@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 20_000_000
 """The most that a page may have; pictures that do not fit are left out, and it says so."""
+LIST_SHARE = 0.6
+"""The most that rows may take of it, pictures left out."""
 _FIXED, _PER_FILE, _PER_FRAME = 60_000, 1_500, 70
 """What its text takes, so that pictures can be chosen before it is written."""
 Say = Callable[[str], None]
@@ -117,14 +119,18 @@ def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, sa
     assets = Path(options.assets) if options.assets else None
     notes = _fill(options, page, folders, t, say) if options.faces else []
     drawn = _looks(options, page, say) if options.attention else {}
-    frames = sum(len(entry.result.frames) for entry in page.entries)
-    room = PAGE_BYTES - _FIXED - _PER_FILE * len(page.entries) - _PER_FRAME * frames
+    listed = _listed(page.entries)
+    if len(listed) < len(page.entries):
+        notes.append(t("listed", count=len(listed), all=len(page.entries)))
+    room = PAGE_BYTES - _FIXED - sum(map(_text_bytes, listed))
     while True:
         gallery = Gallery(output, assets, room)
         looked = {number: gallery.looks(number, some) for number, some in drawn.items()}
-        pictures = gallery.hang(page.entries, folders) if options.faces else {}
-        partly = _partly(page.entries, pictures, t)
-        filled = replace(page, pictures=pictures, looked=looked, notes=notes + partly)
+        pictures = gallery.hang(listed, folders) if options.faces else {}
+        partly = _partly(listed, pictures, t)
+        filled = replace(
+            page, listed=listed, pictures=pictures, looked=looked, notes=notes + partly
+        )
         text = render(filled).encode()
         if len(text) <= PAGE_BYTES or not pictures or assets is not None:
             break
@@ -134,6 +140,23 @@ def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, sa
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror or error}") from error
     return Made(output, len(text), notes + partly)
+
+
+def _text_bytes(entry: Entry) -> int:
+    return _PER_FILE + _PER_FRAME * len(entry.result.frames)
+
+
+def _listed(entries: Sequence[Entry]) -> list[Entry]:
+    """The files that get a row, in the order of the page: all, or those that matter most, as far
+    as `LIST_SHARE` of the page lasts. No browser scrolls through a million."""
+    room = LIST_SHARE * PAGE_BYTES
+    chosen: set[int] = set()
+    for entry in sorted(entries, key=lambda entry: entry.matters):
+        room -= _text_bytes(entry)
+        if room < 0:
+            break
+        chosen.add(entry.number)
+    return [entry for entry in entries if entry.number in chosen]
 
 
 def _kept(scores: Path) -> Path:

@@ -33,6 +33,7 @@ class Page:
     Attributes:
         run, other: one run, and a second one beside it or None.
         entries: the first run's files, in the order in which they are shown.
+        listed: those of them that have a row; None: all.
         pictures: by the files' numbers.
         looked: where the model looked, by the files' numbers.
         faces: whether pictures are shown at all.
@@ -44,6 +45,7 @@ class Page:
     run: Run
     other: Run | None
     entries: Sequence[Entry]
+    listed: Sequence[Entry] | None = None
     pictures: Mapping[int, FilePictures] = field(default_factory=dict)
     looked: Mapping[int, Sequence[Look]] = field(default_factory=dict)
     faces: bool = True
@@ -75,7 +77,7 @@ def render(page: Page) -> str:
             notes=page.notes,
             run=run,
             other=other,
-            entries=page.entries,
+            entries=page.entries if page.listed is None else page.listed,
             pictures=page.pictures,
             looked=page.looked,
             mistakes=mistakes(page.entries) if run.evaluation else [],

@@ -20,6 +20,7 @@ from dfsubmit.evaluation.labels import read_labels
 from dfsubmit.output.scores import read_scores, write_scores
 from dfsubmit.output.submission import write_submission
 from dfsubmit.records import FileResult, Status
+from dfsubmit.report import making
 from dfsubmit.report.making import Made, ReportOptions, make_report
 from dfsubmit.report.texts import LANGUAGES, Words, default_language
 
@@ -214,6 +215,21 @@ def test_a_thousand_and_a_half_labelledfit_into_one_file(write: Callable[..., Pa
     made = make(write(*results))
     assert made.size < 12_000_000
     assert made.path.read_text(encoding="utf-8").count('<tbody class="file"') == 1500
+
+
+def test_more_files_than_a_page_holds_are_counted_and_the_most_telling_listed(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "PAGE_BYTES", 200_000)
+    results = [make_result(f"{number:03d}.mp4", [number / 400] * 10) for number in range(400)]
+    made = make(write(*results))
+    assert made.size <= 200_000
+    page = read_html(made.path)
+    listed = [float(row["data-p"]) for row in rows(page).values()]
+    assert 30 < len(listed) < 100
+    assert max(abs(p - 0.5) for p in listed) < 0.15
+    assert f"{len(listed)} of 400 files are listed" in page.text
+    assert next(page.all("span", "figure")).text == "400"
 
 
 def test_metadata_are_shown_and_need_not_be_there(tmp_path: Path) -> None:
