@@ -22,6 +22,8 @@ from dfsubmit.cli import main
 log = logging.getLogger("mkdocs.hooks.site")
 
 ROOT = Path(__file__).resolve().parents[1]
+# A link, whose text may hold a picture, and its target in the repository.
+LINK = re.compile(r"(!?\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\])\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 OUTSIDE = ("*.md", "models/**/*.md", "plugins/**/*.md", "submit/*.md")
 HOME = {"README.md": "index.md", "README.ko.md": "ko/index.md", "docs/README.md": "index.md"}
 
@@ -59,7 +61,7 @@ def on_page_markdown(markdown, page, config, files):
             return text.lstrip("!")[1:-1]
         return f"{text}({os.path.relpath(_place(path), folder)}{anchor})"
 
-    return re.sub(r"(!?\[[^\]]*\])\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", rewritten, markdown)
+    return LINK.sub(rewritten, markdown)
 
 
 def _place(name):
