@@ -16,6 +16,7 @@ import click
 
 from dfsubmit._version import __version__
 from dfsubmit.cli.help import GroupedCommands
+from dfsubmit.cli.settings import Settings, defaults_of, load_settings
 from dfsubmit.console import guard_standard_streams, note, output_error, reset_voice, say
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 
@@ -27,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plugins": ("plugins", "List plugins, aggregators, detectors, model loaders."),
     "doctor": ("doctor", "Show what is installed and what would stop a run."),
     "models": ("models", "List model folders, or fetch the baseline."),
+    "config": ("config", "Show which options hold, and where they come from."),
     "samples": ("samples", "Make a small folder of sample media."),
     "extract": ("finetuning.extract", "Extract face crops from a data set, for fine-tuning."),
     "finetune": ("finetuning.finetune", "Fine-tune an image classifier on extracted faces."),
@@ -70,7 +72,11 @@ class LazyGroup(GroupedCommands):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        settings = ctx.find_object(Settings)
+        if settings is not None and name and command is not None:
+            ctx.default_map = {name: defaults_of(settings, name, command)}
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))
@@ -104,6 +110,8 @@ class LazyGroup(GroupedCommands):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            helped = {"-h", "--help"} & set(ctx.args)
+            ctx.obj = None if helped else load_settings(ctx.params.get("config"), COMMANDS)
             answer = super().invoke(ctx)
         except DfsubmitError as error:
             if _debugging():
@@ -150,8 +158,13 @@ def _as_ours(error: click.ClickException) -> DfsubmitError:
         "max_content_width": 100,
     },
 )
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="Take options from this file; default: dfsubmit.toml, here or in a folder above.",
+)
 @click.version_option(__version__, prog_name="dfsubmit")
-def main() -> None:
+def main(config: str | None) -> None:
     """Deepfake-detection competition submissions: media in, submission.csv out."""
 
 

@@ -13,7 +13,7 @@ import click
 
 from dfsubmit._version import __version__
 from dfsubmit.bundle.upload import MAX_SIZE
-from dfsubmit.cli.values import ModelName, byte_size, output_file, shard
+from dfsubmit.cli.values import ModelName, byte_size, complete_recipes, output_file, shard
 from dfsubmit.console import VOICE, note, say, start_log
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
@@ -134,7 +134,10 @@ model_option = click.option(
     help="A model's name, its folder or a zip of it.",
 )
 recipe_option = click.option(
-    "--recipe", metavar="NAME|FILE", help="Override the model's recipe, with a warning."
+    "--recipe",
+    shell_complete=complete_recipes,
+    metavar="NAME|FILE",
+    help="Override the model's recipe, with a warning.",
 )
 frames_option = click.option(
     "--frames", type=click.IntRange(1), help="Override the recipe's number of frames."

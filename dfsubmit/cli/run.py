@@ -20,7 +20,7 @@ from dfsubmit.cli.decorators import (
     shard_option,
 )
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import share, span
+from dfsubmit.cli.values import complete_aggregators, share, span
 from dfsubmit.errors import Exit, UsageError
 from dfsubmit.options import BASELINE_MODEL, RunOptions
 from dfsubmit.records import LABELS
@@ -54,6 +54,7 @@ def options_from(context: click.Context) -> RunOptions:
 )
 @click.option(
     "--aggregator",
+    shell_complete=complete_aggregators,
     default="mean",
     show_default=True,
     metavar="SPEC",

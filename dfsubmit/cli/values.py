@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +35,24 @@ class ModelName(click.types.StringParamType):
 
         names = [CompletionItem(name) for name in models_at_hand() if name.startswith(incomplete)]
         return [*names, CompletionItem(incomplete, type="dir")]
+
+
+def _completed(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in sorted(names) if name.startswith(incomplete)]
+
+
+def complete_aggregators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Installed aggregators, for the shell. Plugin files are not run for a completion."""
+    from dfsubmit.hooks.loading import load_plugins
+
+    return _completed(load_plugins().aggregators, incomplete)
+
+
+def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Built-in recipes, for the shell."""
+    from dfsubmit.recipe import BUILT_IN
+
+    return _completed(BUILT_IN, incomplete)
 
 
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}

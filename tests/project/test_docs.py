@@ -15,9 +15,16 @@ from dfsubmit.recipe import BUILT_IN
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("", "docs", "docs/ko", "models", "submit", "plugins", "plugins/dfsubmit-*")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md".lstrip("/")))
-FOREIGN_OPTIONS = {"--help", "--no-deps", "--gres"}
+FOREIGN_OPTIONS = {"--help", "--config", "--no-deps", "--gres"}
 """Options of every command, and of other programs, that a page names by themselves."""
-OTHER_NAMES = {"DFSUBMIT_DEBUG", "DFSUBMIT_SHARED", "DFSUBMIT_HOOKS", "DFSUBMIT_MODEL_FOLDERS"}
+OTHER_NAMES = {
+    "DFSUBMIT_DEBUG",
+    "DFSUBMIT_SHARED",
+    "DFSUBMIT_HOOKS",
+    "DFSUBMIT_MODEL_FOLDERS",
+    "DFSUBMIT_CONFIG",
+    "DFSUBMIT_COMPLETE",
+}
 """Environment variables that belong to no option, and what a plugin says of itself."""
 
 

@@ -8,7 +8,7 @@ import click
 
 from dfsubmit.cli.decorators import debug_option, ending, max_size_option
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import ModelName
+from dfsubmit.cli.values import ModelName, complete_aggregators
 from dfsubmit.console import printable
 
 
@@ -43,7 +43,12 @@ from dfsubmit.console import printable
     help="A plugin to include: its project folder or wheel. Repeatable.",
 )
 @click.option(
-    "--aggregator", default="mean", show_default=True, metavar="SPEC", help="Such as topk:k=5."
+    "--aggregator",
+    shell_complete=complete_aggregators,
+    default="mean",
+    show_default=True,
+    metavar="SPEC",
+    help="Such as topk:k=5.",
 )
 @click.option("--tta", type=click.Choice(["none", "flip"]), default="none", show_default=True)
 @max_size_option

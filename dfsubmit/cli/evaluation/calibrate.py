@@ -17,7 +17,7 @@ from dfsubmit.cli.decorators import (
     progress_option,
 )
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import ModelName
+from dfsubmit.cli.values import ModelName, complete_aggregators
 from dfsubmit.console import counted
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--aggregator",
+    shell_complete=complete_aggregators,
     metavar="SPEC",
     help="Fit for this aggregator. Default: the run's own.",
 )

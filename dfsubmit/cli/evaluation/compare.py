@@ -16,7 +16,7 @@ from dfsubmit.cli.decorators import (
     wide_option,
 )
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import output_file
+from dfsubmit.cli.values import complete_aggregators, output_file
 
 
 def _frame_counts(
@@ -37,7 +37,13 @@ def _frame_counts(
 @click.command("compare", cls=GroupedOptions)
 @click.argument("scores", nargs=-1, required=True)
 @labels_option
-@click.option("--aggregator", multiple=True, metavar="SPEC", help="Repeatable. Default: all.")
+@click.option(
+    "--aggregator",
+    shell_complete=complete_aggregators,
+    multiple=True,
+    metavar="SPEC",
+    help="Repeatable. Default: all.",
+)
 @click.option(
     "--frames",
     callback=_frame_counts,

@@ -24,7 +24,14 @@ from dfsubmit.cli.decorators import (
     wide_option,
 )
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import output_file
+from dfsubmit.cli.values import complete_aggregators, output_file
+
+
+def _complete_variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Degradations of ``stress``, for the shell."""
+    from dfsubmit.evaluation.stress.degrade import VARIANTS
+
+    return [name for name in VARIANTS if name.startswith(incomplete)]
 
 
 @click.command("stress", cls=GroupedOptions)
@@ -41,11 +48,18 @@ from dfsubmit.cli.values import output_file
 )
 @click.option(
     "--variant",
+    shell_complete=_complete_variants,
     multiple=True,
     metavar="NAME",
     help="Only this variant. Repeatable. Default: all.",
 )
-@click.option("--aggregator", default="mean", show_default=True, metavar="SPEC")
+@click.option(
+    "--aggregator",
+    shell_complete=complete_aggregators,
+    default="mean",
+    show_default=True,
+    metavar="SPEC",
+)
 @recipe_option
 @frames_option
 @device_option

@@ -15,7 +15,7 @@ from dfsubmit.cli.decorators import (
     shard_option,
 )
 from dfsubmit.cli.help import GroupedOptions
-from dfsubmit.cli.values import span
+from dfsubmit.cli.values import complete_recipes, span
 from dfsubmit.console import first_few, say
 from dfsubmit.errors import UsageError
 from dfsubmit.shards import Shard
@@ -55,6 +55,7 @@ from dfsubmit.shards import Shard
 )
 @click.option(
     "--recipe",
+    shell_complete=complete_recipes,
     default="dfsubmit",
     show_default=True,
     metavar="NAME|FILE",

@@ -34,7 +34,7 @@ def _take_preset(context: click.Context, _: click.Parameter, name: str | None) -
             hint = did_you_mean(key, [str(each).replace("_", "-") for each in known])
             raise UsageError(f"--preset {name}: no option {key!r}", hint)
         values[parameter.name] = [value] if parameter.multiple and value is str(value) else value
-    context.default_map = values
+    context.default_map = {**(context.default_map or {}), **values}  # before dfsubmit.toml's
     context.meta["preset"] = preset
 
 
