@@ -28,6 +28,7 @@ class RunOptions:
         model: a Hugging Face model folder, a zip of one, or its name (`dfsubmit.models.search`).
         data: the folder of images and videos.
         recursive: search the subfolders of `data` too; rows are named by the path relative to it.
+        executor: where the files are scored: "local", or a plugin's spec such as "ray:machines=3".
         shard: the part of the files to score; None for all of them.
         output: where `submission.csv` goes; scores and metadata lie beside it. A shard's number
             comes into its name (see `submission`).
@@ -96,6 +97,7 @@ class RunOptions:
     recursive: bool = False
     report: bool = False
     shard: Shard | None = None
+    executor: str = "local"
 
     @property
     def submission(self) -> Path:

@@ -1,13 +1,12 @@
 """The pipeline: a folder of media → ``submission.csv``, each step in its turn.
 
-In: `RunOptions`. Out: files on disk, and a `RunSummary`. This module only connects the steps: model
-→ listing → output → workers → engine → aggregation → rows.
+In: `RunOptions`. Out: files on disk, and a `RunSummary`. This module only connects the steps:
+listing → output → executor (model, workers, engine) → aggregation → rows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,14 +15,11 @@ from typing import Any
 
 from dfsubmit.console import progress_bar
 from dfsubmit.errors import DfsubmitError, Exit
-from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.hooks.loading import Plugins, load_plugins
+from dfsubmit.hooks import ModelFacts, ScoreJob, Scorer
+from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
-from dfsubmit.machine import available_cpus, check_open_files
 from dfsubmit.media.listing import files_to_score
 from dfsubmit.media.names import not_utf8_problem
-from dfsubmit.models.arithmetic import let_threads_sleep
-from dfsubmit.models.choice import ChosenModel, choose_model
 from dfsubmit.options import RunOptions
 from dfsubmit.output.features import check_features
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
@@ -33,17 +29,10 @@ from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.output.verdict import verdict
 from dfsubmit.records import LABELS, FileResult, MediaFile, Status
-from dfsubmit.scoring.classifier import Classifier
-from dfsubmit.scoring.decision import Decision, decision_for
 from dfsubmit.scoring.earlyexit import EarlyExit
-from dfsubmit.scoring.engine import Engine
-from dfsubmit.scoring.first_faces import show_faces
-from dfsubmit.scoring.rows import RowMaker
+from dfsubmit.scoring.rows import RowMaker, rows_for
 from dfsubmit.scoring.showing import RunView
 from dfsubmit.scoring.timelimit import TimePlan, deadline
-from dfsubmit.scoring.waiting import Waiting
-from dfsubmit.workers.events import Visit
-from dfsubmit.workers.pool import WorkerPool
 
 LISTING_SECONDS = 30.0
 Say = Callable[[str], None]
@@ -66,61 +55,49 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
     early_exit = EarlyExit.for_run(options.early_exit, aggregator)
     if options.early_exit and not early_exit.active:
         say(f"{aggregator.spec} declares no bounds: early exit has no effect with it")
+    before = time.monotonic()
     listed, passed_over = files_to_score(options.data, options.recursive)
+    listing = time.monotonic() - before
     shard = options.shard
     files = [file for file in listed if shard is None or shard.holds(file.name)]
     end = None if options.time_limit is None else deadline(options.time_limit, started)
-    workers = options.workers or available_cpus() + early_exit.spare_workers
-    workers = min(workers, max(len(files), 1))
-    check_open_files(workers)
+    interrupt = Interrupt(end)
+    scorer = plugins.executor(options.executor).scorer(
+        ScoreJob(
+            options, len(files), plugins, interrupt.guard, lambda facts: going.moved(facts), say
+        )
+    )
     output = RunOutput(options.submission, files, LABELS[options.failure_label])
-    with (
-        contextlib.closing(output),
-        Interrupt(end) as interrupt,
-        WorkerPool(None, workers, options.per_file_timeout) as pool,
-    ):
+    with contextlib.closing(output), interrupt, scorer:
         output.provide()
-        let_threads_sleep()
-        pool.start()
         try:
-            chosen, rows = interrupt.guard(_choose)(options, plugins, aggregator)
+            facts = scorer.load()
+            rows, warning = rows_for(options, aggregator, facts.folder)
+            facts.warnings += [warning] if warning else []
+            check_features(options, facts)
         except Interrupted:
             raise _stopped_too_early(interrupt) from None
         except Exception:
             output.withdraw()
             raise
         unreadable = not_utf8_problem((file.name for file in files), Path(options.data))
-        chosen.warnings += [unreadable] if unreadable else []
-        for warning in chosen.warnings:
+        facts.warnings += [unreadable] if unreadable else []
+        for warning in facts.warnings:
             say(f"warning: {warning}")
         say(
-            f"{chosen.folder.name}: class {chosen.fake_index} ({chosen.fake_class!r}) is fake; "
-            f"recipe {chosen.recipe.name}; aggregator {aggregator.spec}; "
-            f"{chosen.model.device}, {chosen.model.precision}"
+            f"{facts.name}: class {facts.fake_index} ({facts.fake_class!r}) is fake; "
+            f"recipe {facts.recipe.name}; aggregator {aggregator.spec}; "
+            f"{facts.device}, {facts.precision}"
         )
         meta = describe_run(
-            options, chosen, plugins, aggregator, rows.decision, early_exit.active, passed_over,
-            None if shard is None else shard.record(file.name for file in listed),
+            options, facts, aggregator, rows.decision, early_exit.active, passed_over,
+            plugins, None if shard is None else shard.record(file.name for file in listed),
         )  # fmt: skip
-        plan = None if end is None else TimePlan(end, chosen.recipe.frames, options.min_frames)
-        pool.settings = chosen.scan_settings(options.no_face)
-        job = _Run(options, chosen, rows, early_exit, plan, pool, output, interrupt, say, started)
-        return job.score(files, listed, meta)
-
-
-def _choose(
-    options: RunOptions, plugins: Plugins, aggregator: BoundAggregator
-) -> tuple[ChosenModel, RowMaker]:
-    """The model, and how its probabilities become labels (by its calibration; not with --raw)."""
-    chosen = choose_model(options, plugins)
-    decision = Decision(aggregator.spec)
-    if not options.raw:
-        decision, warning = decision_for(chosen.folder.path, aggregator.spec)
-        chosen.warnings += [warning] if warning else []
-    check_features(options, chosen)
-    if options.threshold is not None:
-        decision = dataclasses.replace(decision, threshold=options.threshold)
-    return chosen, RowMaker(aggregator, decision, LABELS[options.failure_label])
+        plan = None if end is None else TimePlan(end, facts.recipe.frames, options.min_frames)
+        going = _Run(
+            options, facts, rows, early_exit, plan, scorer, output, interrupt, say, started, listing
+        )
+        return going.score(files, listed, meta)
 
 
 def _stopped_too_early(interrupt: Interrupt) -> DfsubmitError:
@@ -135,38 +112,34 @@ class _Run:
     """A run whose model is loaded."""
 
     options: RunOptions
-    chosen: ChosenModel
+    facts: ModelFacts
     rows: RowMaker
     early_exit: EarlyExit
     plan: TimePlan | None
-    pool: WorkerPool
+    scorer: Scorer
     output: RunOutput
     interrupt: Interrupt
     say: Say
     started: float
-    waiting: Waiting = field(default_factory=Waiting, init=False)
+    listing_seconds: float
     aggregator_failed: bool = field(default=False, init=False)
 
     def score(
         self, files: list[MediaFile], listed: list[MediaFile], meta: dict[str, Any]
     ) -> RunSummary:
         """Score what is not scored yet of the run's files, and write everything."""
-        output, model = self.output, self.chosen.model
+        output = self.output
         self._note_load_time()
-        resumed = output.begin(
-            meta, self.conditions(), self._holds if self.options.resume else None
-        )
-        for result in resumed:
-            self.rows.decide(result)
+        holds = self._holds if self.options.resume else None
+        output.begin(meta, self.conditions(), holds, self.rows.decide)
         output.refresh(force=True)
-        done = {result.filename for result in resumed}
-        todo = [file for file in files if file.name not in done]
+        todo = output.todo
         try:
             if todo:
                 # All files: a resumed run's model, and each shard's, is then the same.
-                shown = self.interrupt.guard(show_faces)(model, listed, self.pool)
-                output.meta["warnings"] += shown
-                output.meta |= describe_arithmetic(model)
+                facts = self.scorer.prepare(listed)
+                output.meta["warnings"] += facts.warnings
+                output.meta |= describe_arithmetic(facts)
                 self._note_load_time()
                 self._score(todo, len(files))
         except Interrupted:
@@ -177,29 +150,27 @@ class _Run:
         why = ": the run was stopped"
         if self._out_of_time():
             why = f" within the time limit of {self.options.time_limit:g} s"
-        results = output.results
-        for result in results:
-            if result.status is Status.PENDING:
-                result.error = f"not reached{why}"
         output.refresh(force=True)
-        fits = self._compare_with_folder(results)
-        tally = Tally.of(results)
-        outcome = describe_outcome(tally, self.waiting, time.monotonic() - self.started)
-        output.finish(outcome, keep_journal=not fits)
+        fits = self._compare_with_folder()
+        tally = output.finish(self._outcome, f"not reached{why}", keep_journal=not fits)
         code, reason = Exit.INTERRUPTED, ""
         if not self.interrupt.requested:
             code, reason = verdict(tally, output.meta, self.options.max_failures, fits)
         return RunSummary(output.submission, tally, output.meta, int(code), reason)
 
+    def _outcome(self, tally: Tally) -> dict[str, Any]:
+        took = time.monotonic() - self.started
+        return describe_outcome(tally, self.scorer.waiting, took) | self.scorer.report()
+
     def conditions(self) -> dict[str, Any]:
         """What a file's frame scores depend on besides the file."""
         return {
-            "model": self.chosen.folder.sha256,
-            "recipe": self.chosen.recipe.to_dict(),
-            "fake_index": self.chosen.fake_index,
-            "loader": self.chosen.loader,
-            "device": self.chosen.model.device,
-            "precision": self.chosen.model.precision,
+            "model": self.facts.sha256,
+            "recipe": self.facts.recipe.to_dict(),
+            "fake_index": self.facts.fake_index,
+            "loader": self.facts.loader,
+            "device": self.facts.device,
+            "precision": self.facts.precision,
             "calibration": str(self.options.calibration or ""),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
@@ -213,25 +184,18 @@ class _Run:
         return self.plan is not None or not result.thinned
 
     def _note_load_time(self) -> None:
-        self.waiting.load = time.monotonic() - self.started
+        self.scorer.waiting.load = time.monotonic() - self.started
 
     def _score(self, files: list[MediaFile], total: int) -> None:
-        options, chosen, plan = self.options, self.chosen, self.plan
+        plan = self.plan
         if plan is not None:
             files = plan.order(files)
-        classifier = Classifier(
-            chosen.model,
-            chosen.fake_index,
-            chosen.batch_size,
-            options.tta,
-            f"{chosen.folder.name} (model loader {chosen.loader!r})",
-            self._moved,
-            options.keeps_features,
-        )
-        view = RunView(files, chosen.recipe.frames)
-        with progress_bar(total, "files", options.progress, total - len(files), view) as bar:
-
-            def done(file: MediaFile, result: FileResult) -> None:
+        view = RunView(files, self.facts.recipe.frames, self.scorer.progress)
+        with (
+            progress_bar(total, "files", self.options.progress, total - len(files), view) as bar,
+            contextlib.closing(self.scorer.score(files, self._keep, self._should_stop)) as scored,
+        ):
+            for file, result in scored:
                 self.rows.decide(result)
                 self.output.add(file, result)
                 if plan is not None:
@@ -242,52 +206,42 @@ class _Run:
                     self.say(f"warning: {file.name}: the mean is used instead of {result.error}")
                 bar.update()
 
-            def should_stop() -> bool:
-                self.output.refresh()
-                if plan is not None:
-                    plan.update()
-                return self.interrupt.requested or self._out_of_time()
+    def _should_stop(self) -> bool:
+        self.output.refresh()
+        if self.plan is not None:
+            self.plan.update()
+        return self.interrupt.requested or self._out_of_time()
 
-            view.engine = engine = Engine(
-                self.pool,
-                self.interrupt.guard(classifier.score),
-                chosen.batch_size,
-                self._visit,
-                lambda frames, left: self.early_exit.more(self.rows, frames, left),
-                should_stop,
-                self.waiting,
-            )
-            engine.run(files, done)
+    def _keep(self, file: MediaFile) -> int | None:
+        """How many frames of a file to visit, asked just before it is scanned."""
+        return self.plan.keep(file) if self.plan is not None else None
 
-    def _visit(self, file: MediaFile) -> Visit:
-        """How much of a file to visit, asked just before it is scanned."""
-        keep = self.plan.keep(file) if self.plan is not None else None
-        return Visit(keep, self.early_exit.first_grant, self.options.pictures)
-
-    def _moved(self) -> None:
+    def moved(self, facts: ModelFacts) -> None:
         """Say that the model has left its device, and let no resumed run mix its scores."""
-        output, model = self.output, self.chosen.model
+        output, self.facts = self.output, facts
         before = f"{output.meta['device']}, {output.meta['precision']}"
         warning = (
             f"{before}: not even one face fits into the device's memory; "
-            f"from here on the run uses {model.device}, {model.precision}"
+            f"from here on the run uses {facts.device}, {facts.precision}"
         )
         self.say(f"warning: {warning}")
         output.meta["warnings"].append(warning)
-        output.meta |= describe_arithmetic(model)
+        output.meta |= describe_arithmetic(facts)
         output.change_conditions(self.conditions())
 
     def _out_of_time(self) -> bool:
         return self.plan is not None and self.plan.over()
 
-    def _compare_with_folder(self, results: list[FileResult]) -> bool:
+    def _compare_with_folder(self) -> bool:
         """Whether the folder still holds the files that the rows are about, as far as it answers;
         warns if not."""
-        if not self.pool.disk_answers:
+        if not self.scorer.disk_answers:
             return True  # files say so; who lists a folder on such a disk does not come back
-        names = [row.filename for row in results]
-        left = LISTING_SECONDS if self.plan is None else self.plan.end - time.monotonic()
-        seconds = min(LISTING_SECONDS, max(left, 1.0))
+        # A large folder takes about as long as the first time.
+        seconds = max(LISTING_SECONDS, 3 * self.listing_seconds)
+        if self.plan is not None:
+            seconds = min(seconds, max(self.plan.end - time.monotonic(), 1.0))
+        names = self.output.rows.names
         fits, warning = what_changed(names, self.options.data, self.options.shard, seconds)
         if warning:
             self.say(f"warning: {warning}")

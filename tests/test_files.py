@@ -21,6 +21,8 @@ from dfsubmit.files import (
     append_json_line,
     check_output,
     json_line,
+    json_line_at,
+    placed_json_lines,
     read_json_lines,
     remove_parts,
     write_atomically,
@@ -173,6 +175,18 @@ def test_a_line_that_is_no_object_is_none_and_keeps_its_number(
     journal.write(b"\n" + noise + b"\n")
     append_json_line(journal, {"n": 1})
     assert list(read_json_lines(str(journal.name))) == [(2, None), (3, {"n": 1})]
+
+
+def test_a_line_is_found_again_by_its_place(journal: FileIO) -> None:
+    journal.write(b'{"torn')
+    lines: list[dict[str, Any]] = [{"text": "x" * size} for size in (0, 8190, 70_000)]
+    places = [append_json_line(journal, line) for line in lines]
+    assert [json_line_at(journal, place) for place in places] == lines
+    torn, *rest = placed_json_lines(str(journal.name))
+    assert (torn, rest) == ((0, None), list(zip(places, lines, strict=True)))
+    for place in (places[1] + 1, 1_000_000):
+        with pytest.raises(OSError, match="changed meanwhile"):
+            json_line_at(journal, place)
 
 
 def test_a_full_disk_is_an_error_and_the_next_line_is_whole(journal: FileIO) -> None:

@@ -159,7 +159,7 @@ def test_a_data_folder_that_does_not_answer_in_the_end_ends_no_run(
 ) -> None:
     never = threading.Event()
     monkeypatch.setattr("dfsubmit.pipeline.LISTING_SECONDS", 0.01)
-    monkeypatch.setattr("dfsubmit.output.submission.list_media", lambda *_: never.wait())
+    monkeypatch.setattr("dfsubmit.output.submission.names_in", lambda *_: never.wait())
     monkeypatch.setattr("dfsubmit.output.run_files.is_whole", lambda *_: False)
     summary = run(cramped(gpu=9, cpu=0))
     never.set()
@@ -201,7 +201,7 @@ def test_early_exit_takes_a_worker_more_only_where_it_has_an_effect(
         started(pool)
 
     monkeypatch.setattr(WorkerPool, "start", start)
-    monkeypatch.setattr("dfsubmit.pipeline.available_cpus", lambda: 1)
+    monkeypatch.setattr("dfsubmit.execution.local.available_cpus", lambda: 1)
     summary = run(
         RunOptions(
             tiny_model,

@@ -153,6 +153,13 @@ fake_label_option = click.option(
     "--fake-label", metavar="NAME", help="Name of the fake class, if it cannot be recognised."
 )
 
+executor_option = click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="SPEC",
+    help="Where files are worked on: NAME or NAME:key=value,… ('dfsubmit plugins').",
+)
 shard_option = click.option(
     "--shard",
     type=shard,

@@ -19,7 +19,8 @@ GROUPS: dict[str, str] = {
     "Learning": "epochs eval_batch_size accumulate gradient_checkpointing lr "
     "weight_decay warmup schedule eval_steps patience augment balance self_blend tune "
     "label_smoothing ema split_seed",
-    "Speed": "device precision batch_size workers early_exit time_limit min_frames memory cpus",
+    "Speed": "device precision batch_size workers executor early_exit time_limit min_frames memory "
+    "cpus",
     "Failures": "failure_label no_face max_failures per_file_timeout resume force",
     "Statistics": "samples seed hidden errors expect_files",
     "Output": "output report target max_size no_faces assets attention lang report_to "

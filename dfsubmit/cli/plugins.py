@@ -19,7 +19,7 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """List plugins, aggregators and detectors (with their parameters) and model loaders."""
     from dfsubmit.hooks import HOOKS_VERSION
     from dfsubmit.hooks.loading import load_plugins
-    from dfsubmit.hooks.specs import aggregator_parameters, detector_parameters
+    from dfsubmit.hooks.specs import aggregator_parameters, detector_parameters, executor_parameters
 
     plugins = load_plugins(plugins_dir, strict)
     if as_json:
@@ -45,6 +45,10 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
                 }
                 for item in plugins.detectors.values()
             ],
+            "executors": [
+                {"name": item.name, "plugin": item.plugin, "parameters": executor_parameters(item)}
+                for item in plugins.executors.values()
+            ],
             "loaders": plugins.loader_plugins,
         }
         click.echo(json.dumps(listing, indent=2, default=str))
@@ -60,6 +64,9 @@ def command(plugins_dir: tuple[str, ...], strict: bool, as_json: bool) -> None:
     for name, detector in sorted(plugins.detectors.items()):
         also = ", with landmarks" if detector.landmarks else ""
         click.echo(f"  {_spec(name, detector_parameters(detector))}  ({detector.plugin}{also})")
+    click.echo("executors")
+    for name, executor in sorted(plugins.executors.items()):
+        click.echo(f"  {_spec(name, executor_parameters(executor))}  ({executor.plugin})")
     click.echo("model loaders")
     for name, plugin in sorted(plugins.loader_plugins.items()):
         click.echo(f"  {name}  ({plugin})")

@@ -11,6 +11,7 @@ from dfsubmit.cli.decorators import (
     debug_option,
     device_option,
     ending,
+    executor_option,
     fake_label_option,
     frames_option,
     model_option,
@@ -44,6 +45,7 @@ def options_from(context: click.Context) -> RunOptions:
 @model_option
 @click.option("--recursive", is_flag=True, help="Search the subfolders of DATA too.")
 @shard_option
+@executor_option
 @click.option(
     "-o",
     "--output",

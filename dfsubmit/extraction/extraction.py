@@ -8,6 +8,7 @@ noted in a journal, and an interrupted extraction goes on where it was.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
@@ -30,10 +31,12 @@ from dfsubmit.extraction.journal import (
 from dfsubmit.extraction.landmarks import write_landmarks
 from dfsubmit.extraction.merging import RECORD
 from dfsubmit.extraction.sources import Source
-from dfsubmit.faces.settings import DetectorPlugin
+from dfsubmit.faces.settings import DetectorPlugin, ScanSettings
 from dfsubmit.files import write_atomically
+from dfsubmit.hooks import CutJob, EncodedFace, Executor
+from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import LABELS, Face, MediaFile, Status
+from dfsubmit.records import LABELS, MediaFile, Status
 from dfsubmit.shards import Shard
 
 
@@ -52,6 +55,7 @@ class ExtractOptions:
         progress: show a progress bar on stderr.
         plugins_dir: folders of plugin files, for the recipe's detector.
         strict: a plugin that does not load is an error.
+        executor: where the files are worked on (see `RunOptions`).
         shard: the part of the files to cut, into a folder of its own (`folder_of`); None for all.
     """
 
@@ -64,6 +68,7 @@ class ExtractOptions:
     plugins_dir: tuple[str, ...] = ()
     strict: bool = False
     shard: Shard | None = None
+    executor: str = "local"
 
     def folder_of(self, faces: Path) -> Path:
         """Where the crops go: `faces`, or a shard's own folder beside it."""
@@ -103,7 +108,9 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
             recipe's detector.
         DfsubmitError: no face was found at all.
     """
-    detector = _detector_plugin(options)
+    plugins = load_plugins(options.plugins_dir, options.strict)
+    detector = None if options.already_cropped else plugins.detector_plugin(options.recipe)
+    executor = plugins.executor(options.executor)
     folder = options.folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shard = options.shard
@@ -127,7 +134,7 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     resumed = len(done)
     todo = [file for name, file in files.items() if name not in done]
     with (folder / JOURNAL).open("a+b", buffering=0) as journal:
-        for entry in _scan(todo, folder, options, detector):
+        for entry in _scan(todo, folder, options, _settings(options, detector), executor):
             note(journal, entry)
             done[entry.name] = entry
     missing = missing_crops(folder, done.values())
@@ -161,77 +168,58 @@ def _media_file(source: Source) -> MediaFile:
     return MediaFile(source.path, source.name, facts.st_size, facts.st_mtime_ns)
 
 
-def _detector_plugin(options: ExtractOptions) -> DetectorPlugin | None:
-    """Where workers find the recipe's detector.
-
-    Raises:
-        UsageError, PluginError: nothing brings it.
-    """
-    from dfsubmit.hooks.loading import load_plugins
-
+def _settings(options: ExtractOptions, detector: DetectorPlugin | None) -> ScanSettings:
+    recipe = dataclasses.replace(options.recipe, frames=options.frames)
     if options.already_cropped:
-        return None
-    return load_plugins(options.plugins_dir, options.strict).detector_plugin(options.recipe)
+        recipe = dataclasses.replace(recipe, detector="none", tracking="none")
+    return ScanSettings(recipe=recipe, resize=None, no_face="fail", detector=detector)
 
 
 def _scan(
     todo: Sequence[MediaFile],
     folder: Path,
     options: ExtractOptions,
-    detector: DetectorPlugin | None,
+    settings: ScanSettings,
+    executor: Executor,
 ) -> Iterator[Entry]:
-    """Yield one journal entry for every file as it is finished."""
-    from dfsubmit.faces.settings import ScanSettings
-    from dfsubmit.workers.events import FaceEvent, FileEvent
-    from dfsubmit.workers.pool import WorkerPool
-
+    """Yield one journal entry for every file as it is finished, its crops written."""
     if not todo:
         return
-    recipe = dataclasses.replace(options.recipe, frames=options.frames)
-    if options.already_cropped:
-        recipe = dataclasses.replace(recipe, detector="none", tracking="none")
-    settings = ScanSettings(recipe=recipe, resize=None, no_face="fail", detector=detector)
-    # By frame, since a file whose worker died is scanned once more from its first frame on.
-    faces: dict[str, dict[int, CutFace]] = collections.defaultdict(dict)
+    job = CutJob(settings, options.workers, options.per_file_timeout, options.plugins_dir, warn)
     failed = 0
-    pool = WorkerPool(settings, options.workers, options.per_file_timeout)
 
     def describe() -> tuple[None, str]:
-        names = first_few(sorted(pool.in_hand()), 2)
+        names = first_few(sorted(cutter.in_hand()), 2)
         return None, (f"{failed} failed, " if failed else "") + f"in hand: {names}"
 
-    with progress_bar(len(todo), "files", options.progress, describe=describe) as bar, pool:
-        for event in pool.events(todo):
-            file = event.file
-            if isinstance(event, FaceEvent):
-                face = event.face
-                crop = _write_crop(folder, file.name, face)
-                faces[file.name][face.index] = CutFace(
-                    face.index, face.time, face.box, crop, write_landmarks(face.landmarks)
+    with (
+        executor.cutter(job) as cutter,
+        progress_bar(len(todo), "files", options.progress, describe=describe) as bar,
+        contextlib.closing(cutter.cut(todo)) as cut,
+    ):
+        for file, scan, faces in cut:
+            kept = tuple(
+                CutFace(
+                    face.frame,
+                    face.time,
+                    face.box,
+                    _write_crop(folder, file.name, face),
+                    write_landmarks(face.landmarks),
                 )
-            elif isinstance(event, FileEvent):
-                scan, cut = event.scan, faces.pop(file.name, {})
-                failed += scan.status is not Status.OK
-                bar.update()
-                # A file that failed half-way may have delivered faces: they do not count.
-                kept = [cut[index] for index in sorted(cut)] if scan.status is Status.OK else []
-                yield Entry(
-                    file.name, file.size, file.mtime_ns, scan.status, scan.error, tuple(kept)
-                )
+                for face in faces
+            )
+            failed += scan.status is not Status.OK
+            bar.update()
+            yield Entry(file.name, file.size, file.mtime_ns, scan.status, scan.error, kept)
 
 
-def _write_crop(folder: Path, name: str, face: Face) -> str:
+def _write_crop(folder: Path, name: str, face: EncodedFace) -> str:
     """Write one crop; gives its path relative to the folder."""
-    import cv2
-
-    crop = crop_path(name, face.index)
+    crop = crop_path(name, face.frame)
     target = folder / crop
-    encoded, data = cv2.imencode(".png", face.crop[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not encoded:
-        raise DfsubmitError(f"{target}: the crop could not be encoded")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data.tobytes())
+        target.write_bytes(face.png)
     except OSError as error:
         raise DfsubmitError(f"{target}: {error.strerror or error}") from error
     return crop

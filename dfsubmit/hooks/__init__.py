@@ -6,6 +6,22 @@ to its contract, in tests. Importing either takes NumPy and pluggy, and nothing 
 
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, NotInstalled, UsageError
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
+from dfsubmit.hooks.execution import (
+    CutFile,
+    CutJob,
+    Cutter,
+    EncodedFace,
+    Executor,
+    InHand,
+    MakeExecutor,
+    ModelFacts,
+    RegisterExecutor,
+    Scored,
+    ScoreJob,
+    Scorer,
+    Waiting,
+    local_executor,
+)
 from dfsubmit.hooks.hookspecs import HOOKS_VERSION, hookimpl
 from dfsubmit.hooks.interfaces import (
     Aggregator,
@@ -25,25 +41,47 @@ from dfsubmit.hooks.interfaces import (
     Warns,
 )
 from dfsubmit.hooks.network import load_network
-from dfsubmit.records import Detector, Features, FloatArray, FoundFace, FrameScores, Pixels
+from dfsubmit.records import (
+    Detector,
+    Features,
+    FileResult,
+    FileScan,
+    FloatArray,
+    FoundFace,
+    FrameScores,
+    MediaFile,
+    Pixels,
+    Status,
+)
 
 __all__ = [
     "HOOKS_VERSION",
     "PREPROCESSOR_FILE",
     "Aggregator",
     "Bounds",
+    "CutFile",
+    "CutJob",
+    "Cutter",
     "Detector",
     "DeviceOutOfMemory",
     "DfsubmitError",
+    "EncodedFace",
+    "Executor",
     "Features",
+    "FileResult",
+    "FileScan",
     "FloatArray",
     "FoundFace",
     "FrameModel",
     "FrameScores",
     "GivesFeatures",
+    "InHand",
     "LoadRequest",
     "MakeDetector",
+    "MakeExecutor",
+    "MediaFile",
     "ModelError",
+    "ModelFacts",
     "ModelLoader",
     "MovesToCpu",
     "NeedsFaces",
@@ -53,11 +91,18 @@ __all__ = [
     "RecallsFaces",
     "RegisterAggregator",
     "RegisterDetector",
+    "RegisterExecutor",
     "RegisterModelLoader",
+    "ScoreJob",
+    "Scored",
+    "Scorer",
+    "Status",
     "TellsArithmetic",
     "UsageError",
+    "Waiting",
     "Warns",
     "hookimpl",
     "load_network",
     "load_preprocessor",
+    "local_executor",
 ]

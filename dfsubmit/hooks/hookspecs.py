@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pluggy
 
+from dfsubmit.hooks.execution import RegisterExecutor
 from dfsubmit.hooks.interfaces import (
     RegisterAggregator,
     RegisterDetector,
@@ -30,6 +31,11 @@ def register_aggregators(register: RegisterAggregator) -> None:
 @hookspec
 def register_detectors(register: RegisterDetector) -> None:
     """Call ``register(name, make)`` for every face detector that the plugin offers."""
+
+
+@hookspec
+def register_executors(register: RegisterExecutor) -> None:
+    """Call ``register(name, make)`` for every place to work on files that the plugin offers."""
 
 
 @hookspec

@@ -26,6 +26,7 @@ from dfsubmit._version import __version__
 from dfsubmit.errors import PluginError, UsageError, in_brief
 from dfsubmit.faces.settings import DetectorPlugin
 from dfsubmit.hooks import hookspecs
+from dfsubmit.hooks.execution import Executor, MakeExecutor, RegisteredExecutor
 from dfsubmit.hooks.interfaces import (
     PROPERTIES,
     Aggregator,
@@ -36,7 +37,7 @@ from dfsubmit.hooks.interfaces import (
     RegisteredAggregator,
     RegisteredDetector,
 )
-from dfsubmit.hooks.specs import bind_aggregator, bind_detector
+from dfsubmit.hooks.specs import bind_aggregator, bind_detector, bind_executor
 from dfsubmit.recipe import BUILT_IN_DETECTOR, Recipe
 from dfsubmit.records import Detector
 
@@ -44,6 +45,7 @@ BUILT_IN_PLUGINS = (
     "dfsubmit.scoring.aggregate",
     "dfsubmit.workers.detectors",
     "dfsubmit.models.huggingface",
+    "dfsubmit.execution.local",
 )
 ENTRY_POINT_GROUP = "dfsubmit"
 VERSION_NAME = "DFSUBMIT_HOOKS"
@@ -77,6 +79,7 @@ class Plugins:
     infos: list[PluginInfo] = field(default_factory=list)
     aggregators: dict[str, RegisteredAggregator] = field(default_factory=dict)
     detectors: dict[str, RegisteredDetector] = field(default_factory=dict)
+    executors: dict[str, RegisteredExecutor] = field(default_factory=dict)
     loaders: dict[str, ModelLoader] = field(default_factory=dict)
     loader_plugins: dict[str, str] = field(default_factory=dict)
 
@@ -92,6 +95,15 @@ class Plugins:
             UsageError: an unknown name or parameter, with a did-you-mean.
         """
         return bind_aggregator(spec, self.aggregators, self._failed())
+
+    def executor(self, spec: str) -> Executor:
+        """The executor for a spec such as ``ray:machines=3``.
+
+        Raises:
+            UsageError: an unknown name or parameter, with a did-you-mean.
+            DfsubmitError: it cannot be made here.
+        """
+        return bind_executor(spec, self.executors)
 
     def detector_plugin(self, recipe: Recipe) -> DetectorPlugin | None:
         """Where workers find a recipe's detector; None where they have it built in.
@@ -137,6 +149,7 @@ class Plugins:
         manager.check_pending()
         aggregators: dict[str, RegisteredAggregator] = {}
         detectors: dict[str, RegisteredDetector] = {}
+        executors: dict[str, RegisteredExecutor] = {}
         loaders: dict[str, ModelLoader] = {}
 
         def register_aggregator(
@@ -158,18 +171,24 @@ class Plugins:
             _check_name(name, {"none", *self.detectors, *detectors})
             detectors[name] = RegisteredDetector(name, make, landmarks, info.source, info.name)
 
+        def register_executor(name: str, make: MakeExecutor) -> None:
+            _check_name(name, {**self.executors, **executors})
+            executors[name] = RegisteredExecutor(name, make, info.name)
+
         def register_loader(name: str, loader: ModelLoader) -> None:
             _check_name(name, {**self.loaders, **loaders})
             loaders[name] = loader
 
         manager.hook.register_aggregators(register=register_aggregator)
         manager.hook.register_detectors(register=register_detector)
+        manager.hook.register_executors(register=register_executor)
         manager.hook.register_model_loaders(register=register_loader)
-        if not (aggregators or detectors or loaders):
+        if not (aggregators or detectors or executors or loaders):
             has_hooks = bool(manager.get_hookcallers(plugin))
             raise PluginError(f"it registers nothing{'' if has_hooks else _NO_HOOKS}")
         self.aggregators.update(aggregators)
         self.detectors.update(detectors)
+        self.executors.update(executors)
         self.loaders.update(loaders)
         self.loader_plugins.update(dict.fromkeys(loaders, info.name))
         self.infos.append(info)

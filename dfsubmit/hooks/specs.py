@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.hooks.execution import Executor, RegisteredExecutor
 from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator, RegisteredDetector
 
 BUNDLED_AGGREGATORS = dict.fromkeys(
@@ -19,6 +20,10 @@ BUNDLED_DETECTORS = {
     "dlib-hog-68": "dfsubmit-dlib-cnn",
 }
 """Names of this repository's plugins, for the error where they are not installed."""
+
+
+BUNDLED_EXECUTORS = {"ray": "dfsubmit-ray"}
+"""The same for executors."""
 
 
 def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]]:
@@ -108,6 +113,31 @@ def bind_detector(
 
 def detector_parameters(registered: RegisteredDetector) -> dict[str, Any]:
     """The names and default values of a detector's parameters."""
+    return _defaults(inspect.signature(registered.make).parameters.values())
+
+
+def bind_executor(spec: str, executors: Mapping[str, RegisteredExecutor]) -> Executor:
+    """The executor that a spec asks for, made with its parameters.
+
+    Raises:
+        UsageError: an unknown name or parameter, or a value of the wrong type.
+        DfsubmitError: it cannot be made here.
+    """
+    name, raw = parse_spec(spec, "executor")
+    if name not in executors:
+        plugin = BUNDLED_EXECUTORS.get(name)
+        hint = (
+            f"it comes with the plugin {plugin}: pip install ./plugins/{plugin}"
+            if plugin
+            else did_you_mean(name, executors)
+        )
+        raise UsageError(f"there is no executor {name!r}", hint)
+    registered = executors[name]
+    return registered.make(**_values(f"executor {name!r}", raw, executor_parameters(registered)))
+
+
+def executor_parameters(registered: RegisteredExecutor) -> dict[str, Any]:
+    """The names and default values of an executor's parameters."""
     return _defaults(inspect.signature(registered.make).parameters.values())
 
 

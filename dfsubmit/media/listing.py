@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from dfsubmit.console import first_few
@@ -91,47 +93,61 @@ def list_folder(
 ) -> tuple[list[MediaFile], list[str]]:
     """`list_media`, and the names of what was passed over: pipes, sockets, devices; folders too,
     or with `recursive` those that are a link to a folder that is searched already."""
-    root = Path(folder)
-    files, passed_over = [], []
+    passed_over: list[str] = []
+    files = list(_files(Path(folder), recursive, passed_over))
+    files.sort(key=lambda file: os.fsencode(file.name))
+    return files, sorted(passed_over)
+
+
+def names_in(folder: str | os.PathLike[str], recursive: bool = False) -> set[str]:
+    """The names of `list_media`, which of a million files are a fifth of what it gives."""
+    return {file.name for file in _files(Path(folder), recursive, [])}
+
+
+def _files(root: Path, recursive: bool, passed_over: list[str]) -> Iterator[MediaFile]:
+    """The files of `list_folder`, and into `passed_over` what else is there."""
     visited = set()
-    waiting, links = [("", root)], list[tuple[str, Path]]()
+    waiting, links = deque([("", root)]), deque[tuple[str, Path]]()
     while waiting or links:
         # A link to a folder waits, so that files that it leads to keep their own folder's name.
-        above, here = (waiting or links).pop(0)
+        above, here = (waiting or links).popleft()
         if recursive:
             known = os.path.realpath(here)
             if known in visited:
                 passed_over.append(above.rstrip("/"))
                 continue
             visited.add(known)
+        below: list[tuple[bytes, str, Path]] = []
         for entry in _entries(here):
             path, name = here / entry.name, above + entry.name
             try:
-                info = path.stat()
+                info = entry.stat()
             except OSError:  # a link that leads nowhere or in a circle, or a file just gone
-                files.append(MediaFile(path, name))
+                yield MediaFile(path, name)
                 continue
             if stat.S_ISREG(info.st_mode):
-                files.append(MediaFile(path, name, info.st_size, info.st_mtime_ns))
+                yield MediaFile(path, name, info.st_size, info.st_mtime_ns)
             elif recursive and stat.S_ISDIR(info.st_mode):
-                (links if path.is_symlink() else waiting).append((f"{name}/", path))
+                below.append((os.fsencode(entry.name), name, path))
             else:
                 passed_over.append(name)
-    files.sort(key=lambda file: os.fsencode(file.name))
-    return files, sorted(passed_over)
+        for _, name, path in sorted(below):
+            (links if path.is_symlink() else waiting).append((f"{name}/", path))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, by name."""
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder and not hidden, in any order, one after the other: of a million entries,
+    a list takes 300 MB."""
     try:
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    yield entry
     except OSError as error:
         raise UsageError(
             f"the data folder {folder} cannot be read: {error.strerror}",
             "give the folder that holds the images and videos: dfsubmit run DATA",
         ) from error
-    shown = (entry for entry in entries if not entry.name.startswith("."))
-    return sorted(shown, key=lambda entry: os.fsencode(entry.name))
 
 
 def sniff(path: Path) -> Kind:

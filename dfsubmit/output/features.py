@@ -11,21 +11,21 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dfsubmit.console import counted
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
-from dfsubmit.hooks import GivesFeatures
-from dfsubmit.models.choice import ChosenModel
+from dfsubmit.hooks import ModelFacts
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_meta, read_scores
-from dfsubmit.records import Features, FileResult, FloatArray
+from dfsubmit.records import Features, FloatArray
 
 _SUFFIX = ".features.npz"
 _HOW = "keep them: dfsubmit run … --keep-features"
@@ -51,28 +51,26 @@ def features_path(submission: Path) -> Path:
     return submission.with_name(submission.stem + _SUFFIX)
 
 
-def write_features(path: Path, results: Iterable[FileResult], run: str = "") -> None:
-    """Write the features of the results that have some, atomically; where none has, remove the
-    file, which an earlier run may have left.
+def write_features(path: Path, features: Mapping[str, npt.NDArray[Any]], run: str = "") -> None:
+    """Write the features of files, atomically; where none has any, remove the file, which an
+    earlier run may have left.
 
     Args:
         path: of the file.
-        results: of the run.
+        features: (width,) by file name; written in float16.
         run: its name, as its scores and metadata hold it.
     """
-    kept = [(item.filename, item.features) for item in results if item.features is not None]
-    features = np.stack([features for _, features in kept]) if kept else None
-    _write(path, [name for name, _ in kept], features, run)
-
-
-def _write(path: Path, names: list[str], features: Any, run: str) -> None:
-    if features is None:
+    if not features:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         return
     stream = io.BytesIO()
-    arrays = {"names": np.array(names), "features": features.astype(np.float16)}
-    np.savez(stream, run=np.array(run), **arrays)
+    np.savez(
+        stream,
+        run=np.array(run),
+        names=np.array(list(features)),
+        features=np.stack(list(features.values())).astype(np.float16),
+    )
     write_atomically(path, stream.getvalue())
 
 
@@ -88,11 +86,13 @@ def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
     Raises:
         UsageError: one cannot be read.
     """
-    found = [_read(part)[:2] for part in parts if part.exists()]
-    names = [name for some, _ in found for name in some]
-    order = sorted(range(len(names)), key=lambda place: os.fsencode(names[place]))
-    features = np.concatenate([rows for _, rows in found])[order] if found else None
-    _write(path, [names[place] for place in order], features, run)
+    features: dict[str, npt.NDArray[Any]] = {}
+    for part in parts:
+        if part.exists():
+            names, rows, _ = _read(part)
+            features.update(zip(names, rows, strict=True))
+    by_name = sorted(features.items(), key=lambda item: os.fsencode(item[0]))
+    write_features(path, dict(by_name), run)
 
 
 def read_kept_run(scores: str | Path) -> KeptRun:
@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[list[str], Features, str]:
         raise UsageError(f"{path}: {error}", _HOW) from error
 
 
-def check_features(options: RunOptions, chosen: ChosenModel) -> None:
+def check_features(options: RunOptions, facts: ModelFacts) -> None:
     """Where a run is to keep features: that its model gives some, and that the reference's can be
     compared with them.
 
@@ -135,14 +135,14 @@ def check_features(options: RunOptions, chosen: ChosenModel) -> None:
     """
     if not options.keeps_features:
         return
-    if not isinstance(chosen.model, GivesFeatures) or not chosen.model.feature_width:
+    if not facts.feature_width:
         raise UsageError(
-            f"the model loader {chosen.loader!r} gives no features of {chosen.folder.name}",
+            f"the model loader {facts.loader!r} gives no features of {facts.name}",
             "--loader huggingface does, of transformers' models; or leave --keep-features and "
             "--reference away",
         )
     if options.reference is not None:
-        other = _made_otherwise(read_kept_run(options.reference).meta, options, chosen)
+        other = _made_otherwise(read_kept_run(options.reference).meta, options, facts)
         if other:
             raise UsageError(
                 f"--reference {options.reference} was made {other}",
@@ -150,10 +150,10 @@ def check_features(options: RunOptions, chosen: ChosenModel) -> None:
             )
 
 
-def _made_otherwise(meta: dict[str, Any], options: RunOptions, chosen: ChosenModel) -> str:
+def _made_otherwise(meta: dict[str, Any], options: RunOptions, facts: ModelFacts) -> str:
     """In what a run was made otherwise than this one is; "" where features mean the same."""
-    if (meta.get("model") or {}).get("sha256") != chosen.folder.sha256:
+    if (meta.get("model") or {}).get("sha256") != facts.sha256:
         return "by another model"
-    if meta.get("recipe") != json.loads(json.dumps(chosen.recipe.to_dict())):
+    if meta.get("recipe") != json.loads(json.dumps(facts.recipe.to_dict())):
         return "with another recipe"
     return "" if meta.get("tta") == options.tta else f"with --tta {meta.get('tta')}"

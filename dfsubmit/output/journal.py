@@ -1,7 +1,8 @@
 """The journal: finished files of a run that is under way, so that an interrupted one goes on.
 
 ``<stem>.journal.jsonl`` lies beside the submission while a run is unfinished: one line for each
-file, appended as it is done. The open file also carries the lock that keeps two runs off the same
+file, appended as it is done. It is also where a run has its results until it ends: in memory, they
+would be 12 KB a video. The open file also carries the lock that keeps two runs off the same
 output; the kernel drops it with the process, however that ends.
 """
 
@@ -12,7 +13,8 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,12 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.errors import UsageError
-from dfsubmit.files import append_json_line, read_json_lines
+from dfsubmit.files import append_json_line, json_line_at, line_at, placed_json_lines
+from dfsubmit.output.scores import score_line
 from dfsubmit.records import FileResult, MediaFile, Status
 
+# The line of a result without features, all of it but the last brace.
+_LINE = re.compile(rb'\{"file":\[-?\d+,-?\d+\],"result":(\{"filename":.*)\}\}', re.DOTALL)
 # A crash or a time-out may have been the machine's, not the file's: tried again on resuming.
 FINAL = frozenset((Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED))
 
@@ -47,8 +52,9 @@ class Journal:
 
     def resume(
         self, files: Iterable[MediaFile], conditions: dict[str, Any]
-    ) -> dict[str, FileResult]:
-        """The results that still hold, by name: same conditions, same size and modification time.
+    ) -> Iterator[tuple[int, FileResult]]:
+        """The results that still hold, each with its place for `read`: same conditions, same size
+        and modification time. Of two for one file the later counts.
 
         Args:
             files: of the data folder, as they are now.
@@ -56,32 +62,54 @@ class Journal:
                 …); they hold for all that is appended from now on.
 
         Raises:
-            OSError: the journal cannot be read.
+            OSError: (while they are read) the journal cannot be read.
         """
-        current = {file.name: file for file in files}
         # Through JSON once, so that tuples and lists compare equal with what is read.
-        conditions = json.loads(json.dumps(conditions))
-        kept: dict[str, FileResult] = {}
+        conditions = self._unwritten = json.loads(json.dumps(conditions))
+        return self._holding({file.name: file for file in files}, conditions)
+
+    def _holding(
+        self, current: Mapping[str, MediaFile], conditions: dict[str, Any]
+    ) -> Iterator[tuple[int, FileResult]]:
         valid = False
-        for _, entry in read_json_lines(self.path):
+        for place, entry in placed_json_lines(self.path):
             if entry is None:
                 continue  # a line that an interruption cut short
             if "conditions" in entry:
                 valid = entry["conditions"] == conditions
                 continue
             try:
-                result = FileResult.from_json(entry["result"])
+                result = _result(entry)
                 file = current.get(result.filename)
                 same = file and [file.size, file.mtime_ns] == entry["file"]
-                if "features" in entry:
-                    packed = base64.b64decode(entry["features"], validate=True)
-                    result.features = np.frombuffer(packed, "<f2").astype(np.float16)
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 continue  # an object of another kind: its file is scored again
             if valid and same and result.status in FINAL:
-                kept[result.filename] = result
-        self._unwritten = conditions
-        return kept
+                yield place, result
+
+    def read(self, place: int) -> FileResult:
+        """The result at a place that `append` or `resume` gave.
+
+        Raises:
+            OSError: it cannot be read, or is not there any more.
+        """
+        return _result(json_line_at(self._stream, place))
+
+    def copy(self, place: int, run: str) -> bytes:
+        """The result at a place as a line of scores: to copy it takes a tenth of the time that it
+        takes to read and write it.
+
+        Args:
+            place: as for `read`.
+            run: see `scores.score_line`.
+
+        Raises:
+            OSError: as `read`.
+        """
+        match = _LINE.fullmatch(line_at(self._stream, place))
+        if match is None or not run:
+            return score_line(self.read(place), run)
+        return b'%b,"run":"%b"}\n' % (match[1], run.encode("ascii"))
 
     def start_over(self, conditions: dict[str, Any]) -> None:
         """Forget earlier results; see `resume`."""
@@ -92,8 +120,11 @@ class Journal:
         """What is appended from now on depends on these conditions."""
         self._unwritten = conditions
 
-    def append(self, file: MediaFile, result: FileResult) -> None:
+    def append(self, file: MediaFile, result: FileResult) -> int:
         """Note a finished file.
+
+        Returns:
+            its place, for `read`.
 
         Raises:
             OSError: the disk is full.
@@ -105,7 +136,7 @@ class Journal:
         if result.features is not None:
             packed = result.features.astype("<f2").tobytes()
             entry["features"] = base64.b64encode(packed).decode("ascii")
-        append_json_line(self._stream, entry)
+        return append_json_line(self._stream, entry)
 
     def close(self, finished: bool) -> None:
         """Let go of the lock; a run that is finished, or never began, needs no journal."""
@@ -113,6 +144,14 @@ class Journal:
             if finished or not os.fstat(self._stream.fileno()).st_size:
                 self.path.unlink()
             self._stream.close()
+
+
+def _result(entry: Mapping[str, Any]) -> FileResult:
+    result = FileResult.from_json(entry["result"])
+    if "features" in entry:
+        packed = base64.b64decode(entry["features"], validate=True)
+        result.features = np.frombuffer(packed, "<f2").astype(np.float16)
+    return result
 
 
 def _open_locked(path: Path) -> FileIO:

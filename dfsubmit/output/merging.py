@@ -19,6 +19,7 @@ from typing import Any
 from dfsubmit.console import first_few
 from dfsubmit.errors import Exit, UsageError
 from dfsubmit.files import check_output, write_atomically
+from dfsubmit.hooks.execution import Waiting
 from dfsubmit.output.features import features_path, merge_features
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.scores import iter_scores, meta_path, read_meta, scores_path, write_scores
@@ -26,7 +27,6 @@ from dfsubmit.output.submission import write_submission
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.records import FileResult, Status
-from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.shards import check_parts
 
 # What the scores of all parts must have been made with, by people's name for it.
@@ -75,7 +75,7 @@ def merge_runs(out: Path, parts: Sequence[Path]) -> RunSummary:
     write_scores(scores_path(out), counted(), run)
     meta = _merged_meta(parts, metas, tally) | {"run": run}
     merge_features(features_path(out), [features_path(part) for part in parts], run)
-    write_submission(out, rows)
+    write_submission(out, rows, in_order=True)
     provisional = {"provisional": tally.with_status(Status.PENDING)}
     write_atomically(meta_path(out), json.dumps(meta | provisional, indent=2) + "\n")
     return RunSummary(out, tally, meta, int(Exit.OK))

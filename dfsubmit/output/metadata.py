@@ -9,16 +9,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dfsubmit._version import __version__
-from dfsubmit.hooks import FrameModel, TellsArithmetic
+from dfsubmit.hooks import FrameModel, ModelFacts, TellsArithmetic
+from dfsubmit.hooks.execution import Waiting
 from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.hooks.loading import Plugins
-from dfsubmit.models.choice import ChosenModel
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import META_VERSION
 from dfsubmit.output.tally import Tally
 from dfsubmit.records import Status
 from dfsubmit.scoring.decision import Decision, read_decision
-from dfsubmit.scoring.waiting import Waiting
 
 _PACKAGES = (
     "torch", "transformers", "numpy", "pillow", "dlib-bin", "dlib", "opencv-python",
@@ -28,24 +27,25 @@ _PACKAGES = (
 
 def describe_run(
     options: RunOptions,
-    chosen: ChosenModel,
-    plugins: Plugins,
+    facts: ModelFacts,
     aggregator: BoundAggregator,
     decision: Decision,
     early_exit: bool,
     passed_over: list[str],
+    plugins: Plugins,
     shard: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """What is known before the first file is scored, as plain JSON types.
 
     Args:
         options: what was asked for.
-        chosen, plugins, aggregator, decision: what is used.
+        facts, aggregator, decision: what is used.
         early_exit: whether frames may be left alone once a label is settled.
         passed_over: names in the data folder that are not regular files.
+        plugins: loaded, with those that failed.
         shard: what `Shard.record` says of the run's part of the files; None for all of them.
     """
-    calibration = None if options.raw else read_decision(chosen.folder.path)
+    calibration = None if options.raw else read_decision(facts.folder)
     return {
         "version": META_VERSION,
         "dfsubmit": __version__,
@@ -53,27 +53,27 @@ def describe_run(
         "packages": package_versions(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "model": {
-            "name": chosen.folder.name,
+            "name": facts.name,
             "asked_for": str(options.model),
-            "sha256": chosen.folder.sha256,
-            "id2label": {str(index): name for index, name in chosen.model.id2label.items()},
-            "fake_class": chosen.fake_class,
-            "untrained": chosen.folder.untrained,
-            "loader": chosen.loader,
-            "loader_plugin": plugins.loader_plugins[chosen.loader],
+            "sha256": facts.sha256,
+            "id2label": {str(index): name for index, name in facts.id2label.items()},
+            "fake_class": facts.fake_class,
+            "untrained": facts.untrained,
+            "loader": facts.loader,
+            "loader_plugin": facts.loader_plugin,
         },
-        "fallback_reason": chosen.fallback_reason,
-        "warnings": list(chosen.warnings),
-        "recipe": chosen.recipe.to_dict(),
-        "recipe_known": chosen.folder.recipe_known,
+        "fallback_reason": facts.fallback_reason,
+        "warnings": list(facts.warnings),
+        "recipe": facts.recipe.to_dict(),
+        "recipe_known": facts.recipe_known,
         "aggregator": aggregator.spec,
         "aggregator_plugin": aggregator.registered.plugin,
         "decision": dataclasses.asdict(decision),
         "threshold": options.threshold,
         "calibration": None if calibration is None else dataclasses.asdict(calibration),
-        **describe_arithmetic(chosen.model),
-        "batch_size": chosen.batch_size,
-        "input": dataclasses.asdict(chosen.model.preprocessor),
+        **describe_arithmetic(facts),
+        "batch_size": facts.batch_size,
+        "input": dict(facts.input),
         "tta": options.tta,
         "failure_label": options.failure_label,
         "no_face": options.no_face,
@@ -87,7 +87,7 @@ def describe_run(
     }
 
 
-def describe_arithmetic(model: FrameModel) -> dict[str, Any]:
+def describe_arithmetic(model: FrameModel | ModelFacts) -> dict[str, Any]:
     """Where and how a model computes, which may change while a run goes on."""
     return {
         "device": model.device,

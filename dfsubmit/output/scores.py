@@ -38,10 +38,20 @@ def write_scores(path: Path, results: Iterable[FileResult], run: str = "") -> No
         results: to write.
         run: the name of the run that made them, which its metadata hold too; "" leaves it out.
     """
+    write_score_lines(path, (score_line(result, run) for result in results))
+
+
+def score_line(result: FileResult, run: str = "") -> bytes:
+    """The line of a result."""
     named = {"run": run} if run else {}
+    return json_line({**result.to_json(), **named}).encode("ascii")
+
+
+def write_score_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """`write_scores` for lines that are made already."""
     with replacing(path) as stream:
-        for result in results:
-            stream.write(json_line({**result.to_json(), **named}).encode("ascii"))
+        for line in lines:
+            stream.write(line)
 
 
 def read_scores(path: str | Path) -> list[FileResult]:

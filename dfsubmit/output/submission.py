@@ -17,29 +17,40 @@ from pathlib import Path
 
 from dfsubmit.console import counted, first_few
 from dfsubmit.errors import UsageError
-from dfsubmit.files import write_atomically
-from dfsubmit.media.listing import list_media
+from dfsubmit.files import replacing
+from dfsubmit.media.listing import names_in
 from dfsubmit.media.names import not_utf8_problem
 from dfsubmit.shards import Shard
 
 HEADER = ["filename", "label"]
 
 
-def write_submission(path: str | os.PathLike[str], rows: Iterable[tuple[str, int]]) -> None:
+def write_submission(
+    path: str | os.PathLike[str], rows: Iterable[tuple[str, int]], in_order: bool = False
+) -> None:
     """Write all rows, (filename, label), sorted by name (as bytes), atomically.
+
+    Args:
+        path: of the file.
+        rows: in any order.
+        in_order: they are sorted already, and none but the one at hand is kept in memory.
 
     Raises:
         OSError: the folder is not writable, or the disk is full; an older file is untouched.
     """
-    buffer = io.StringIO(newline="")
-    plain = csv.writer(buffer, lineterminator="\n")
-    # Python's csv leaves a lone carriage return unquoted when the line ends are \n.
-    quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    plain.writerow(HEADER)
-    for row in sorted(rows, key=lambda row: os.fsencode(row[0])):
-        writer = quoting if "\r" in row[0] else plain
-        writer.writerow(row)
-    write_atomically(path, buffer.getvalue())
+    if not in_order:
+        rows = sorted(rows, key=lambda row: os.fsencode(row[0]))
+    with replacing(path) as stream:
+        text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
+        plain = csv.writer(text, lineterminator="\n")
+        # Python's csv leaves a lone carriage return unquoted when the line ends are \n.
+        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        plain.writerow(HEADER)
+        for row in rows:
+            writer = quoting if "\r" in row[0] else plain
+            writer.writerow(row)
+        text.flush()
+        text.detach()
 
 
 def read_submission(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
@@ -126,11 +137,9 @@ def compare_with_folder(
     """
     given = set(names)
     below = any("/" in name for name in given)  # the rows of a run with --recursive
-    expected = {
-        file.name
-        for file in list_media(Path(data), below)
-        if shard is None or shard.holds(file.name)
-    }
+    expected = names_in(data, below)
+    if shard is not None:
+        expected = {name for name in expected if shard.holds(name)}
     return [
         *_listing("file", "without a row", sorted(expected - given)),
         *_listing("row", "without a file", sorted(given - expected)),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from dfsubmit.hooks.execution import Scored, Waiting
 from dfsubmit.records import (
     Face,
     Features,
@@ -29,7 +30,6 @@ from dfsubmit.records import (
     Pixels,
     Status,
 )
-from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import Event, FaceEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
@@ -123,16 +123,17 @@ class Engine:
         self._batch: list[tuple[MediaFile, Face]] = []
         self._files: dict[str, _InHand] = {}
 
-    def run(
-        self, files: Iterable[MediaFile], done: Callable[[MediaFile, FileResult], None]
-    ) -> None:
-        """Score the files; `done` is called for each as it is finished.
+    def run(self, files: Iterable[MediaFile]) -> Scored:
+        """Score the files; give each with its result as it is finished.
+
+        The pool is free again when all are; it is stopped where they are not.
 
         Raises:
             DfsubmitError: workers cannot start, or the model fails.
         """
         feeder = threading.Thread(target=self._feed, args=(files,), daemon=True)
         feeder.start()
+        whole = False
         try:
             while not self.should_stop():
                 try:
@@ -150,11 +151,13 @@ class Engine:
                 if event is None or len(self._batch) >= self.batch_size:
                     self._classify()
                 self._grant()
-                self._finish(done)
+                yield from self._finished()
                 if event is None:
+                    whole = True
                     return
         finally:
-            self.pool.stop()
+            if not whole:
+                self.pool.stop()
             self._drain(feeder)
 
     def in_hand(self) -> dict[str, int]:
@@ -231,9 +234,9 @@ class Engine:
                 left, item.left = item.left, None
                 self.pool.grant(item.file, self.grant(item.frames, left))
 
-    def _finish(self, done: Callable[[MediaFile, FileResult], None]) -> None:
-        """Hand on the files whose scan is over and whose faces are all classified."""
+    def _finished(self) -> Scored:
+        """The files whose scan is over and whose faces are all classified."""
         for name, item in list(self._files.items()):
             if item.scan is not None and not item.unclassified:
                 del self._files[name]
-                done(item.file, item.result(item.scan))
+                yield item.file, item.result(item.scan)

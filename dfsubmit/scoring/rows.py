@@ -10,11 +10,29 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.records import FileResult, FrameRecord, FrameScores, Status, frame_scores
+from dfsubmit.options import RunOptions
+from dfsubmit.records import LABELS, FileResult, FrameRecord, FrameScores, Status, frame_scores
 from dfsubmit.scoring.aggregate import aggregate, label_for
-from dfsubmit.scoring.decision import Decision
+from dfsubmit.scoring.decision import Decision, decision_for
+
+
+def rows_for(
+    options: RunOptions, aggregator: BoundAggregator, folder: Path
+) -> tuple[RowMaker, str | None]:
+    """How a run's frames become labels, by its options and the model folder's calibration.
+
+    Returns:
+        it, and what the user should know of the calibration.
+    """
+    decision, warning = Decision(aggregator.spec), None
+    if not options.raw:
+        decision, warning = decision_for(folder, aggregator.spec)
+    if options.threshold is not None:
+        decision = dataclasses.replace(decision, threshold=options.threshold)
+    return RowMaker(aggregator, decision, LABELS[options.failure_label]), warning
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a run shows of itself: the files in hand, frames per second, and the share that is done.
 
-In: the engine and the pool, looked at once a second from another thread. Out: what
+In: what the executor has in hand, looked at once a second from another thread. Out: what
 `dfsubmit.console.Progress` shows.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dfsubmit.console import first_few
+from dfsubmit.hooks.execution import InHand
 from dfsubmit.media.listing import VIDEO_SUFFIXES
 from dfsubmit.records import MediaFile
-from dfsubmit.scoring.engine import Engine
 
 _NAMES = 2
 # Frames per second are those of so many ticks.
@@ -26,14 +26,14 @@ class RunView:
     Args:
         files: those that this run scores.
         frames: the recipe's number of frames of a video.
+        look: what is in hand now (`Scorer.progress`).
 
     Attributes:
-        engine: what scores them; None until it is there.
         failed: how many files failed.
     """
 
-    def __init__(self, files: Sequence[MediaFile], frames: int) -> None:
-        self.engine: Engine | None = None
+    def __init__(self, files: Sequence[MediaFile], frames: int, look: Callable[[], InHand]) -> None:
+        self._look = look
         self.failed = 0
         self._expected = {file.name: _expected(file, frames) for file in files}
         self._total = sum(self._expected.values())
@@ -47,14 +47,15 @@ class RunView:
 
     def __call__(self) -> tuple[float | None, str]:
         """The share of the work that is done, by frames, and the line below the bar."""
-        if self.engine is None:
-            return 0.0, ""
-        in_hand = self.engine.in_hand()
+        looked = self._look()
+        in_hand = looked.files
         parts = sum(min(count, self._expected[name]) for name, count in in_hand.items())
-        now, frames = time.monotonic(), self.engine.frames
+        now, frames = time.monotonic(), looked.frames
         then, before = self._history[0]
         self._history.append((now, frames))
         words = [f"{(frames - before) / (now - then):.1f} frames/s"] if frames > before else []
+        if looked.words:
+            words.append(looked.words)
         if self.failed:
             words.append(f"{self.failed} failed")
         if in_hand:

@@ -6,12 +6,12 @@ import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from dfsubmit.console import activity, progress_bar, say
 from dfsubmit.console import progress as module
+from dfsubmit.hooks import InHand
 from dfsubmit.records import MediaFile
 from dfsubmit.scoring.showing import RunView
 
@@ -108,15 +108,13 @@ def test_the_next_takes_the_place_of_the_one_before(capsys: Capture) -> None:
 
 def test_a_run_is_counted_by_frames_and_names_the_files_in_hand() -> None:
     files = [MediaFile(Path(name), name) for name in ("a.mp4", "b.mp4", "c.jpg")]
-    view = RunView(files, 40)
+    now = InHand()
+    view = RunView(files, 40, lambda: now)
     assert view() == (0.0, "")
-    hands: dict[str, int] = {"a.mp4": 10, "b.mp4": 400}
-    engine: Any = SimpleNamespace(frames=50, in_hand=lambda: hands)
-    view.engine = engine
+    now = InHand(50, {"a.mp4": 10, "b.mp4": 400})
     share, note = view()
     assert share == 50 / 81
     assert re.fullmatch(r"[\d.]+ frames/s, in hand: a\.mp4, b\.mp4", note)
     view.done(files[0], failed=True)
-    hands.clear()
-    assert view()[0] == 40 / 81
-    assert "1 failed" in view()[1]
+    now = InHand(words="3 machines")
+    assert view() == (40 / 81, "3 machines, 1 failed")

@@ -51,7 +51,7 @@ def test_a_disk_full_at_the_end_is_an_error_and_keeps_the_journal(
     for file in files:
         output.add(file, make_result(file.name, 0.5))
     with pytest.raises(DfsubmitError, match=r"out\.csv cannot be written: No space left") as caught:
-        output.finish({})
+        output.finish()
     assert "give the command without --no-resume again: of 3 files it takes over 3" in (
         caught.value.hint
     )
@@ -73,15 +73,15 @@ def test_what_the_journal_lacks_is_not_promised(
         patch.setattr(Journal, "append", full)
         output.add(files[2], make_result("c.mp4", 0.5))
         # The scores alone do not fit.
-        patch.setattr(module, "write_scores", full)
+        patch.setattr(module, "write_score_lines", full)
         with pytest.raises(DfsubmitError) as caught:
-            output.finish({})
+            output.finish()
     assert "make room and give the same command again: of 3 files it takes over 1" in (
         caught.value.hint
     )
     output.close()
     again = RunOutput(submission, files, 0)
-    assert len(again.begin({}, {}, lambda result: True)) == 1
+    assert again.begin({}, {}, lambda result: True) == 1
     again.close()
 
 
@@ -107,7 +107,7 @@ def test_a_journal_that_cannot_grow_costs_only_resuming(
         def __init__(self) -> None:
             self.path = Path("the journal")
 
-        def append(self, file: MediaFile, result: FileResult) -> None:
+        def append(self, file: MediaFile, result: FileResult) -> int:
             raise OSError(28, "No space left on device")
 
         def close(self, finished: bool) -> None:
@@ -115,5 +115,5 @@ def test_a_journal_that_cannot_grow_costs_only_resuming(
 
     journal, output._journal = output._journal, Full()
     output.add(files[0], make_result("b.mp4", 0.9))
-    assert output.results[0].label == 1
+    assert next(output.results()).label == 1
     assert "the journal" in capsys.readouterr().err

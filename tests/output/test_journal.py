@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dfsubmit.errors import UsageError
 from dfsubmit.output.journal import Journal, journal_path
+from dfsubmit.output.scores import score_line
 from dfsubmit.records import FileResult, MediaFile, Status
 
 CONDITIONS = {"model": "abc", "recipe": {"frames": 40}, "tta": ("none",)}
@@ -51,9 +52,13 @@ def resumed(
     path: Path, files: list[MediaFile], conditions: dict[str, Any] = CONDITIONS
 ) -> dict[str, FileResult]:
     journal = Journal(path)
-    kept = journal.resume(files, conditions)
+    kept = dict(journal.resume(files, conditions))
+    assert {place: journal.read(place) for place in kept} == kept
+    for place, result in kept.items():
+        for run in ("", "abc"):
+            assert journal.copy(place, run) == score_line(result, run)
     journal.close(finished=False)
-    return kept
+    return {result.filename: result for result in kept.values()}
 
 
 def test_lies_beside_the_submission(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dfsubmit import RunOptions, __version__, run
+from dfsubmit.hooks.execution import Waiting
 from dfsubmit.models.folder import hash_model
 from dfsubmit.output.metadata import describe_outcome, package_versions
 from dfsubmit.output.scores import read_meta
@@ -17,7 +18,6 @@ from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import FileResult, Kind, Status
-from dfsubmit.scoring.waiting import Waiting
 
 
 @pytest.fixture(scope="module")

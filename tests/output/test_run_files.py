@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,9 +50,9 @@ def test_rows_become_final_one_by_one(
     output.add(files[0], make_result("b.mp4", 0.1))
     output.add(files[1], make_result("a.jpg", 0.9))
     output.refresh(force=True)
-    assert output.pending == 1
+    assert output.rows.provisional == 1
     assert read_submission(submission) == [("a.jpg", "1"), ("b.mp4", "0"), ("c.mp4", "1")]
-    assert [result.filename for result in output.results] == ["b.mp4", "a.jpg", "c.mp4"]
+    assert [result.filename for result in output.results()] == ["b.mp4", "a.jpg", "c.mp4"]
 
 
 def test_refreshes_are_not_more_frequent_than_they_need_to_be(
@@ -83,8 +86,9 @@ def begin(
     """Output that is begun, and the names that it took over."""
     output = RunOutput(submission, files, 0)
     taken_over = output.begin({}, {"model": model}, lambda result: holds)
-    assert output.meta["resumed"] == len(taken_over)
-    return output, [result.filename for result in taken_over]
+    assert output.meta["resumed"] == taken_over
+    results = output.results()
+    return output, [item.filename for item in results if item.status is not Status.PENDING]
 
 
 def kill(output: RunOutput) -> None:
@@ -110,6 +114,46 @@ def test_a_killed_run_goes_on(
         kill(other)
 
 
+def test_what_is_taken_over_is_decided_and_written_as_this_run_decides(
+    submission: Path, files: Files, make_result: Callable[..., FileResult]
+) -> None:
+    def strict(result: FileResult) -> None:
+        result.label = int((result.p_fake or 0) > 0.2)
+
+    first, _ = begin(submission, files, "x")
+    first.add(files[0], make_result("b.mp4", 0.3))
+    first.add(files[1], make_result("a.jpg", 0.1))
+    kill(first)
+    for _ in range(2):
+        second = RunOutput(submission, files, 0)
+        assert second.begin({}, {"model": "x"}, lambda result: True, strict) == 2
+        second.refresh(force=True)
+        assert read_submission(submission) == [("a.jpg", "0"), ("b.mp4", "1"), ("c.mp4", "0")]
+        assert [file.name for file in second.todo] == ["c.mp4"]
+        kill(second)
+    lines = journal_path(submission).read_text().splitlines()
+    assert [line.count("b.mp4") for line in lines].count(1) == 2  # once decided, not again
+    third = RunOutput(submission, files, 0)
+    third.begin({}, {"model": "x"}, lambda result: True)
+    third.finish()
+    third.close()
+    labels = {result.filename: result.label for result in read_scores(scores_path(submission))}
+    assert labels == {"b.mp4": 1, "a.jpg": 0, "c.mp4": 0}
+
+
+def test_results_wait_in_the_journal_and_not_in_memory(
+    output: RunOutput, files: Files, make_result: Callable[..., FileResult]
+) -> None:
+    results = [make_result(file.name, 0.25, 0.5) for file in files]
+    copies = [copy.deepcopy(result) for result in results]
+    held = [weakref.ref(result) for result in results]
+    for file in files:
+        output.add(file, results.pop(0))
+    gc.collect()
+    assert [reference() for reference in held] == [None, None, None]
+    assert list(output.results()) == copies
+
+
 def test_what_was_scored_under_other_conditions_is_not_taken_over(
     submission: Path, files: Files, make_result: Callable[..., FileResult]
 ) -> None:
@@ -133,7 +177,7 @@ def test_the_end_writes_scores_and_removes_the_journal(
     results = [make_result(file.name, 0.25) for file in files]
     for file, result in zip(files, results, strict=True):
         output.add(file, result)
-    output.finish({"files": 3})
+    output.finish(lambda tally: {"files": tally.files})
     output.close()
     assert read_scores(scores_path(submission)) == results
     assert the_rest(submission) == {"files": 3, "resumed": 0, "provisional": 0}
@@ -167,7 +211,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_no_scores_that_pass_for_its_o
             output.refresh(force=True)
             for file in files:
                 output.add(file, make_result(file.name, 0.25))
-            output.finish({})
+            output.finish()
         finally:
             kill(output)
 
@@ -194,7 +238,7 @@ def test_the_journal_stays_while_rows_are_provisional(
     make_result: Callable[..., FileResult],
 ) -> None:
     output.add(files[0], make_result("b.mp4", 0.25))
-    output.finish({})
+    output.finish()
     output.close()
     assert journal_path(submission).exists()
     statuses = [result.status for result in read_scores(scores_path(submission))]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dfsubmit.console import VOICE
+from dfsubmit.hooks.execution import Waiting
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.summary import RunSummary, format_summary
 from dfsubmit.output.tally import Tally
 from dfsubmit.records import FileResult, Status
-from dfsubmit.scoring.waiting import Waiting
 
 RUN = {
     "model": {"name": "portrait", "loader": "huggingface", "fake_class": "Deepfake"},

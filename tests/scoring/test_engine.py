@@ -13,6 +13,7 @@ import pytest
 from fakes import FakeModel
 
 from dfsubmit.errors import DfsubmitError
+from dfsubmit.hooks.execution import Waiting
 from dfsubmit.records import (
     Face,
     Features,
@@ -26,7 +27,6 @@ from dfsubmit.records import (
     Status,
 )
 from dfsubmit.scoring.engine import Engine
-from dfsubmit.scoring.waiting import Waiting
 from dfsubmit.workers.events import FaceEvent, FileEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
@@ -101,10 +101,12 @@ def run(fake_model: type[FakeModel]) -> Callable[..., Any]:
             batch_size, lambda file: Visit(7), grant, should_stop, Waiting(),
         )  # fmt: skip
         threads = threading.active_count()
+        whole = False
         try:
-            engine.run(FILES, lambda file, result: finished.append((file, result)))
+            finished.extend(engine.run(FILES))
+            whole = not should_stop()
         finally:
-            assert pool.stopped
+            assert pool.stopped is not whole
             assert threading.active_count() == threads
         assert all(result.filename == file.name for file, result in finished)
         return {file.name: result for file, result in finished}, model.batches, pool

@@ -9,6 +9,7 @@ import click
 from dfsubmit.cli.decorators import (
     debug_option,
     ending,
+    executor_option,
     json_option,
     plugin_options,
     progress_option,
@@ -67,6 +68,7 @@ from dfsubmit.shards import Shard
     help="The files are face crops already, made according to --recipe.",
 )
 @shard_option
+@executor_option
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0: all CPUs.")
 @click.option(
     "--per-file-timeout",
@@ -93,6 +95,7 @@ def command(
     recipe: str,
     already_cropped: bool,
     shard: Shard | None,
+    executor: str,
     workers: int,
     per_file_timeout: float,
     plugins_dir: tuple[str, ...],
@@ -134,6 +137,7 @@ def command(
         plugins_dir,
         strict,
         shard,
+        executor,
     )
     summary = extract(sources, faces, options)
     if as_json:

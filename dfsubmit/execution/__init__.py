@@ -1,0 +1,1 @@
+"""Files → finished results, on this machine: the built-in executor."""

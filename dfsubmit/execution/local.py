@@ -1,0 +1,183 @@
+"""The built-in executor ``local``: this machine's worker processes and this process's model.
+
+In: files. Out: finished results as they come. An executor for several machines runs one of these on
+each (`dfsubmit.hooks.execution`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+from dfsubmit.execution.cutting import LocalCutter
+from dfsubmit.hooks import hookimpl
+from dfsubmit.hooks.execution import (
+    CutJob,
+    InHand,
+    ModelFacts,
+    RegisterExecutor,
+    Scored,
+    ScoreJob,
+    Waiting,
+)
+from dfsubmit.hooks.interfaces import GivesFeatures, TellsArithmetic
+from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.machine import available_cpus, check_open_files
+from dfsubmit.models.arithmetic import let_threads_sleep
+from dfsubmit.models.choice import ChosenModel, choose_model
+from dfsubmit.records import MediaFile
+from dfsubmit.scoring.classifier import Classifier
+from dfsubmit.scoring.earlyexit import EarlyExit
+from dfsubmit.scoring.engine import Engine
+from dfsubmit.scoring.first_faces import show_faces
+from dfsubmit.scoring.rows import RowMaker, rows_for
+from dfsubmit.workers.events import Visit
+from dfsubmit.workers.pool import WorkerPool
+
+DFSUBMIT_HOOKS = 1
+
+
+@hookimpl
+def register_executors(register: RegisterExecutor) -> None:
+    """Register ``local``."""
+    register("local", LocalExecutor)
+
+
+class LocalExecutor:
+    """This machine."""
+
+    def scorer(self, job: ScoreJob) -> LocalScorer:
+        """For one run."""
+        return LocalScorer(job)
+
+    def cutter(self, job: CutJob) -> LocalCutter:
+        """For one extraction."""
+        return LocalCutter(job)
+
+
+class LocalScorer:
+    """Scores files on this machine. `score` may be called again once it has ended.
+
+    Args:
+        job: what to do.
+
+    Raises:
+        UsageError: more workers than this machine's limit of open files allows, or there is no such
+            aggregator.
+    """
+
+    def __init__(self, job: ScoreJob) -> None:
+        self.job = job
+        self.waiting = Waiting()
+        options = job.options
+        self._plugins = job.plugins or load_plugins(options.plugins_dir, options.strict)
+        self._aggregator = self._plugins.aggregator(options.aggregator)
+        self._early_exit = EarlyExit.for_run(options.early_exit, self._aggregator)
+        workers = options.workers or available_cpus() + self._early_exit.spare_workers
+        workers = min(workers, max(job.files, 1))
+        check_open_files(workers)
+        self.pool = WorkerPool(None, workers, options.per_file_timeout)
+        self._chosen: ChosenModel | None = None
+        self._rows: RowMaker | None = None
+        self._classifier: Classifier | None = None
+        self._engine: Engine | None = None
+
+    def __enter__(self) -> LocalScorer:
+        self.pool.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.pool.__exit__(kind, error, traceback)
+
+    @property
+    def disk_answers(self) -> bool:
+        """False while workers wait in vain for their files."""
+        return self.pool.disk_answers
+
+    def load(self) -> ModelFacts:
+        """Load the model while the workers start."""
+        options = self.job.options
+        let_threads_sleep()
+        self.pool.start()
+        self._chosen = chosen = self.job.guard(choose_model)(options, self._plugins)
+        self._rows = rows_for(options, self._aggregator, chosen.folder.path)[0]
+        self.pool.settings = chosen.scan_settings(options.no_face)
+        self._classifier = Classifier(
+            chosen.model,
+            chosen.fake_index,
+            chosen.batch_size,
+            options.tta,
+            f"{chosen.folder.name} (model loader {chosen.loader!r})",
+            lambda: self.job.moved(self._facts()),
+            options.keeps_features,
+        )
+        return self._facts()
+
+    def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
+        """Show the model some faces, where it needs any."""
+        assert self._chosen is not None
+        warnings = self.job.guard(show_faces)(self._chosen.model, files, self.pool)
+        return dataclasses.replace(self._facts(), warnings=warnings)
+
+    def score(
+        self,
+        files: Iterable[MediaFile],
+        keep: Callable[[MediaFile], int | None],
+        should_stop: Callable[[], bool],
+    ) -> Scored:
+        """Score the files; give each with its result as it is finished."""
+        rows, early_exit, pictures = self._rows, self._early_exit, self.job.options.pictures
+        assert self._chosen is not None
+        assert self._classifier is not None
+        assert rows is not None
+        self._engine = engine = Engine(
+            self.pool,
+            self.job.guard(self._classifier.score),
+            self._chosen.batch_size,
+            lambda file: Visit(keep(file), early_exit.first_grant, pictures),
+            lambda frames, left: early_exit.more(rows, frames, left),
+            should_stop,
+            self.waiting,
+        )
+        return engine.run(files)
+
+    def progress(self) -> InHand:
+        """What the engine has in hand."""
+        engine = self._engine
+        return InHand() if engine is None else InHand(engine.frames, engine.in_hand())
+
+    def report(self) -> dict[str, Any]:
+        """Nothing that an undivided run's metadata do not have."""
+        return {}
+
+    def _facts(self) -> ModelFacts:
+        chosen = self._chosen
+        assert chosen is not None
+        folder, model = chosen.folder, chosen.model
+        return ModelFacts(
+            name=folder.name,
+            folder=folder.path,
+            sha256=folder.sha256,
+            untrained=folder.untrained,
+            recipe_known=folder.recipe_known,
+            id2label=dict(model.id2label),
+            fake_index=chosen.fake_index,
+            loader=chosen.loader,
+            loader_plugin=self._plugins.loader_plugins[chosen.loader],
+            recipe=chosen.recipe,
+            batch_size=chosen.batch_size,
+            device=model.device,
+            precision=model.precision,
+            arithmetic=model.arithmetic if isinstance(model, TellsArithmetic) else "",
+            input=dataclasses.asdict(model.preprocessor),
+            feature_width=model.feature_width if isinstance(model, GivesFeatures) else 0,
+            fallback_reason=chosen.fallback_reason,
+            warnings=list(chosen.warnings),
+        )
