@@ -126,7 +126,7 @@ class TuneOptions:
 
 def usual_lr(base: str | None) -> float:
     """The peak learning rate where none is given: EXP-004's 2e-5 for what is pretrained; 1e-3 for a
-    new network, with which the small model was made (docs/small-model.md)."""
+    new network, with which a small one was made (docs/small-model.md)."""
     return 1e-3 if base is not None and base.startswith(SCRATCH) else 2e-5
 
 

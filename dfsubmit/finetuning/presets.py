@@ -110,7 +110,7 @@ PRESETS = {
         Preset(
             "quick",
             _QUICK,
-            "the small model of docs/small-model.md without its teacher, for a first try",
+            "the small network of docs/small-model.md that is made from nothing, for a first try",
         ),
     )
 }
