@@ -39,6 +39,6 @@ def test_the_readme_imports_one_module() -> None:
 
 def test_bundled_plugins_and_examples_say_their_version() -> None:
     plugins = [path for path in PLUGIN_CODE if "@hookimpl" in path.read_text(encoding="utf-8")]
-    assert len(plugins) == 5
+    assert len(plugins) == 6
     for code in (*(path.read_text(encoding="utf-8") for path in plugins), *EXAMPLES):
         assert f"\nDFSUBMIT_HOOKS = {hookspecs.HOOKS_VERSION}" in code

@@ -1,0 +1,193 @@
+"""Several machines give what one gives, whatever happens to some of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import dfsubmit
+
+from dfsubmit import RunOptions, run
+from dfsubmit.errors import DfsubmitError
+from dfsubmit.extraction.index import read_index
+from dfsubmit.output.summary import RunSummary
+from dfsubmit.records import MediaFile
+
+ray = pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray>=2.50,<3'")
+
+from dfsubmit_ray import cluster as module  # noqa: E402
+from dfsubmit_ray import passport  # noqa: E402
+from dfsubmit_ray.shares import Member, work_off  # noqa: E402
+from ray.cluster_utils import Cluster  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Three machines, simulated on this one; the driver is connected."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The machines' processes find what this one finds, and do not report usage.
+        patch.setenv("PYTHONPATH", os.pathsep.join(_paths()))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        made = Cluster(initialize_head=True, connect=False, head_node_args=NODE)
+        try:
+            for _ in range(2):
+                made.add_node(**NODE)
+            made.wait_for_nodes()
+            ray.init(address=made.address, log_to_driver=False)
+            yield made
+        finally:
+            ray.shutdown()
+            made.shutdown()
+
+
+def _paths() -> list[str]:
+    import sys
+
+    return [path for path in sys.path if path]
+
+
+def options(model: Path, data: Path, output: Path, **changes: Any) -> RunOptions:
+    return RunOptions(
+        model, data, output, fallback=None, loader="huggingface", frames=2, workers=1,
+        batch_size=1, progress=False, **changes,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_model: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    """The samples, scored by one machine."""
+    return run(options(tiny_model, samples, tmp_path_factory.mktemp("alone") / "s.csv"))
+
+
+def same(ours: RunSummary, theirs: RunSummary) -> bool:
+    """Labels equal, p_fake within 1e-5, no row lost."""
+    assert ours.submission.read_bytes() == theirs.submission.read_bytes()
+    for mine, other in zip(ours.results, theirs.results, strict=True):
+        assert (mine.filename, mine.status) == (other.filename, other.status)
+        assert mine.p_fake == pytest.approx(other.p_fake, abs=1e-5)
+    return True
+
+
+def test_three_machines_give_what_one_gives(
+    cluster: Any, alone: RunSummary, tiny_model: Path, samples: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    spec = "ray:share=2,ship=model+media"
+    asked = options(tiny_model, samples, tmp_path / "s.csv", executor=spec)
+    summary = run(asked, said.append)
+    assert same(summary, alone)
+    machines = summary.meta["machines"]
+    assert len(machines) == 3
+    assert sum(machine["files"] for machine in machines) == 12
+    assert not any(machine["lost"] for machine in machines)
+    assert summary.meta["model"]["sha256"] == alone.meta["model"]["sha256"]
+    assert summary.meta["model"]["name"] == alone.meta["model"]["name"]
+
+
+def test_faces_are_cut_as_one_machine_cuts_them(
+    cluster: Any, samples: Path, tmp_path: Path
+) -> None:
+    for label, name in (("real", "face.jpg"), ("fake", "pan.mp4"), ("fake", "broken.mp4")):
+        (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / label / name).write_bytes((samples / name).read_bytes())
+    common = ("extract", tmp_path / "set", "--frames", 2, "--workers", 1, "--no-progress")
+    dfsubmit(*common, tmp_path / "alone")
+    dfsubmit(*common, tmp_path / "many", "--executor", "ray:share=1")
+    theirs, ours = tmp_path / "alone", tmp_path / "many"
+    assert (ours / "faces.csv").read_bytes() == (theirs / "faces.csv").read_bytes()
+    rows, _ = read_index(ours)
+    for row in rows:
+        assert (ours / row.crop).read_bytes() == (theirs / row.crop).read_bytes()
+
+
+class Fragile:
+    """Ends its process with a file called poison; takes a while for others."""
+
+    def ready(self) -> None:
+        pass
+
+    def score(self, handed: list[Any]) -> list[Any]:
+        time.sleep(0.2)
+        if any(file.name == "poison" for file, *_ in handed):
+            os._exit(1)
+        return [(file, os.getpid()) for file, *_ in handed]
+
+
+def members(size: int = 3) -> list[Member]:
+    actor = ray.remote(Fragile)
+    return [
+        Member(
+            node,
+            actor.options(
+                num_cpus=0, max_restarts=3, scheduling_strategy=module.pinned(node)
+            ).remote(),
+            size,
+        )
+        for node in module.nodes(0, 0.0)
+    ]
+
+
+def worked_off(
+    machines: list[Member], names: list[str], should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
+    files = [MediaFile(Path(name), name) for name in names]
+    done = work_off(
+        machines, files, "score", lambda file: (file, None, None), should_stop, print, set()
+    )
+    results = [(file.name, result) for file, result in done]
+    assert len(results) == len(dict(results))
+    return dict(results)
+
+
+def test_a_poisonous_file_costs_itself(cluster: Any) -> None:
+    names = [f"{number}" for number in range(12)] + ["poison"]
+    machines = members()
+    results = worked_off(machines, names)
+    assert set(results) == set(names)
+    assert [name for name, result in results.items() if result is None] == ["poison"]
+    assert not any(machine.gone for machine in machines)
+
+
+def test_a_stop_leaves_what_is_not_finished(cluster: Any) -> None:
+    calls = iter([False, True])
+    results = worked_off(members(1), [f"{n}" for n in range(50)], lambda: next(calls, True))
+    assert len(results) < 50
+
+
+def test_machines_that_differ_are_refused(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nodes = module.nodes(0, 0.0)
+    module.check_versions(nodes)
+    here = {**passport.versions(), "torch": "1.0"}
+    with monkeypatch.context() as patch:
+        patch.setattr(passport, "versions", lambda: here)
+        answers = [{**here, "torch": "2.0"}, here, here]
+        patch.setattr(module, "_ask", lambda *_: answers)
+        with pytest.raises(DfsubmitError, match=r"has torch 2\.0, here it is 1\.0"):
+            module.check_versions(nodes)
+    (tmp_path / "a.jpg").write_bytes(b"1234")
+    facts = (tmp_path / "a.jpg").stat()
+    sample = [(str(tmp_path / "a.jpg"), 4, facts.st_mtime_ns)]
+    module.check_data(nodes, sample, str(tmp_path), 1, False)
+    for changed, problem in (
+        ([(sample[0][0], 5, facts.st_mtime_ns)], "another size or time"),
+        ([(str(tmp_path / "b.jpg"), 5, 0)], "No such file"),
+    ):
+        with pytest.raises(DfsubmitError, match=problem):
+            module.check_data(nodes, changed, str(tmp_path), 1, False)
+    with pytest.raises(DfsubmitError, match="holds 1 files there and 2 here"):
+        module.check_data(nodes, sample, str(tmp_path), 2, False)
+    with pytest.raises(DfsubmitError, match="another sha256 than") as caught:
+        module.check_facts(nodes[:2], [{"sha256": "a"}, {"sha256": "b"}])
+    assert "ship=model" in caught.value.hint
+    with pytest.raises(DfsubmitError, match="has 3 machines, and 9 are asked for"):
+        module.nodes(9, 0.0)
