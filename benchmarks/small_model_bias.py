@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.small_model_figures import Judge
 from dfsubmit.extraction.index import read_index
-from dfsubmit.records import REAL, FloatArray
+from dfsubmit.labels import REAL
+from dfsubmit.records import FloatArray
 
 BIAS = "classifier.bias"
 

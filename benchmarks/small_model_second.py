@@ -21,7 +21,7 @@ import numpy as np
 
 from dfsubmit.extraction.index import FaceRow, read_index, write_index
 from dfsubmit.finetuning.data.dataset import read_crop
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def main(faces: Path, out: Path, every: int = 1) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.labels import FAKE, REAL
+from dfsubmit.records import FloatArray, IntArray
 
 TITLES = {
     "macro_f1": "macro F1",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.errors import UsageError
+from dfsubmit.labels import LABELS
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import LABELS
 from dfsubmit.shards import Shard
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")

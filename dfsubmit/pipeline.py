@@ -18,6 +18,7 @@ from dfsubmit.errors import DfsubmitError, Exit
 from dfsubmit.hooks import ModelFacts, ScoreJob, Scorer
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
+from dfsubmit.labels import LABELS
 from dfsubmit.media.listing import files_to_score
 from dfsubmit.media.names import not_utf8_problem
 from dfsubmit.options import RunOptions
@@ -28,7 +29,7 @@ from dfsubmit.output.run_files import RunOutput
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.output.verdict import verdict
-from dfsubmit.records import LABELS, FileResult, MediaFile, Status
+from dfsubmit.records import FileResult, MediaFile, Status
 from dfsubmit.scoring.earlyexit import EarlyExit
 from dfsubmit.scoring.rows import RowMaker, rows_for
 from dfsubmit.scoring.showing import RunView

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfsubmit.records import FAKE, REAL, FileResult, FrameRecord, Kind, Status, read_label
+from dfsubmit.records import FileResult, FrameRecord, Kind, Status
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -84,21 +84,3 @@ def test_take_picks_rows_of_every_array(make_result: Callable[..., FileResult]) 
         np.testing.assert_array_equal(taken.times, [1.5, 0.5])
         np.testing.assert_array_equal(taken.boxes, [[3, 3, 12, 12], [1, 1, 10, 10]])
         np.testing.assert_array_equal(taken.detection, [3.5, 1.5])
-
-
-@pytest.mark.parametrize(
-    ("text", "label"),
-    [
-        ("0", REAL),
-        ("1", FAKE),
-        ("real", REAL),
-        (" FAKE ", FAKE),
-        ("Real", REAL),
-        ("", None),
-        ("2", None),
-        ("01", None),
-        ("deepfake", None),
-    ],
-)
-def test_labels_are_read_as_people_write_them(text: str, label: int | None) -> None:
-    assert read_label(text) == label

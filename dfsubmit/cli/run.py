@@ -23,8 +23,8 @@ from dfsubmit.cli.decorators import (
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.cli.values import complete_aggregators, share, span
 from dfsubmit.errors import Exit, UsageError
+from dfsubmit.labels import LABELS
 from dfsubmit.options import BASELINE_MODEL, RunOptions
-from dfsubmit.records import LABELS
 
 if TYPE_CHECKING:
     from dfsubmit.output.summary import RunSummary

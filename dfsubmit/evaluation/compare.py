@@ -23,8 +23,9 @@ from dfsubmit.hooks.interfaces import BoundAggregator
 from dfsubmit.intervals.labels import difference_interval, label_interval
 from dfsubmit.intervals.metrics import intervals
 from dfsubmit.intervals.quantiles import SAMPLES, UNKNOWN, Interval
+from dfsubmit.labels import LABEL_NAMES
 from dfsubmit.metrics import Predictions, point
-from dfsubmit.records import LABEL_NAMES, IntArray
+from dfsubmit.records import IntArray
 
 HEADLINES = ("macro_f1", "f1_fake", "accuracy", "auc")
 """The metrics that a comparison gives intervals for; the first one ranks."""

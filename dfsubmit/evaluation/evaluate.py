@@ -22,10 +22,11 @@ from dfsubmit.evaluation.mistakes import Mistakes, mistakes
 from dfsubmit.intervals.groups import group_numbers
 from dfsubmit.intervals.metrics import intervals
 from dfsubmit.intervals.quantiles import SAMPLES, Interval
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import TITLES, Predictions, point
 from dfsubmit.output.scores import read_meta, read_scores, scores_path
 from dfsubmit.output.submission import read_submission
-from dfsubmit.records import FAKE, REAL, IntArray, Status
+from dfsubmit.records import IntArray, Status
 from dfsubmit.scoring.decision import decision_of_run
 
 PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")

@@ -12,8 +12,9 @@ import numpy as np
 
 from dfsubmit.intervals.labels import cell_draws
 from dfsubmit.intervals.quantiles import SAMPLES, Interval, central
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import Predictions, label_metrics, point
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.records import FloatArray, IntArray
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The shares of fakes of the table."""

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 
 from dfsubmit.console import counted, first_few, warn
 from dfsubmit.errors import UsageError, did_you_mean
+from dfsubmit.labels import label_of_folder, read_label
 from dfsubmit.output.scores import read_scores
 from dfsubmit.output.submission import read_submission
-from dfsubmit.records import label_of_folder, read_label
 
 
 @dataclass(frozen=True)

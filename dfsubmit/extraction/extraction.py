@@ -35,8 +35,9 @@ from dfsubmit.faces.settings import DetectorPlugin, ScanSettings
 from dfsubmit.files import write_atomically
 from dfsubmit.hooks import CutJob, EncodedFace, Executor
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.labels import LABELS
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import LABELS, MediaFile, Status
+from dfsubmit.records import MediaFile, Status
 from dfsubmit.shards import Shard
 
 

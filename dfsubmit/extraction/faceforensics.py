@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.sources import SPLITS, Source, Wanted, media_files, read_json
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 COMPRESSIONS = ("raw", "c0", "c23", "c40")
 VIDEO_IDS = "conversion_dict.json"

@@ -14,8 +14,9 @@ from typing import TypeVar
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.landmarks import read_landmarks
 from dfsubmit.files import write_atomically
+from dfsubmit.labels import LABEL_NAMES, LABELS
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
-from dfsubmit.records import LABEL_NAMES, LABELS, Box
+from dfsubmit.records import Box
 
 INDEX_FILE = "faces.csv"
 

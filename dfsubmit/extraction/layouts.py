@@ -23,7 +23,7 @@ from dfsubmit.extraction.datasets.openforensics import is_openforensics, openfor
 from dfsubmit.extraction.datasets.wilddeepfake import is_wilddeepfake, wilddeepfake
 from dfsubmit.extraction.faceforensics import faceforensics, is_faceforensics, join_sequences
 from dfsubmit.extraction.sources import SPLITS, Source, Wanted, identity_name, read_json
-from dfsubmit.records import FAKE, REAL, read_label
+from dfsubmit.labels import FAKE, REAL, read_label
 
 
 def find_sources(

@@ -21,7 +21,7 @@ from dfsubmit.extraction.index import FaceRow, read_index, write_index
 from dfsubmit.extraction.journal import JOURNAL, Entry, refusal
 from dfsubmit.extraction.sources import read_json
 from dfsubmit.files import json_line, read_json_lines, replacing
-from dfsubmit.records import LABELS
+from dfsubmit.labels import LABELS
 from dfsubmit.shards import check_parts
 
 RECORD = "shard.json"

@@ -12,8 +12,9 @@ from dfsubmit.console import counted
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.intervals.groups import few_groups, group_numbers
 from dfsubmit.intervals.metrics import intervals
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import TITLES, Predictions, point
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.records import FloatArray, IntArray
 
 
 def face_metrics(rows: Sequence[FaceRow], p_fake: FloatArray) -> dict[str, float]:

@@ -20,8 +20,8 @@ from dfsubmit.finetuning.finetune import Outcome
 from dfsubmit.finetuning.networks.backbones import Backbone
 from dfsubmit.finetuning.networks.teacher import SHARE
 from dfsubmit.finetuning.options import TuneOptions
+from dfsubmit.labels import LABEL_NAMES
 from dfsubmit.recipe import RECIPE_FILE
-from dfsubmit.records import LABEL_NAMES
 
 SPLIT_FILE = "split.csv"
 METRICS_FILE = "metrics.json"

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from dfsubmit.intervals.labels import AGREEING
 from dfsubmit.intervals.quantiles import CONFIDENCE, UNKNOWN, Interval, t_quantile
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import Predictions
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.records import FloatArray, IntArray
 
 
 def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.intervals.quantiles import CONFIDENCE, SAMPLES, Interval, central, t_quantile
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import Predictions, label_metrics, point
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.records import FloatArray, IntArray
 
 AGREEING = 0.5
 """How much of a wholly agreeing group is added to those that tell how alike a group's files are: a

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import VOICE, counted, duration, first_few, paragraph, printable, table
+from dfsubmit.labels import LABELS
 from dfsubmit.output.scores import read_scores, scores_path
 from dfsubmit.output.tally import SHOWN, Tally
-from dfsubmit.records import LABELS, FileResult, Status
+from dfsubmit.records import FileResult, Status
 
 
 def format_summary(summary: RunSummary) -> str:

@@ -15,8 +15,9 @@ from dfsubmit.console import duration
 from dfsubmit.evaluation.evaluate import Evaluation
 from dfsubmit.evaluation.reports.tables import number, span
 from dfsubmit.intervals.quantiles import UNKNOWN
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.metrics import TITLES
-from dfsubmit.records import FAKE, REAL, Status
+from dfsubmit.records import Status
 from dfsubmit.report import figures
 from dfsubmit.report.content import Entry, Run, has_curve, scored_p_fake
 from dfsubmit.report.texts import Words

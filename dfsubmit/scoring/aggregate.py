@@ -11,7 +11,8 @@ import math
 from dfsubmit.errors import in_brief
 from dfsubmit.hooks import RegisterAggregator, hookimpl
 from dfsubmit.hooks.interfaces import BoundAggregator
-from dfsubmit.records import FAKE, REAL, FrameScores
+from dfsubmit.labels import FAKE, REAL
+from dfsubmit.records import FrameScores
 
 DFSUBMIT_HOOKS = 1
 DEFAULT_AGGREGATOR = "mean"

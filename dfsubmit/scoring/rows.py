@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfsubmit.hooks.interfaces import BoundAggregator
+from dfsubmit.labels import LABELS
 from dfsubmit.options import RunOptions
-from dfsubmit.records import LABELS, FileResult, FrameRecord, FrameScores, Status, frame_scores
+from dfsubmit.records import FileResult, FrameRecord, FrameScores, Status, frame_scores
 from dfsubmit.scoring.aggregate import aggregate, label_for
 from dfsubmit.scoring.decision import Decision, decision_for
 

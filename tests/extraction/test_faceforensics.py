@@ -13,7 +13,7 @@ from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.layouts import find_sources
 from dfsubmit.extraction.remarks import remarks
 from dfsubmit.extraction.sources import Source, Wanted
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def touch(root: Path, *names: str) -> None:

@@ -11,7 +11,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.layouts import find_sources
 from dfsubmit.extraction.sources import Source
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def touch(root: Path, *names: str) -> None:

@@ -10,7 +10,7 @@ from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.names import shared_names
 from dfsubmit.extraction.remarks import remarks
 from dfsubmit.extraction.sources import Source
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def groups(real: list[str], fake: list[str]) -> dict[str, str]:

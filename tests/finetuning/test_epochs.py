@@ -8,7 +8,7 @@ import pytest
 
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.data.epochs import FaceSampler
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def rows(labels: list[int]) -> list[FaceRow]:

@@ -16,8 +16,9 @@ from dfsubmit.finetuning.data.augment import STRENGTHS
 from dfsubmit.finetuning.data.dataset import LearningFaces, ValidationFaces
 from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.selfblend import self_blend
+from dfsubmit.labels import FAKE, REAL
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import FAKE, REAL, FloatArray, Pixels
+from dfsubmit.records import FloatArray, Pixels
 
 BOX = (26, 30, 86, 90)
 """Of `face`: half its width and height, as a margin of 40 % leaves it, nearly."""

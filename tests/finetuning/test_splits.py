@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.finetuning.data.splits import split_faces, write_split
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def face(label: int, *people: str, dataset: str = "d", split: str = "", frame: int = 0) -> FaceRow:

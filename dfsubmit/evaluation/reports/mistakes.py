@@ -8,7 +8,7 @@ from typing import Any
 
 from dfsubmit.console import counted
 from dfsubmit.evaluation.mistakes import CLOSE, TRY, Mistake, Mistakes
-from dfsubmit.records import LABELS
+from dfsubmit.labels import LABELS
 
 HEADER = ("file", "truth", "p_fake", "why")
 _WORDS = {label: word for word, label in LABELS.items()}

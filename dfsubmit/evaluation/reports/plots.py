@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dfsubmit.drawing import plain
+from dfsubmit.labels import FAKE
 from dfsubmit.metrics import Predictions, cumulative_counts, point
-from dfsubmit.records import FAKE
 
 _BINS = 10
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from dfsubmit.errors import UsageError
 from dfsubmit.evaluation.statistics.threshold import best_threshold
-from dfsubmit.records import FAKE, REAL, FloatArray, IntArray
+from dfsubmit.labels import FAKE, REAL
+from dfsubmit.records import FloatArray, IntArray
 
 FOLDS = 5
 

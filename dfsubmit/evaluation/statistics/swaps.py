@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.intervals.quantiles import SAMPLES
+from dfsubmit.labels import FAKE
 from dfsubmit.metrics import Predictions, label_metrics
-from dfsubmit.records import FAKE, FloatArray, IntArray
+from dfsubmit.records import FloatArray, IntArray
 
 LEVEL = 0.05
 """An adjusted p up to it is a verdict."""

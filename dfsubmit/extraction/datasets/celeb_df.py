@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dfsubmit.extraction.sources import Source, Wanted, media_files
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 _FOLDERS = {"celeb-real": REAL, "youtube-real": REAL, "celeb-synthesis": FAKE}
 _FAMILIES = ("FaceSwap", "FaceReenact", "TalkingFace")

@@ -30,7 +30,7 @@ from dfsubmit.errors import UsageError, did_you_mean
 from dfsubmit.extraction.datasets.people import people_of
 from dfsubmit.extraction.faceforensics import COMPRESSIONS
 from dfsubmit.extraction.sources import SPLITS, Source, Wanted, identity_name, read_json
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 _LISTS = ("dataset_json", "preprocessing/dataset_json")
 _PLACES = ("rgb", "datasets/rgb", "datasets", ".")

@@ -22,7 +22,7 @@ from pathlib import Path
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.datasets.people import people_of
 from dfsubmit.extraction.sources import Source, Wanted, identity_name, image_files
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 METHODS = frozenset(
     "fsgan faceswap simswap inswap blendface uniface mobileswap e4s facedancer deepfacelab "

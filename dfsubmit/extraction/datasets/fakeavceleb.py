@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.sources import Source, Wanted, base_of, identity_name, media_files
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 _TYPES = {
     "RealVideo-RealAudio": REAL,

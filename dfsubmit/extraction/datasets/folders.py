@@ -18,8 +18,8 @@ from dfsubmit.extraction.sources import (
     may_be_media,
     media_files,
 )
+from dfsubmit.labels import FAKE, LABELS, REAL, label_of_folder, read_label
 from dfsubmit.media.listing import list_media
-from dfsubmit.records import FAKE, LABELS, REAL, label_of_folder, read_label
 
 _FIELDS = ("label", "group", "method", "split")
 _TOKEN = re.compile(r"\{(\w+)\}|(\*\*/)|(\*\*)|(\*)")

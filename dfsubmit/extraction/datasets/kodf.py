@@ -23,7 +23,7 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.sources import Source, Wanted, identity_name, media_files
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 _METHOD = re.compile(r"(?:^|[^a-z])(audio[-_]?driven|dffs|dfl|fsgan|fo)\d*(?:[^a-z0-9]|$)")
 _CODES = {"1": "dfl", "2": "dffs", "3": "fsgan", "4": "fo", "5": "audio-driven"}

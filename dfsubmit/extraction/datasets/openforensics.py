@@ -20,7 +20,7 @@ from typing import Any
 from dfsubmit.console import warn
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.sources import Source, Wanted, identity_name, read_json
-from dfsubmit.records import FAKE, REAL, read_label
+from dfsubmit.labels import FAKE, REAL, read_label
 
 _SPLITS = {"Train": "train", "Val": "val", "Test-Dev": "test", "Test-Challenge": "test"}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.sources import Source, Wanted, base_of, identity_name, image_files
-from dfsubmit.records import FAKE, LABELS
+from dfsubmit.labels import FAKE, LABELS
 
 _PART = re.compile(r"(real|fake)[ _-](train|test)", re.IGNORECASE)
 

@@ -22,8 +22,9 @@ from dfsubmit.faces.preprocess import Preprocessor
 from dfsubmit.finetuning.data.augment import Strength, degrade, reframe
 from dfsubmit.finetuning.data.epochs import Draw
 from dfsubmit.finetuning.data.selfblend import self_blend
+from dfsubmit.labels import FAKE
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import FAKE, Box, Pixels
+from dfsubmit.records import Box, Pixels
 
 
 def read_crop(path: Path) -> Pixels:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.extraction.index import FaceRow
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 Look = Literal["plain", "real", "blend"]
 

@@ -20,8 +20,8 @@ from dfsubmit.finetuning.data.epochs import FaceSampler
 from dfsubmit.finetuning.data.splits import Split, split_faces
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.intervals.groups import FEW_GROUPS
+from dfsubmit.labels import LABELS
 from dfsubmit.recipe import Recipe
-from dfsubmit.records import LABELS
 
 EVAL_STEPS = 200
 """EXP-004's; fewer where the whole fine-tuning would have less than four evaluations."""

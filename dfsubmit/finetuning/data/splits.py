@@ -20,7 +20,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.extraction.groups import identity_groups
 from dfsubmit.extraction.index import FaceRow
 from dfsubmit.files import write_atomically
-from dfsubmit.records import LABEL_NAMES, LABELS
+from dfsubmit.labels import LABEL_NAMES, LABELS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from trees import by_name, touch
 
 from dfsubmit.extraction.layouts import find_sources, layout_of
 from dfsubmit.extraction.sources import Wanted
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

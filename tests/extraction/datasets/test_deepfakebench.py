@@ -12,7 +12,7 @@ from trees import touch
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
 from dfsubmit.extraction.sources import Source, Wanted
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 FF = "FaceForensics++/{}/c23/frames/{}/000.png"
 REAL_000, REAL_003 = (FF.format("original_sequences/youtube", name) for name in ("000", "003"))

@@ -12,7 +12,7 @@ from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
 from dfsubmit.extraction.remarks import remarks
 from dfsubmit.extraction.sources import Wanted
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 FF_REAL = "FaceForensics++/original_sequences/youtube/c23/frames/000/0.png"
 CELEB_REAL = "Celeb-DF-v2/Celeb-real/frames/id0_0001/0.png"

@@ -8,7 +8,7 @@ import pytest
 from trees import by_name, groups_of, touch
 
 from dfsubmit.extraction.layouts import find_sources, layout_of
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 REALS = "RealVideo-RealAudio/African/men/id00076/00109.mp4"
 CLONED = "RealVideo-FakeAudio/African/men/id00076/00109_fake.mp4"

@@ -10,7 +10,7 @@ from trees import by_name, groups_of, touch
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
 from dfsubmit.extraction.sources import Wanted
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def test_real_and_fake_are_found_at_any_depth(

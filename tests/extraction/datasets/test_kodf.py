@@ -11,7 +11,7 @@ from trees import by_name, groups_of, touch
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 TRAINING, VALIDATION = "1.Training", "2.Validation"
 REALS = f"{TRAINING}/[원천][원본]원본1"

@@ -11,7 +11,7 @@ from trees import by_name, touch
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 def listing(faces: dict[str, list[int]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from trees import by_name, groups_of, touch
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.layouts import find_sources, layout_of
-from dfsubmit.records import FAKE, REAL
+from dfsubmit.labels import FAKE, REAL
 
 
 @pytest.mark.parametrize(("above", "mark"), [("", "_"), ("deepfake_in_the_wild/", " ")])
