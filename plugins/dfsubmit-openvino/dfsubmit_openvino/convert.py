@@ -143,12 +143,21 @@ def _store(model: Any, folder: Path) -> None:
 
 
 def _with_plain_pooling(network: Any, torch: Any) -> Any:
-    """The same network where transformers' EfficientNet pools with a window of its channels'
-    number, which is larger than any map. PyTorch then takes the mean of the whole map; OpenVINO
-    refuses such a window."""
+    """The same network, of transformers' EfficientNets, in what OpenVINO takes.
+
+    They pool with a window of their channels' number, which is larger than any map. PyTorch then
+    takes the mean of the whole map; OpenVINO refuses such a window. And gates of
+    squeeze-and-excitation that do not look at the picture and are 1 are left out.
+    """
     part = getattr(network, "efficientnet", None)
-    if part is not None and isinstance(part.pooler, torch.nn.AvgPool2d):
+    if part is None:
+        return network
+    if isinstance(part.pooler, torch.nn.AvgPool2d):
         part.pooler = torch.nn.AdaptiveAvgPool2d(1)
+    for block in part.encoder.blocks:
+        expand = block.squeeze_excite.expand
+        if not expand.weight.any() and bool((expand.bias.sigmoid() == 1).all()):
+            block.squeeze_excite = torch.nn.Identity()
     return network
 
 
