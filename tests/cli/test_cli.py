@@ -20,7 +20,9 @@ from dfsubmit.cli import COMMANDS, main
 from dfsubmit.errors import DfsubmitError, ModelError, NotInstalled
 
 Invoke = Callable[..., Result]
-HEAVY = "numpy torch transformers cv2 dlib sklearn matplotlib PIL av openvino onnxruntime".split()
+HEAVY = (
+    "numpy torch transformers cv2 dlib sklearn matplotlib PIL rich tqdm av openvino onnxruntime"
+).split()
 
 
 @pytest.fixture
