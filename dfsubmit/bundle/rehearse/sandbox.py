@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from dfsubmit.bundle.variables import child_environment
 from dfsubmit.processes import python_command
 
 _JOB = "from dfsubmit.bundle.rehearse.kernelrun import main; main(sys.argv[1])"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ class Sandbox:
 
 
 def _hand_on(stream: BinaryIO, follow: Callable[[str], object]) -> None:
-    """The whole lines that were written since the last time."""
+    """The whole lines that were written since the last time, without the colours that a notebook's
+    kernel asks for (ipykernel sets FORCE_COLOR)."""
     while (line := stream.readline()).endswith(b"\n"):
-        follow(line.decode("utf-8", "replace").rstrip())
+        follow(_COLOUR.sub("", line.decode("utf-8", "replace")).rstrip())
     stream.seek(-len(line), os.SEEK_CUR)
