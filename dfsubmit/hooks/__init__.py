@@ -1,7 +1,7 @@
-"""All that a plugin imports: what it registers, implements, is given and may raise.
+"""The plugin API: everything that a plugin registers, implements, receives and may raise.
 
-``plugins/README.md`` goes from an empty file to a plugin. `dfsubmit.hooks.testing` holds a plugin
-to its contract, in tests. Importing either takes NumPy and pluggy, and nothing heavy.
+``plugins/README.md`` is a tutorial. `dfsubmit.hooks.testing` has functions for a plugin's tests.
+Both modules import only NumPy and pluggy, and no heavy library.
 """
 
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, NotInstalled, UsageError

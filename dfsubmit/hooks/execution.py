@@ -1,8 +1,8 @@
-"""Where a run's files are scored, or a data set's faces are cut: what an executor implements.
+"""The executor interface: where a run scores its files, and where an extraction cuts its faces.
 
-An executor takes files and gives finished results as they come. Everything else stays with the
-run: the listing, the labels, the journal, the CSV, the clock. The built-in one, ``local``, is this
-machine (`dfsubmit.execution.local`); ``plugins/dfsubmit-ray`` has one for several.
+An executor takes files and yields results as they are finished. The run does the rest: listing,
+labels, journal, CSV and time limit. The built-in executor ``local`` uses this machine
+(`dfsubmit.execution.local`); ``plugins/dfsubmit-ray`` has one for several machines.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Waiting:
-    """Which side waited for the other, in seconds.
+    """How long the model and the workers waited for each other, in seconds.
 
     Attributes:
-        load: nothing could begin before the model was loaded (and, for int8, calibrated).
-        model: the model had no faces to classify.
-        workers: the queue was full and the workers had to stop.
-        classify: the model was at work.
+        load: until the model was loaded (and, for int8, calibrated).
+        model: the model waited for faces to classify.
+        workers: the workers waited because the queue was full.
+        classify: the model classified faces.
     """
 
     load: float = 0.0
@@ -42,12 +42,12 @@ class Waiting:
 
 @dataclass(frozen=True)
 class InHand:
-    """What an executor is at, for the progress bar.
+    """The current state of an executor, for the progress bar.
 
     Attributes:
-        frames: how many frames with a face came so far, of all files.
-        files: the names of those that are worked on, each with how many of its frames have come.
-        words: to be shown beside; "" for none.
+        frames: the number of frames with a face so far, over all files.
+        files: the names of the files in progress, each with its number of frames so far.
+        words: further text to show; "" for none.
     """
 
     frames: int = 0
@@ -57,20 +57,20 @@ class InHand:
 
 @dataclass
 class ModelFacts:
-    """What a run has to know of its model, wherever that is loaded. Plain data: it can travel.
+    """What a run needs to know about its model, wherever it is loaded. Plain, picklable data.
 
     Attributes:
         name, folder, sha256, untrained, recipe_known: of the model's folder.
         id2label: its class names by index.
         fake_index: which of them is fake.
         loader, loader_plugin: what loaded it.
-        recipe: what the run obeys.
-        batch_size: faces a forward pass.
+        recipe: the recipe that the run uses.
+        batch_size: faces per forward pass.
         device, precision, arithmetic: where and how it computes.
         input: how a crop becomes its input, for the metadata.
-        feature_width: numbers that it gives of a face's features; 0 where it gives none.
+        feature_width: the length of a face's feature vector; 0 if the model gives no features.
         fallback_reason: why the model that was asked for was not used; empty when it was.
-        warnings: what the user should know, a line each.
+        warnings: warnings for the user, one line each.
     """
 
     name: str
@@ -103,12 +103,12 @@ class ScoreJob:
     """What an executor is asked to score.
 
     Attributes:
-        options: of the run; those of the output, the shard and the resuming are not its business.
-        files: the number of files, at most.
-        plugins: loaded in this process; None where they are not yet.
-        guard: what a call that may take long goes through, so that Ctrl-C breaks it off.
-        moved: to be called when the model has left its device, and scores from now on differ.
-        say: receives what the user should know, a line at a time.
+        options: of the run; an executor ignores those of the output, the shard and resuming.
+        files: the maximum number of files.
+        plugins: the plugins loaded in this process; None if they are not loaded yet.
+        guard: wraps calls that may take long, so that Ctrl-C interrupts them.
+        moved: to call when the model has left its device, which changes later scores.
+        say: receives messages for the user, one line at a time.
     """
 
     options: RunOptions
@@ -120,11 +120,11 @@ class ScoreJob:
 
 
 Scored = Generator[tuple[MediaFile, FileResult], None, None]
-"""Finished files as they come; closed, it leaves the others as they are."""
+"""Yields files as they are finished. Closing it leaves the remaining files unprocessed."""
 
 
 class Work(Protocol):
-    """What an executor has open for one job: a context manager that leaves nothing behind."""
+    """The resources of an executor for one job: a context manager that releases all of them."""
 
     def __enter__(self) -> Any: ...
     def __exit__(
@@ -139,8 +139,8 @@ class Scorer(Work, Protocol):
     """Scores the files of one run. `load` comes first, then `prepare`, then `score`, each once.
 
     Attributes:
-        waiting: where the time went, added up while it scores; of several machines the sums.
-        disk_answers: False where files are waited for in vain, so that nobody lists their folder.
+        waiting: updated while it scores; for several machines, the sums.
+        disk_answers: False if reading files hangs; their folder is then not listed again.
     """
 
     waiting: Waiting
@@ -149,7 +149,7 @@ class Scorer(Work, Protocol):
     def disk_answers(self) -> bool: ...
 
     def load(self) -> ModelFacts:
-        """Load the model, or the fallback, wherever it is to run.
+        """Load the model, or the fallback, on the machine or machines where it runs.
 
         Raises:
             DfsubmitError: it cannot be loaded, or this machine or another one cannot do the job.
@@ -157,10 +157,10 @@ class Scorer(Work, Protocol):
         ...
 
     def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
-        """Let a model that `NeedsFaces` see some of these: all files of the data folder.
+        """Show faces from some of these files, all of the data folder, to a model that `NeedsFaces`.
 
         Returns:
-            What is known of the model afterwards; its warnings are those that are new.
+            The facts about the model afterwards, with new warnings only.
         """
         ...
 
@@ -170,28 +170,28 @@ class Scorer(Work, Protocol):
         keep: Callable[[MediaFile], int | None],
         should_stop: Callable[[], bool],
     ) -> Scored:
-        """Score the files; give each, in any order, with its result, not decided yet.
+        """Score the files. Yields each file with its result, in any order, before its label is set.
 
-        Every file gets a result, whatever becomes of its machine: one that costs a worker has the
-        status crashed, and none ends the run.
+        Every file gets a result, even if its machine fails. A file that crashes its worker gets
+        the status crashed, and does not end the run.
 
         Args:
-            files: to be taken from as they can be worked on.
-            keep: how many of the recipe's frames to visit, asked just before a file is handed out
-                (from any thread); None for all.
-            should_stop: asked at least every second; when true, what is not finished is left.
+            files: consumed as capacity becomes free.
+            keep: returns how many of the recipe's frames to visit, None for all; called just before
+                a file is handed out, from any thread.
+            should_stop: called at least every second; if true, unfinished files are left.
 
         Raises:
-            DfsubmitError: nothing more can be scored.
+            DfsubmitError: no further file can be scored.
         """
         ...
 
     def progress(self) -> InHand:
-        """What is in hand now; asked once a second, from another thread."""
+        """The current progress; called once per second, from another thread."""
         ...
 
     def report(self) -> dict[str, Any]:
-        """What the run's metadata should say of it, as plain JSON types; {} for nothing."""
+        """Entries for the run's metadata, as plain JSON types; {} for none."""
         ...
 
 
@@ -200,11 +200,11 @@ class CutJob:
     """What an executor is asked to cut.
 
     Attributes:
-        settings: what holds for every file; the crops stay at the size at which they are cut.
+        settings: the settings for all files; crops are not resized.
         workers: processes on each machine; 0 means the CPUs available.
-        per_file_timeout: seconds of CPU time that one file may take.
+        per_file_timeout: the CPU time limit per file, in seconds.
         plugins_dir: folders of plugin files.
-        say: receives what the user should know, a line at a time.
+        say: receives messages for the user, one line at a time.
     """
 
     settings: ScanSettings
@@ -216,12 +216,12 @@ class CutJob:
 
 @dataclass(frozen=True)
 class EncodedFace:
-    """One face of a file, as it is kept.
+    """One face of a file, with its encoded crop.
 
     Attributes:
         frame, time, box: as in `records.Face`.
-        png: the crop's file.
-        landmarks: (n, 2) in crop pixels; None where the detector gives none.
+        png: the crop as the bytes of a PNG file.
+        landmarks: (n, 2) in crop pixels; None if the detector gives none.
     """
 
     frame: int
@@ -232,21 +232,21 @@ class EncodedFace:
 
 
 CutFile = tuple[MediaFile, FileScan, tuple[EncodedFace, ...]]
-"""A finished file of an extraction: how its scan went, and its faces in the order of their frames,
-none where that did not go well."""
+"""A finished file of an extraction: the outcome of its scan, and its faces in frame order (none if
+the scan failed)."""
 
 
 class Cutter(Work, Protocol):
     """Cuts the faces of one extraction."""
 
     def in_hand(self) -> list[str]:
-        """The names of the files that are worked on; asked once a second, from another thread."""
+        """The names of the files in progress; called once per second, from another thread."""
         ...
 
     def cut(
         self, files: Iterable[MediaFile], should_stop: Callable[[], bool] = lambda: False
     ) -> Generator[CutFile, None, None]:
-        """Cut the faces of the files; give each file, in any order, as it is finished.
+        """Cut the faces of the files. Yields each file as it is finished, in any order.
 
         Args, Raises: see `Scorer.score`.
         """
@@ -254,18 +254,18 @@ class Cutter(Work, Protocol):
 
 
 class Executor(Protocol):
-    """A place where files are worked on."""
+    """Processes files, on this machine or on others."""
 
     def scorer(self, job: ScoreJob) -> Scorer:
-        """For one run; nothing is loaded or started yet.
+        """The scorer of one run; nothing is loaded or started yet.
 
         Raises:
-            DfsubmitError: it can be seen already that the job cannot be done.
+            DfsubmitError: it is already known that the job cannot be done.
         """
         ...
 
     def cutter(self, job: CutJob) -> Cutter:
-        """For one extraction."""
+        """The cutter of one extraction."""
         ...
 
 
@@ -275,9 +275,9 @@ spec such as ``name:key=value``."""
 
 
 def local_executor() -> Executor:
-    """The built-in one, for executors that run it elsewhere, or in another way.
+    """The built-in executor, for executors that run it on other machines.
 
-    The `score` and `cut` of what it gives may be called again once they have ended.
+    Its scorer's `score` and its cutter's `cut` may be called again after they have ended.
     """
     executor: Executor = importlib.import_module("dfsubmit.execution.local").LocalExecutor()
     return executor

@@ -1,4 +1,4 @@
-"""Every hook, on one screen, and the version of them all.
+"""All hook specifications, and the version of the hook interface.
 
 A plugin is a module with functions marked `hookimpl`. It *registers named objects*; the user picks
 one by name. See ``plugins/README.md`` for a ten-line example.
@@ -16,8 +16,8 @@ from dfsubmit.hooks.interfaces import (
 )
 
 HOOKS_VERSION = 1
-"""Raised when a hook, or a type that a plugin implements or is given, changes so that a plugin
-written before it would no longer work. What is merely added does not raise it."""
+"""Incremented when a hook, or a type that a plugin implements or receives, changes incompatibly.
+Additions do not increment it."""
 
 hookspec = pluggy.HookspecMarker("dfsubmit")
 hookimpl = pluggy.HookimplMarker("dfsubmit")
@@ -35,9 +35,9 @@ def register_detectors(register: RegisterDetector) -> None:
 
 @hookspec
 def register_executors(register: RegisterExecutor) -> None:
-    """Call ``register(name, make)`` for every place to work on files that the plugin offers."""
+    """Call ``register(name, make)`` for every executor that the plugin offers."""
 
 
 @hookspec
 def register_model_loaders(register: RegisterModelLoader) -> None:
-    """Call ``register(name, loader)`` for every way to load a model that the plugin offers."""
+    """Call ``register(name, loader)`` for every model loader that the plugin offers."""

@@ -1,6 +1,6 @@
-"""What a plugin implements: the types of aggregators, detectors, model loaders and models.
+"""The types that a plugin implements: aggregators, detectors, model loaders and models.
 
-Light on purpose: importing this imports neither torch nor OpenCV.
+Importing this module imports neither torch nor OpenCV.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ Parameters are keyword parameters with defaults; users set them in a spec such a
 """
 
 Bounds = Callable[..., tuple[float, float]]
-"""``bounds(scores, remaining, **parameters) -> (low, high)``: the values that the aggregate can
-still take once `remaining` further frames are known, each of which may hold no face at all, or a
-face with any probability in [0, 1]."""
+"""``bounds(scores, remaining, **parameters) -> (low, high)``: the range of the
+aggregate after `remaining` further frames. Each of these may have no face, or a face with any
+probability in [0, 1]."""
 
 PROPERTIES = ("idempotent", "monotone", "order_independent")
-"""What an aggregator may declare of itself, for `dfsubmit.hooks.testing.check_aggregator`
-to hold it to: identical frames give that value; a higher frame never lowers the result; frame order
-is moot."""
+"""Properties that an aggregator may declare; `dfsubmit.hooks.testing.check_aggregator` tests them. In
+this order: frames of one probability give that probability; raising a frame's probability never
+lowers the result; the order of the frames does not matter."""
 
 
 MakeDetector = Callable[..., Detector]
-"""``make(**parameters) -> detector``: called once in every worker process, which hands it the
-pictures one after the other. May raise `NotInstalled` where files or libraries are missing.
+"""``make(**parameters) -> detector``: called once in every worker process, which passes it
+one image at a time. May raise `NotInstalled` if files or libraries are missing.
 
 Parameters are keyword parameters with defaults, set in a spec such as ``name:key=value``.
 """
@@ -62,10 +62,10 @@ class RegisterAggregator(Protocol):
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a model loader is asked for.
+    """What a model loader is asked to load.
 
     Attributes:
-        folder: an unpacked Hugging Face model folder, which does not ask for code of its own.
+        folder: an unpacked Hugging Face model folder that does not require custom code.
         id2label: the class names in its ``config.json``, by index.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
@@ -84,13 +84,13 @@ class LoadRequest:
 
 
 class FrameModel(Protocol):
-    """A loaded model: faces in, logits out. What it may offer besides is in the protocols below.
+    """A loaded model: faces in, logits out. The protocols below are optional extensions.
 
     Attributes:
         id2label: the model's own class names by index.
         preprocessor: how crops become its input; its `resize` part runs in the workers.
-        device: what it runs on, for people ("cpu", "cuda:0", "cpu (OpenVINO)").
-        precision: the arithmetic in use ("fp32", "bf16", "fp16", "int8").
+        device: the device, as shown to users ("cpu", "cuda:0", "cpu (OpenVINO)").
+        precision: the precision in use ("fp32", "bf16", "fp16", "int8").
     """
 
     @property
@@ -114,20 +114,20 @@ class FrameModel(Protocol):
 
 @runtime_checkable
 class NeedsFaces(Protocol):
-    """Optional: a model that has to see faces before its first `logits`, to quantise itself.
+    """Optional: a model that needs faces before its first `logits`, for example to quantise itself.
 
     Attributes:
-        faces_wanted: how many faces it would like; 0 where it needs none (any more).
+        faces_wanted: the number of faces it asks for; 0 if it needs none, or no more.
     """
 
     @property
     def faces_wanted(self) -> int: ...
 
     def see(self, faces: Pixels) -> None:
-        """Called once, where `faces_wanted` is not 0.
+        """Calibrate with faces; called once, if `faces_wanted` is not 0.
 
         Args:
-            faces: of the run's own files, RGB uint8 (n, height, width, 3) at the size that
+            faces: faces from the run's files, RGB uint8 (n, height, width, 3) at the size that
                 `preprocessor` gives; 1 ≤ n ≤ `faces_wanted`.
         """
         ...
@@ -135,26 +135,26 @@ class NeedsFaces(Protocol):
 
 @runtime_checkable
 class RecallsFaces(Protocol):
-    """Optional, beside `NeedsFaces`: keeps what it made of the faces in a cache of its own."""
+    """Optional, with `NeedsFaces`: a model that caches what it computed from the faces."""
 
     def recall(self, key: str) -> bool:
-        """Called once before `see`, which is not called where this is true.
+        """Look up the cache; called once before `see`, which is not called if this returns True.
 
         Args:
-            key: SHA-256, in hexadecimal, of all that decides which faces `see` would be given.
+            key: SHA-256, in hexadecimal, of everything that determines the faces for `see`.
 
         Returns:
-            Whether the model took what it once made under this key, and needs no faces.
+            Whether the model used the cached result for this key, and needs no faces.
         """
         ...
 
 
 @runtime_checkable
 class Warns(Protocol):
-    """Optional: a model of which the user should know something.
+    """Optional: a model that has warnings for the user.
 
     Attributes:
-        warnings: a line each; read once, before the first `logits` and after `see`.
+        warnings: one line each; read once, after `see` and before the first `logits`.
     """
 
     @property
@@ -163,7 +163,7 @@ class Warns(Protocol):
 
 @runtime_checkable
 class TellsArithmetic(Protocol):
-    """Optional: a model that says more of how it computes than `precision` does.
+    """Optional: a model that describes its arithmetic in more detail than `precision`.
 
     Attributes:
         arithmetic: one line for the run's metadata.
@@ -175,32 +175,32 @@ class TellsArithmetic(Protocol):
 
 @runtime_checkable
 class MovesToCpu(Protocol):
-    """Optional: a model that can leave a device whose memory does not hold one face's pass."""
+    """Optional: a model that can move to the CPU if its device has too little memory for one face."""
 
     def fall_back_to_cpu(self) -> bool:
         """Move to the CPU, and change `device` and `precision` accordingly.
 
         Returns:
-            False where the model is there already: the run then ends with an error.
+            False if the model is on the CPU already; the run then ends with an error.
         """
         ...
 
 
 @runtime_checkable
 class GivesFeatures(Protocol):
-    """Optional: a model that gives what its last layer sees, besides what that makes of it.
+    """Optional: a model that can also return the input of its last layer.
 
     Attributes:
-        feature_width: how many numbers a face has; 0 where this network has none to give.
+        feature_width: the length of a face's feature vector; 0 if this network has none.
     """
 
     @property
     def feature_width(self) -> int: ...
 
     def logits_and_features(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], Features]:
-        """As `logits`, and the features from the same pass, float32 (n, feature_width).
+        """Logits as from `logits`, and the features of the same pass, float32 (n, feature_width).
 
-        Called in place of `logits` where features are kept and `feature_width` is not 0.
+        Called instead of `logits` if features are kept and `feature_width` is not 0.
 
         Raises:
             DeviceOutOfMemory: a smaller batch may work.
@@ -209,18 +209,18 @@ class GivesFeatures(Protocol):
 
 
 class ModelLoader(Protocol):
-    """A way to load model folders."""
+    """Loads model folders."""
 
     def rank(self, request: LoadRequest) -> int:
-        """How well this loader suits the request: 0 not at all; the highest rank loads.
+        """How well this loader suits the request: 0 if it cannot load it; the highest rank is used.
 
-        The core's own loader answers 10 for a Hugging Face folder. It must be quick, and must not
-        import heavy libraries for folders that it cannot load.
+        The built-in loader returns 10 for a Hugging Face folder. `rank` must be fast, and must not
+        import heavy libraries for folders that the loader cannot load.
         """
         ...
 
     def load(self, request: LoadRequest) -> FrameModel:
-        """The model, ready to score.
+        """Load the model for inference.
 
         Raises:
             DfsubmitError: it cannot be loaded; the message names the folder and the reason.
@@ -236,7 +236,7 @@ class RegisterModelLoader(Protocol):
 
 @dataclass(frozen=True)
 class RegisteredAggregator:
-    """An aggregator under its name, with what it declares of itself and where it came from."""
+    """A registered aggregator with its name, declared properties and origin."""
 
     name: str
     function: Aggregator
@@ -247,13 +247,13 @@ class RegisteredAggregator:
 
 @dataclass(frozen=True)
 class RegisteredDetector:
-    """A detector under its name.
+    """A registered detector.
 
     Attributes:
-        name: its own.
-        make: gives it.
+        name: its name in specs.
+        make: creates the detector.
         landmarks: whether each of its faces has landmarks.
-        source, plugin: where it came from, as in `loading.PluginInfo`.
+        source, plugin: its origin, as in `loading.PluginInfo`.
     """
 
     name: str
@@ -269,7 +269,7 @@ class BoundAggregator:
 
     Attributes:
         spec: the canonical spec, for reports.
-        registered: what it was made from.
+        registered: the registered aggregator.
         parameters: the keyword arguments.
     """
 
@@ -281,7 +281,7 @@ class BoundAggregator:
         return self.registered.function(scores, **self.parameters)
 
     def bounds(self, scores: FrameScores, remaining: int) -> tuple[float, float] | None:
-        """The registered bounds with the parameters set, or None where none are declared."""
+        """The registered bounds with the parameters set, or None if none are declared."""
         if self.registered.bounds is None:
             return None
         return self.registered.bounds(scores, remaining, **self.parameters)

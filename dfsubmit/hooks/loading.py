@@ -1,8 +1,8 @@
 """Finding and loading plugins: built-ins, installed distributions and single files.
 
-`load_plugins` gives a `Plugins`: the named aggregators, detectors and model loaders, and what went
-wrong. A plugin that fails is named with its reason while the others load. `make_detector` is for
-worker processes, which load what they need for themselves.
+`load_plugins` returns a `Plugins`: everything registered by name, and the plugins that failed. A
+plugin that fails is listed with the reason, and the others are loaded. `make_detector` is for
+worker processes, which load only the plugin that they need.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ BUILT_IN_PLUGINS = (
 )
 ENTRY_POINT_GROUP = "dfsubmit"
 VERSION_NAME = "DFSUBMIT_HOOKS"
-"""The name under which a plugin says for which `hookspecs.HOOKS_VERSION` it was written."""
+"""The attribute in which a plugin states the `hookspecs.HOOKS_VERSION` that it was written for."""
 FIRST_VERSION = 1
-"""What a plugin without that name was written for: there was no need to say so then."""
+"""The version of plugins without that attribute, which did not exist in the first version."""
 _NO_HOOKS = ": is @hookimpl missing above its register_… functions?"
 
 
@@ -63,7 +63,7 @@ class PluginInfo:
         name: the module, distribution or file.
         source: "built-in", "installed" or "file".
         version: of the distribution; empty for files.
-        error: why it did not load; empty when it did.
+        error: why it did not load; empty if it loaded.
     """
 
     name: str
@@ -101,12 +101,12 @@ class Plugins:
 
         Raises:
             UsageError: an unknown name or parameter, with a did-you-mean.
-            DfsubmitError: it cannot be made here.
+            DfsubmitError: it cannot be created here.
         """
         return bind_executor(spec, self.executors)
 
     def detector_plugin(self, recipe: Recipe) -> DetectorPlugin | None:
-        """Where workers find a recipe's detector; None where they have it built in.
+        """Where workers find a recipe's detector; None if it is built in.
 
         Raises:
             UsageError: an unknown name or parameter, or the recipe aligns faces by landmarks that
@@ -129,19 +129,19 @@ class Plugins:
         return DetectorPlugin(registered.source, plugin)
 
     def _failed(self) -> str:
-        """The plugins that did not load, with their reasons; empty where all did."""
+        """The plugins that did not load, with their reasons; empty if all loaded."""
         return "; ".join(f"{info.name}: {info.error}" for info in self.failures)
 
     def add(self, plugin: Any, info: PluginInfo) -> None:
-        """Take in what one plugin, a module or an object with hooks, registers: all or nothing.
+        """Add everything that one plugin (a module or an object with hooks) registers, or nothing.
 
         Raises:
             PluginError: it was written for another version of the hooks, or registers nothing.
-            Exception: a misspelt hook, a name that is taken, or whatever the plugin raises.
+            Exception: a misspelt hook, a name that is taken, or any exception of the plugin.
         """
         _check_version(plugin)
-        # A manager of its own, so that its objects can be told from the others' and a failing one
-        # leaves nothing half-registered.
+        # Each plugin has its own manager: this tells its objects from those of other plugins, and a
+        # plugin that fails leaves nothing partly registered.
         manager = pluggy.PluginManager("dfsubmit")
         manager.add_hookspecs(hookspecs)
         manager.register(plugin, info.name)
@@ -221,12 +221,12 @@ def load_plugins(directories: Iterable[str | Path] = (), strict: bool = False) -
 
 
 def make_detector(recipe: Recipe, found: DetectorPlugin) -> Detector:
-    """A recipe's detector in a worker process, which loads the plugin that brings it and no other.
+    """Create a recipe's detector in a worker process, loading only the plugin that provides it.
 
     Raises:
         PluginError: the plugin does not load here.
         UsageError: it does not register this detector.
-        Exception: whatever the plugin raises when it makes the detector.
+        Exception: any exception of the plugin when it creates the detector.
     """
     plugins = Plugins()
     if found.source == "file":
@@ -251,7 +251,7 @@ def _info(entry: importlib.metadata.EntryPoint) -> PluginInfo:
 def _load_file(file: str | Path) -> ModuleType:
     """Import one file without putting its folder on sys.path."""
     path = Path(file)
-    # Files of one name in two folders are two modules: the folder is part of the module's name.
+    # Files with the same name in two folders are two modules, so the module name has the folder.
     folder = hashlib.sha256(os.fsencode(path.parent.resolve())).hexdigest()[:12]
     name = f"dfsubmit_plugin_{path.stem}_{folder}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -268,7 +268,7 @@ def _try(plugins: Plugins, info: PluginInfo, load: Any, strict: bool) -> None:
         plugins.add(load(), info)
     # SystemExit too: a plugin that calls sys.exit() at import must not end the user's run.
     except (Exception, SystemExit) as error:
-        # A file's path is its name; of an installed plugin, the line that raised is named.
+        # A plugin file is named by its path; for an installed plugin, the failing line is named.
         reason = str(error) if isinstance(error, PluginError) else in_brief(error, info.name)
         if strict:
             raise PluginError(f"the plugin {info.name} does not load: {reason}") from error
@@ -276,7 +276,7 @@ def _try(plugins: Plugins, info: PluginInfo, load: Any, strict: bool) -> None:
 
 
 def _check_version(plugin: Any) -> None:
-    """Refuse what says that it was written for other hooks than these."""
+    """Refuse a plugin that states another version of the hooks."""
     version = getattr(plugin, VERSION_NAME, FIRST_VERSION)
     if version == hookspecs.HOOKS_VERSION:
         return

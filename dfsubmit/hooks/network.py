@@ -1,4 +1,4 @@
-"""A Hugging Face folder → its network, for loaders that run or convert what transformers knows."""
+"""A Hugging Face folder → its network, for loaders that run or convert transformers models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dfsubmit.errors import DfsubmitError, ModelError
 
 
 def load_network(folder: Path) -> Any:
-    """The folder's transformers model, complete and in evaluation mode, fp32 on the CPU.
+    """Load the folder's transformers model in evaluation mode, as fp32 on the CPU.
 
-    Imports torch and transformers. Runs no code of the folder.
+    Imports torch and transformers. Does not run any code from the folder.
 
     Raises:
-        ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+        ModelError: damaged, unsafe or incomplete weights, or a model that is not a classifier.
     """
     import pickle
 
@@ -25,7 +25,7 @@ def load_network(folder: Path) -> Any:
 
     logging.disable_progress_bar()
     wanted, held = _parameters(folder), _weight_bytes(folder)
-    # transformers makes room for what is missing before it says that it is.
+    # transformers allocates missing weights before it reports them.
     if wanted > held:
         raise ModelError(
             f"{folder}: config.json is for {wanted:,} weights, and its files hold {held:,} bytes",
@@ -45,29 +45,28 @@ def load_network(folder: Path) -> Any:
             f"{folder}: its weights only load by running what a pickle says, which is not done",
             "convert them to model.safetensors where you trust them",
         ) from error
-    except Exception as error:  # whatever transformers makes of a damaged folder
+    except Exception as error:  # transformers raises many types for a damaged folder
         reason = str(error).strip().split("\n")[0]
         raise ModelError(f"{folder}: {type(error).__name__}: {reason}") from error
     missing = sorted(info["missing_keys"])
     if missing:
-        # transformers fills what is missing with random values and goes on: a silent coin toss.
+        # transformers fills missing weights with random values and continues without an error.
         raise ModelError(
             f"{folder}: {counted(len(missing), 'weight')} missing ({first_few(missing, 3)})",
             "is it a classifier? A backbone without its head has to be fine-tuned first",
         )
     for name, weight in network.named_parameters():
-        # A finite sum has finite terms; it takes a fraction of the time of looking at each.
+        # A finite sum has finite terms, and is much faster to check than every element.
         if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
             raise ModelError(f"{folder}: the weights {name} hold NaN or infinite values")
     return take_images(network.float().eval())
 
 
 def take_images(network: Any) -> Any:
-    """The network, which now takes ``pixel_values`` (n, 3, height, width) like any other.
+    """Make the network accept ``pixel_values`` (n, 3, height, width), and return it.
 
-    Only SigLIP2's (Tschannen et al., 2025; the variant with native proportions, "NaFlex") takes an
-    image's patches, and how many stand in a column and in a row. Models of it for one size are
-    SigLIPs.
+    Only SigLIP2 for native aspect ratios ("NaFlex", Tschannen et al., 2025) takes the patches of an
+    image and their number per column and row. SigLIP2 models for a fixed size are SigLIP models.
     """
     if network.config.model_type == "siglip2":
         network.register_forward_pre_hook(_images_to_patches, with_kwargs=True)
@@ -90,7 +89,7 @@ def _images_to_patches(
 
 
 def _parameters(folder: Path) -> int:
-    """How many weights the configuration asks for; 0 where the load will tell what is wrong."""
+    """The number of weights by the configuration; 0 if it is invalid, which the load reports."""
     import torch
     from transformers import AutoConfig, AutoModelForImageClassification
 

@@ -30,7 +30,7 @@ def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]
     """Split ``name:key=value,key=value`` into its name and raw parameters.
 
     Raises:
-        UsageError: the text has another form, or a key stands in it twice.
+        UsageError: the text has another form, or a key occurs twice.
     """
     name, colon, rest = spec.strip().partition(":")
     parameters: dict[str, str] = {}
@@ -47,7 +47,7 @@ def parse_spec(spec: str, kind: str = "aggregator") -> tuple[str, dict[str, str]
 
 
 def _where_from(name: str, bundled: Mapping[str, str], near: str, failed: str) -> str:
-    """The hint for a name that nothing registered: the plugin that brings it, or near names."""
+    """The hint for a name that is not registered: the plugin that provides it, or similar names."""
     plugin = bundled.get(name)
     hint = f"it comes with the plugin {plugin}: pip install ./plugins/{plugin}" if plugin else near
     return f"{hint}; these plugins did not load: {failed}" if failed else hint
@@ -56,12 +56,12 @@ def _where_from(name: str, bundled: Mapping[str, str], near: str, failed: str) -
 def bind_aggregator(
     spec: str, aggregators: Mapping[str, RegisteredAggregator], failed: str = ""
 ) -> BoundAggregator:
-    """The aggregator that a spec asks for, its parameters converted and set.
+    """The aggregator that a spec asks for, with its parameters converted and set.
 
     Args:
         spec: ``name:key=value,…``.
         aggregators: all that are registered.
-        failed: what is to be said of plugins that did not load.
+        failed: text about plugins that did not load, for the error message.
 
     Raises:
         UsageError: an unknown name or parameter, or a value of the wrong type.
@@ -90,12 +90,12 @@ def aggregator_parameters(registered: RegisteredAggregator) -> dict[str, Any]:
 def bind_detector(
     spec: str, detectors: Mapping[str, RegisteredDetector], failed: str = ""
 ) -> tuple[RegisteredDetector, dict[str, Any]]:
-    """The detector that a recipe's spec asks for, and the parameters to make it with.
+    """The detector that a recipe's spec asks for, and the parameters for its `make`.
 
     Args:
         spec: ``name:key=value,…``.
         detectors: all that are registered.
-        failed: what is to be said of plugins that did not load.
+        failed: text about plugins that did not load, for the error message.
 
     Raises:
         UsageError: an unknown name or parameter, or a value of the wrong type.
@@ -117,11 +117,11 @@ def detector_parameters(registered: RegisteredDetector) -> dict[str, Any]:
 
 
 def bind_executor(spec: str, executors: Mapping[str, RegisteredExecutor]) -> Executor:
-    """The executor that a spec asks for, made with its parameters.
+    """The executor that a spec asks for, created with its parameters.
 
     Raises:
         UsageError: an unknown name or parameter, or a value of the wrong type.
-        DfsubmitError: it cannot be made here.
+        DfsubmitError: it cannot be created here.
     """
     name, raw = parse_spec(spec, "executor")
     if name not in executors:
@@ -158,7 +158,7 @@ def _values(owner: str, raw: Mapping[str, str], known: Mapping[str, Any]) -> dic
 
 
 def _convert(owner: str, key: str, text: str, default: Any) -> Any:
-    """The text as the type of the parameter's default."""
+    """The text converted to the type of the parameter's default."""
     try:
         if isinstance(default, bool):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

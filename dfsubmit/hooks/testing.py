@@ -1,4 +1,4 @@
-"""For the tests of a plugin: what it registers, and the contract of an aggregator.
+"""Functions for the tests of a plugin: what it registers, and the contract of an aggregator.
 
 import my_plugin
 from dfsubmit.hooks.testing import check_aggregator, registered_by
@@ -26,11 +26,11 @@ _TOLERANCE = 1e-9
 
 
 def registered_by(plugin: Any) -> Plugins:
-    """The aggregators and model loaders of this plugin alone, a module or an object with hooks.
+    """What this plugin alone (a module or an object with hooks) registers.
 
     Raises:
         PluginError: it was written for another version of the hooks.
-        Exception: a misspelt hook, a name given twice, or whatever the plugin raises.
+        Exception: a misspelt hook, a name registered twice, or any exception of the plugin.
     """
     plugins = Plugins()
     plugins.add(plugin, PluginInfo(str(getattr(plugin, "__name__", plugin)), "test"))
@@ -43,15 +43,15 @@ def check_aggregator(
     bounds: Bounds | None = None,
     **parameters: object,
 ) -> None:
-    """Hold an aggregator to its contract, on seeded samples of 1 to 64 frames.
+    """Check an aggregator against its contract, on seeded samples of 1 to 64 frames.
 
-    Always: the result is a finite number in [0, 1], also for a single frame, and the scores that
-    were given are unchanged. Where declared:
+    For every aggregator: the result is a finite number in [0, 1], also for a single frame, and the
+    scores passed to it are unchanged. If declared:
 
     - "idempotent": frames of one probability give that probability;
     - "monotone": raising one frame's probability never lowers the result;
-    - "order_independent": which face was seen at which time is moot;
-    - `bounds`: the final result lies within, whatever the remaining frames hold.
+    - "order_independent": the order of the faces in time does not matter;
+    - `bounds`: the final result is within the bounds, whatever the remaining frames contain.
 
     Args:
         function: ``aggregate(scores, **parameters) -> float``.
@@ -60,7 +60,7 @@ def check_aggregator(
         parameters: keyword parameters for `function` and `bounds`.
 
     Raises:
-        AssertionError: a promise is broken; the message names it and the frames that broke it.
+        AssertionError: a check failed; the message names the property and the frames.
         ValueError: an unknown property.
     """
     unknown = set(properties) - set(PROPERTIES)
@@ -81,7 +81,7 @@ def check_aggregator(
                 result = _checked_value(function, raised, parameters)
                 _require(result >= value - _TOLERANCE, "not monotone", raised, result)
         if "order_independent" in properties:
-            # Times stay in order, as they always are; the faces change places.
+            # The times stay sorted, as they always are; only the faces are permuted.
             order = np.random.default_rng(0).permutation(len(scores))
             shuffled = dataclasses.replace(scores.take(order), times=scores.times)
             result = _checked_value(function, shuffled, parameters)
@@ -91,8 +91,8 @@ def check_aggregator(
 
 
 def sample_scores(seed: int = 0) -> Iterator[FrameScores]:
-    """Frame scores to try an aggregator on: single frames and images, agreeing and wildly
-    differing frames, probabilities of exactly 0 and 1, ties, useless weights."""
+    """Frame scores to test an aggregator with: single frames and images, frames that agree and that
+    differ widely, probabilities of exactly 0 and 1, ties, and weights of no use."""
     random = np.random.default_rng(seed)
     for p in (0.0, 0.2, 0.5, 0.87, 1.0):
         yield _frames(random, np.array([p]))
@@ -121,7 +121,7 @@ def _frames(random: np.random.Generator, p_fake: FloatArray) -> FrameScores:
 def _checked_value(
     function: Aggregator, scores: FrameScores, parameters: dict[str, object]
 ) -> float:
-    """The aggregate, held to what every aggregator promises."""
+    """The aggregate, after the checks that hold for every aggregator."""
     given = copy.deepcopy(scores)
     value = function(given, **parameters)
     for item in dataclasses.fields(FrameScores):
@@ -136,8 +136,8 @@ def _checked_value(
 def _check_bounds(
     bounds: Bounds, scores: FrameScores, final: float, parameters: dict[str, object]
 ) -> None:
-    """The bounds after any number of the frames, the others still to come, hold the final value;
-    with nothing to come they are that value."""
+    """Check that the bounds after any number of frames contain the final value, and that they equal
+    it when no frames remain."""
     for seen in range(len(scores) + 1):
         known, remaining = scores.take(np.arange(seen)), len(scores) - seen
         # Two more frames are asked for than will hold a face.
