@@ -157,7 +157,7 @@ class Scorer(Work, Protocol):
         ...
 
     def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
-        """Show faces from some of these files, all of the data folder, to a model that `NeedsFaces`.
+        """Show faces from some of the data folder's files to a model that `NeedsFaces`.
 
         Returns:
             The facts about the model afterwards, with new warnings only.

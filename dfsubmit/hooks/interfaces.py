@@ -28,8 +28,8 @@ aggregate after `remaining` further frames. Each of these may have no face, or a
 probability in [0, 1]."""
 
 PROPERTIES = ("idempotent", "monotone", "order_independent")
-"""Properties that an aggregator may declare; `dfsubmit.hooks.testing.check_aggregator` tests them. In
-this order: frames of one probability give that probability; raising a frame's probability never
+"""Properties that an aggregator may declare; `dfsubmit.hooks.testing.check_aggregator` tests them.
+In this order: frames of one probability give that probability; raising a frame's probability never
 lowers the result; the order of the frames does not matter."""
 
 
@@ -175,7 +175,7 @@ class TellsArithmetic(Protocol):
 
 @runtime_checkable
 class MovesToCpu(Protocol):
-    """Optional: a model that can move to the CPU if its device has too little memory for one face."""
+    """Optional: a model that can move to the CPU if its device's memory cannot hold one face."""
 
     def fall_back_to_cpu(self) -> bool:
         """Move to the CPU, and change `device` and `precision` accordingly.
