@@ -18,7 +18,7 @@ _CHUNK = 2**20
 
 
 def unpack(archive: Path) -> Path:
-    """Unpack a zip into the cache, once for each content.
+    """Unpack a zip into the cache, once per content.
 
     Raises:
         ModelError: a path that leaves the folder, a link, too many bytes, or a damaged zip.
@@ -41,13 +41,13 @@ def unpack(archive: Path) -> Path:
             budget = MAX_UNPACKED_BYTES
             for member in bundle.infolist():
                 budget -= _unpack_member(bundle, member, scratch, budget)
-        # Another process may have been quicker; its content is the same.
+        # Another process may have unpacked it first; its content is the same.
         if not target.is_dir():
             scratch.rename(target)
         return target
     except ModelError:
         raise
-    except Exception as error:  # whatever zipfile and its decompressors make of a damaged one
+    except Exception as error:  # zipfile and its decompressors raise many types for a damaged one
         raise ModelError(f"{archive}: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -56,7 +56,7 @@ def unpack(archive: Path) -> Path:
 def _unpack_member(
     bundle: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, budget: int
 ) -> int:
-    """Unpack one member; the bytes that it took."""
+    """Unpack one member; returns its size in bytes."""
     name = PurePosixPath(member.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in member.filename:
         raise ModelError(f"the zip holds a path that leaves its folder: {member.filename!r}")
@@ -69,7 +69,7 @@ def _unpack_member(
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with bundle.open(member) as packed, target.open("wb") as unpacked:
-        # Counted while unpacking: the sizes that a zip states of itself may be lies.
+        # Counted while unpacking, because the sizes stated in a zip may be wrong.
         while chunk := packed.read(_CHUNK):
             written += len(chunk)
             if written > budget:

@@ -1,9 +1,9 @@
-"""fp32 matrix products on the CPU, by the faster of torch's two roads where it is as exact.
+"""fp32 matrix products on the CPU, with oneDNN instead of MKL if it is as exact.
 
-torch multiplies fp32 matrices with MKL, which on many CPUs that are not Intel's takes twice as long
-as oneDNN does. torch takes oneDNN's road only where it is told that products *may* be rounded to
-bf16. Without AMX there is no such rounding to be had and the result is fp32; with AMX it may be
-rounded. So it is tried out, once a process, against float64.
+torch multiplies fp32 matrices with MKL, which on many non-Intel CPUs takes twice as long as oneDNN.
+torch uses oneDNN only if products *may* be rounded to bf16. On CPUs without AMX nothing is rounded
+and the result is fp32; with AMX it may be rounded. So the result is compared with float64, once per
+process.
 
 Imports torch inside its functions: `dfsubmit doctor` and the model loader call them.
 """
@@ -19,8 +19,8 @@ from functools import cache
 from typing import Any
 
 LARGEST_ERROR = 2e-6
-"""Of a product's elements, as a share of the sum of its terms' sizes. On the layers tried below
-fp32 stays near 3e-7; factors rounded to tf32 give 8e-5 and more, to bf16 6e-4 and more."""
+"""The largest error of an element of a product, relative to the sum of the absolute values of its
+terms. On the layers below, fp32 gives about 3e-7, tf32 at least 8e-5, and bf16 at least 6e-4."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Arithmetic:
     """How fp32 matrices are multiplied on this CPU.
 
     Attributes:
-        onednn: whether `fast_fp32` takes oneDNN's road.
-        error: the largest error found on it (see `LARGEST_ERROR`).
-        plain_error: the same on torch's usual road.
+        onednn: whether `fast_fp32` uses oneDNN.
+        error: the largest error with oneDNN (see `LARGEST_ERROR`).
+        plain_error: the same with torch's default.
     """
 
     onednn: bool
@@ -45,10 +45,10 @@ class Arithmetic:
 
 
 def let_threads_sleep() -> None:
-    """Before torch is imported: make threads that wait for one another sleep, not spin.
+    """Make waiting OpenMP threads sleep instead of spin; to be called before torch is imported.
 
-    A thread that spins takes from the workers the core that they could use. Has no effect once
-    torch, with its OpenMP library, is loaded, nor where the user has chosen.
+    A spinning thread occupies a core that the workers could use. Has no effect once torch has
+    loaded its OpenMP library, or if the user has set the variable.
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -56,7 +56,7 @@ def let_threads_sleep() -> None:
 
 @cache
 def examine() -> Arithmetic:
-    """Try both roads on products such as a ViT's; some hundredths of a second."""
+    """Measure both on products with the shapes of a ViT; takes some hundredths of a second."""
     with allow_onednn():
         error = _largest_error()
     return Arithmetic(error <= LARGEST_ERROR, error, _largest_error())
@@ -64,7 +64,7 @@ def examine() -> Arithmetic:
 
 @contextmanager
 def fast_fp32() -> Iterator[None]:
-    """Within it, the calling process multiplies fp32 matrices by oneDNN, where that is exact."""
+    """A context in which this process multiplies fp32 matrices with oneDNN, if that is exact."""
     if not examine().onednn:
         yield
         return
@@ -74,7 +74,7 @@ def fast_fp32() -> Iterator[None]:
 
 @contextmanager
 def allow_onednn() -> Iterator[None]:
-    """Tell torch that oneDNN may be used, and afterwards what it was told before.
+    """A context in which torch may use oneDNN; restores the previous setting at its end.
 
     The setting belongs to the process, not to a thread.
     """
@@ -98,7 +98,7 @@ def allow_onednn() -> Iterator[None]:
 
 
 def _largest_error() -> float:
-    """Over a wide layer, a narrow one and the batched products of attention heads."""
+    """The largest error over a wide layer, a narrow one and batched attention products."""
     import torch
 
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Which model folders lie under a folder, and whether each can be run."""
+"""The model folders in a folder, and whether each can be run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ModelState:
     Attributes:
         path: of the folder or zip.
         ready: whether a run could try to load it.
-        state: "ready", or what is wrong, with the cure where there is one.
-        recipe: its recipe's name; empty where it is not known.
-        fake_class: the name of its fake class; empty where it is not known.
+        state: "ready", or the problem, with a remedy if there is one.
+        recipe: its recipe's name; empty if unknown.
+        fake_class: the name of its fake class; empty if unknown.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class ModelState:
 
 
 def list_models(root: Path) -> list[ModelState]:
-    """Every folder and zip directly under `root`, by name; none where `root` does not exist."""
+    """All folders and zips directly in `root`, by name; none if `root` does not exist."""
     if not root.is_dir():
         return []
     children = [child for child in sorted(root.iterdir()) if not child.name.startswith(".")]
@@ -64,14 +64,14 @@ def _state(path: Path) -> ModelState:
 
 
 def fetch_baseline(folder: Path = BASELINE_MODEL) -> ModelFolder:
-    """Download the baseline model into a folder, and give it its recipe.
+    """Download the baseline model into a folder, and add its recipe.
 
-    Files that are there already, whole and unchanged, are not downloaded again.
+    Files that already exist, complete and unchanged, are not downloaded again.
 
     Raises:
         DfsubmitError: the hub cannot be reached or has no such file, or the folder cannot be
             written (exit 1).
-        ModelError: what came is no usable model.
+        ModelError: the downloaded files are not a usable model.
     """
     from huggingface_hub import hf_hub_download
 
@@ -79,7 +79,7 @@ def fetch_baseline(folder: Path = BASELINE_MODEL) -> ModelFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             hf_hub_download(REPOSITORY, name, local_dir=folder)
-        # The hub's client raises its own, httpx's, requests' or the system's errors, by release.
+        # By version, the hub's client raises its own, httpx's, requests' or the system's errors.
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             raise DfsubmitError(
@@ -87,7 +87,7 @@ def fetch_baseline(folder: Path = BASELINE_MODEL) -> ModelFolder:
                 f"without a network, copy {', '.join(FILES)} by hand from a machine that has one "
                 f"(https://huggingface.co/{REPOSITORY}) into {folder}",
             ) from error
-    # The client's record of the download would otherwise travel in bundles made of the folder.
+    # The client's download record would otherwise be packed into bundles.
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     recipe = folder / RECIPE_FILE
     if not recipe.exists():

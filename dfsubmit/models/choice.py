@@ -1,8 +1,8 @@
-"""Options → the one loaded model of a run, its recipe, and what has to be said about both.
+"""Options → the loaded model of a run, its recipe, and warnings about both.
 
-In: `RunOptions` and the plugins' model loaders. Out: a `ChosenModel`. When the model that was asked
-for cannot be loaded, the fallback takes its place, with the fallback's own recipe, and the run says
-so everywhere; when that fails too, the error says what can be done.
+In: `RunOptions` and the plugins' model loaders. Out: a `ChosenModel`. If the requested model cannot
+be loaded, the fallback is used, with its own recipe, and all outputs of the run say so. If the
+fallback fails too, the error says what to do.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class ChosenModel:
         model: ready to score.
         loader: the name of the model loader.
         fake_index: which class is fake.
-        recipe: what the run obeys.
-        batch_size: faces a forward pass.
-        fallback_reason: why the model that was asked for was not used; empty when it was.
-        warnings: what the user should know, a line each.
-        detector: where workers find the recipe's detector; None where it is built in.
+        recipe: the recipe that the run uses.
+        batch_size: faces per forward pass.
+        fallback_reason: why the requested model was not used; empty if it was.
+        warnings: warnings for the user, one line each.
+        detector: where workers find the recipe's detector; None if it is built in.
     """
 
     folder: ModelFolder
@@ -51,7 +51,7 @@ class ChosenModel:
     detector: DetectorPlugin | None = None
 
     def scan_settings(self, no_face: str) -> ScanSettings:
-        """What the workers go by."""
+        """The settings for the workers' scans."""
         return ScanSettings(self.recipe, self.model.preprocessor, no_face, detector=self.detector)
 
     @property
@@ -65,7 +65,7 @@ def choose_model(options: RunOptions, plugins: Plugins) -> ChosenModel:
 
     Raises:
         ModelError: neither can be loaded (or there is no fallback); names both reasons.
-        UsageError: an option is not usable, which no fallback cures.
+        UsageError: an option is not valid; the fallback is not tried.
     """
     try:
         return _load(options.model, options.fake_label, options, plugins)
@@ -74,7 +74,7 @@ def choose_model(options: RunOptions, plugins: Plugins) -> ChosenModel:
         if options.fallback is None:
             raise ModelError(f"the model cannot be loaded: {error.message}", error.hint) from error
     try:
-        # --fake-label speaks of the classes of the model that was asked for.
+        # --fake-label names a class of the requested model.
         chosen = _load(options.fallback, None, options, plugins)
     except ModelError as error:
         raise ModelError(
@@ -93,7 +93,7 @@ def _load(
 ) -> ChosenModel:
     folder = open_model(path)
     if (folder.path / PREPROCESSOR_FILE).exists():
-        load_preprocessor(folder.path)  # so that no loader, a plugin's neither, takes a mad one
+        load_preprocessor(folder.path)  # here, so that it holds for plugins' loaders too
     fake_index = resolve_fake_class(folder.id2label, fake_label)
     recipe, warnings = effective_recipe(folder, options)
     detector = plugins.detector_plugin(recipe)  # refused before the model is loaded
@@ -124,7 +124,7 @@ def _load(
 
 
 def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, list[str]]:
-    """The recipe to obey, and a warning wherever it is not the model's own."""
+    """The recipe to use, and a warning for each difference from the model's own."""
     warnings = []
     recipe = folder.recipe
     if options.recipe is not None:
@@ -147,7 +147,7 @@ def effective_recipe(folder: ModelFolder, options: RunOptions) -> tuple[Recipe, 
 def _load_first(
     request: LoadRequest, loaders: dict[str, ModelLoader], warnings: list[str]
 ) -> tuple[str, FrameModel]:
-    """The first of the loaders that can load it; a loader that was passed over is warned of."""
+    """Load with the first loader that can; adds a warning for each loader that failed before."""
     failure = None
     for name, loader in loaders.items():
         try:
@@ -157,7 +157,7 @@ def _load_first(
             warnings.append(f"the model loader {name!r} was skipped: {error.message}")
         except DfsubmitError:
             raise
-        except Exception as error:  # whatever a loader makes of a damaged folder
+        except Exception as error:  # loaders raise many types for a damaged folder
             reason = f"the model loader {name!r}: {in_brief(error, loader)}"
             failure = failure or ModelError(reason)
             warnings.append(reason)
@@ -168,7 +168,7 @@ def _load_first(
 
 
 def _complete(model: FrameModel) -> FrameModel:
-    """The model, if it has what every model has."""
+    """The model, after a check that it has all attributes of `FrameModel`."""
     names = ("id2label", "preprocessor", "device", "precision", "logits")
     lacking = [name for name in names if not hasattr(model, name)]
     if lacking:

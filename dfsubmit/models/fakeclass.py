@@ -23,7 +23,7 @@ def resolve_fake_class(id2label: Mapping[int, str], fake_label: str | None = Non
 
     Args:
         id2label: the model's class names by index.
-        fake_label: the user's own word for it, matched without regard to case.
+        fake_label: the user's name of the class, compared without regard to case.
 
     Raises:
         UsageError: no class, or more than one, means fake; or `fake_label` is none of them.
@@ -53,13 +53,13 @@ def resolve_fake_class(id2label: Mapping[int, str], fake_label: str | None = Non
 
 
 def _meaning(name: str) -> str:
-    """ "fake", "real", or "" where the words say neither, or both."""
-    # "DeepFake", "deep-fake_image" and "Fake Face" all come apart into their words here.
+    """ "fake", "real", or "" if the words mean neither or both."""
+    # "DeepFake", "deep-fake_image" and "Fake Face" are all split into words here.
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = re.split(r"[^0-9a-z가-힣]+", spaced.casefold())
     joined = {"".join(words), "_".join(words)}
     tokens = set(words) | joined
-    # "not fake", "non-fake" and "unreal" turn a word round: better to ask than to guess.
+    # "not fake", "non-fake" and "unreal" negate a word: an error rather than a guess.
     if tokens & {"not", "non", "no", "un", "without"}:
         return ""
     is_fake, is_real = bool(tokens & _FAKE), bool(tokens & _REAL)

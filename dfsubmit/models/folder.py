@@ -1,8 +1,7 @@
-"""A model folder (or a zip of one) → what is known of it before anything heavy is loaded.
+"""A model folder (or a zip of one) → its classes, recipe and hash, before the model is loaded.
 
-In: a path. Out: a `ModelFolder`: the unpacked folder, its classes, its recipe, its hash. Nothing
-here imports torch, and nothing in a model folder is executed: it is never put on sys.path, and one
-that asks for code of its own is refused.
+In: a path. Out: a `ModelFolder`. This module does not import torch. Nothing in a model folder is
+executed: it is never added to sys.path, and a folder that requires custom code is refused.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ class ModelFolder:
         source: the path that the user gave (a folder or a zip).
         id2label: class names by index.
         recipe: the folder's own recipe, or the default one.
-        recipe_known: whether the folder carries a recipe; if not, how its faces were cut in
-            fine-tuning is not known.
+        recipe_known: whether the folder has a recipe; without one, it is not known how faces were
+            cut in fine-tuning.
         sha256: over configuration and weights.
-        untrained: the folder says that its weights are random and its labels mean nothing.
+        untrained: whether the folder says that its weights are random.
     """
 
     path: Path
@@ -56,7 +55,7 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """What to call the model."""
+        """The model's name."""
         return self.source.stem if self.source.suffix == ".zip" else self.path.name
 
 
@@ -64,10 +63,10 @@ def open_model(path: str | os.PathLike[str]) -> ModelFolder:
     """Examine a model folder, a zip of one, or a folder that holds exactly one model folder.
 
     Args:
-        path: of it, or its name, which `find_model` looks for.
+        path: a path, or a name for `find_model`.
 
     Raises:
-        ModelError: there is no model, it is damaged, or it may not be loaded; with the reason.
+        ModelError: there is no model, it is damaged, or loading it is refused; with the reason.
         UsageError: its recipe is not valid.
     """
     source = find_model(path)
@@ -131,7 +130,7 @@ def _find(folder: Path, source: Path) -> Path:
 
 
 def _check_files(folder: Path) -> None:
-    """Refuse what would hang whoever opens it, or fill the memory of whoever parses it.
+    """Refuse files on which opening would hang, or parsing would exhaust memory.
 
     Raises:
         ModelError: a pipe, socket or device in the folder, or a JSON file of `MAX_JSON_BYTES`.
@@ -140,7 +139,7 @@ def _check_files(folder: Path) -> None:
         try:
             info = path.stat()
         except OSError:
-            continue  # a link that leads nowhere; missed by whoever needs it
+            continue  # a broken link; reported when the file is needed
         if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
             raise ModelError(f"{path} is no regular file")
         # The tokenizers of some image models are large, and nothing here reads them.
@@ -196,9 +195,9 @@ def _asks_for_code(key: str, value: Any) -> bool:
 
 
 def _most_layers(key: str, value: Any) -> int:
-    """How many layers a setting such as ``num_hidden_layers`` or ``depths`` asks for, at most.
+    """The largest number of layers in settings such as ``num_hidden_layers`` or ``depths``.
 
-    transformers builds them all, for minutes and in gigabytes, before it looks at the weights.
+    transformers builds all of them, which can take minutes and gigabytes, before it reads weights.
     """
     if not any(word in key for word in ("layers", "depth", "blocks")):
         return 0
@@ -209,7 +208,7 @@ def _most_layers(key: str, value: Any) -> int:
 def _id2label(folder: Path, config: dict[str, Any]) -> dict[int, str]:
     labels = config.get("id2label")
     try:
-        if labels is None and "label_names" in config:  # timm's way
+        if labels is None and "label_names" in config:  # as in timm's configurations
             labels = dict(enumerate(config["label_names"]))
         if labels is None:  # transformers' own default when a config names no classes
             count = int(config.get("num_labels", 2))

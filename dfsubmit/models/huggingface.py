@@ -1,7 +1,6 @@
-"""The core's own model loader: a Hugging Face image-classifier folder, through transformers.
+"""The built-in model loader: Hugging Face image-classifier folders, through transformers.
 
-An ordinary plugin, like everybody else's. torch and transformers are imported when a model is
-loaded, not before.
+It is an ordinary plugin. torch and transformers are imported only when a model is loaded.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ _DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 class HuggingFaceLoader:
-    """Loads any image classifier that transformers knows, from safetensors or, failing those,
-    from a ``.bin`` that ``torch.load(weights_only=True)`` accepts."""
+    """Loads any image classifier that transformers supports, from safetensors, or else from a
+    ``.bin`` file that ``torch.load(weights_only=True)`` accepts."""
 
     def rank(self, request: LoadRequest) -> int:
         """10 for a folder with weights that transformers can read."""
@@ -46,10 +45,10 @@ class HuggingFaceLoader:
         return 10 if weights else 0
 
     def load(self, request: LoadRequest) -> FrameModel:
-        """The model in evaluation mode on its device, its weights checked.
+        """Load the model in evaluation mode on its device, and check its weights.
 
         Raises:
-            ModelError: damaged, unsafe or incomplete weights, or a model that is no classifier.
+            ModelError: damaged, unsafe or incomplete weights, or a model that is not a classifier.
             UsageError: a device or precision that this machine does not have.
         """
         if request.precision == "int8":
@@ -69,7 +68,7 @@ class HuggingFaceLoader:
 
 
 class HuggingFaceModel:
-    """A transformers image classifier behind the `FrameModel` interface."""
+    """A transformers image classifier with the `FrameModel` interface."""
 
     def __init__(
         self, network: Any, preprocessor: Preprocessor, device: Any, precision: str
@@ -97,7 +96,7 @@ class HuggingFaceModel:
 
     @property
     def feature_width(self) -> int:
-        """See `GivesFeatures`: what the last linear layer takes; 0 where there is no such layer."""
+        """See `GivesFeatures`: the input width of the last linear layer; 0 if there is none."""
         return 0 if self._head is None else int(self._head.in_features)
 
     def logits_and_features(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], Features]:
@@ -161,8 +160,8 @@ class HuggingFaceModel:
 
 
 def last_layer(network: Any, classes: int) -> Any:
-    """The network's last linear layer with one output a class, as transformers' classifiers end;
-    of two (with a distillation token) the first. None where it has none."""
+    """The network's last linear layer, with one output per class, as in transformers' classifiers.
+    With two (for a distillation token), the first. None if there is none."""
     import torch
 
     heads = [
@@ -207,5 +206,5 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 @hookimpl
 def register_model_loaders(register: RegisterModelLoader) -> None:
-    """The core's own loader."""
+    """Register the built-in loader."""
     register("huggingface", HuggingFaceLoader())

@@ -1,7 +1,7 @@
 """A model's name → where it is, so that ``--model tiny-vit-demo`` works from anywhere.
 
-In: what the user gave as a model. Out: a path. Names are looked for in ``./models``, in the folders
-of DFSUBMIT_MODEL_FOLDERS, in what the installed package carries, and in the clone it runs from.
+In: the user's ``--model``. Out: a path. Names are searched in ``./models``, in the folders of
+DFSUBMIT_MODEL_FOLDERS, in the installed package, and in the clone that dfsubmit runs from.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 from dfsubmit.errors import ModelError, did_you_mean
 
 FOLDERS_VARIABLE = "DFSUBMIT_MODEL_FOLDERS"
-"""The environment variable that names further folders, divided as in PATH."""
+"""The environment variable with further folders, separated as in PATH."""
 
 CARRIED = "_models"
-"""The folder of the installed package with the models that its wheel carries."""
+"""The folder of the installed package with the models in its wheel."""
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.onnx", "onnx/*.onnx")
 
 
 def model_folders() -> list[Path]:
-    """The folders in which names are looked for, absolute, in this order."""
+    """The folders in which names are searched, absolute, in order."""
     configured = os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
     folders = [Path("models"), *(Path(folder).expanduser() for folder in configured if folder)]
     package = Path(str(resources.files("dfsubmit")))
@@ -53,7 +53,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
         model: a path, or a name in one of `model_folders`, with or without ".zip".
 
     Raises:
-        ModelError: there is none; says which paths were tried and which models there are.
+        ModelError: not found; the message lists the paths tried and the available models.
     """
     given = Path(model).expanduser()
     tried = [Path(os.path.abspath(given))]
@@ -72,7 +72,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 
 def listing(known: dict[str, Path] | None = None) -> str:
-    """What there is, in a sentence, and how to get a model where there is none."""
+    """A sentence that lists the available models, or says how to get one if there are none."""
     known = models_at_hand() if known is None else known
     if not known:
         return "no model is at hand; make one with 'dfsubmit finetune'"
