@@ -1,7 +1,7 @@
 """Frame probabilities of one file → one probability of fake.
 
-The mean is the core's own aggregator and everybody's fallback; others come from plugins through
-`register_aggregators`. This module is itself such a plugin.
+The mean is the built-in aggregator, and the fallback if another one fails. Others come from plugins
+through `register_aggregators`; this module is itself such a plugin.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ DEFAULT_AGGREGATOR = "mean"
 
 
 def mean(scores: FrameScores) -> float:
-    """The mean of the frames' probabilities of fake (the organiser's rule)."""
+    """The mean of the frames' probabilities of fake (the competition's rule)."""
     return float(scores.p_fake.mean())
 
 
 def mean_bounds(scores: FrameScores, remaining: int) -> tuple[float, float]:
-    """What the mean can still become. A frame without a face leaves the mean alone, so the
-    extremes are those of all remaining frames holding a face with probability 0, or 1."""
+    """The range of the final mean. A frame without a face does not change the mean, so the
+    extremes occur if all remaining frames have a face with probability 0, or 1."""
     total, seen = float(scores.p_fake.sum()), len(scores)
     if seen + remaining == 0:
         return 0.0, 1.0
@@ -34,7 +34,7 @@ def mean_bounds(scores: FrameScores, remaining: int) -> tuple[float, float]:
 
 @hookimpl
 def register_aggregators(register: RegisterAggregator) -> None:
-    """The core's own aggregator."""
+    """Register the built-in aggregator."""
     register(
         DEFAULT_AGGREGATOR,
         mean,
@@ -44,14 +44,14 @@ def register_aggregators(register: RegisterAggregator) -> None:
 
 
 def aggregate(aggregator: BoundAggregator, scores: FrameScores) -> tuple[float, str]:
-    """One file's probability of fake, in [0, 1], and why the mean had to stand in, if it had to.
+    """One file's probability of fake, in [0, 1], and the reason if the mean was used instead.
 
-    An aggregator that raises, or returns something that is no probability, costs nothing but
-    itself: the mean answers instead, and the reason is returned beside it ("" when all went well).
+    If an aggregator raises, or returns a value that is not a probability, the mean is used, and the
+    reason is returned with it ("" otherwise).
     """
     try:
         value = float(aggregator(scores))
-    except Exception as error:  # a plugin's mistake, whatever it is, must not end the run
+    except Exception as error:  # no exception in a plugin may end the run
         reason = in_brief(error, aggregator.registered.function)
         return mean(scores), f"{aggregator.spec}: {reason}"
     if not math.isfinite(value) or not -1e-9 <= value <= 1 + 1e-9:

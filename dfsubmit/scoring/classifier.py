@@ -25,13 +25,13 @@ class Classifier:
     Args:
         model: what a model loader gave.
         fake_index: which logit is fake (`fakeclass.resolve_fake_class`).
-        batch_size: the most faces a forward pass may take; halved when the device's memory is
-            too small, and kept so.
+        batch_size: the maximum number of faces per forward pass; halved for the rest of the run
+            if the device runs out of memory.
         tta: "none", or "flip": the mean of a face's and its mirror image's probability.
         name: of the model, for errors.
-        moved: called after the model has left its device for the CPU, because not even one face
-            fitted into the device's memory.
-        keep_features: `score` gives the faces' features too; the model `GivesFeatures` then.
+        moved: called after the model has moved to the CPU, because the device's memory was too
+            small for one face.
+        keep_features: `score` also returns features; the model must implement `GivesFeatures`.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Classifier:
             pixels: RGB uint8 (n, height, width, 3), n ≥ 1.
 
         Raises:
-            ModelError: the model raises, or gives logits of another shape, NaN or infinite ones.
-            DeviceOutOfMemory: even one face is too much.
+            ModelError: the model raises, or its logits have a wrong shape, NaN or infinity.
+            DeviceOutOfMemory: the memory is too small for one face.
         """
         return self.score(pixels)[0]
 
     def score(self, pixels: Pixels) -> tuple[FloatArray, Features | None]:
-        """The probability of fake of each face, and its features where they are kept (of a face
-        and its mirror image the mean, as of their probabilities).
+        """The probability of fake of each face, and its features if they are kept (with "flip", the
+        mean over the face and its mirror image for both).
 
         Args, Raises: as `p_fake`.
         """
@@ -96,7 +96,7 @@ class Classifier:
                 continue
             except DfsubmitError:
                 raise
-            except Exception as error:  # whatever a plugin's model, or its runtime, raises
+            except Exception as error:  # a plugin's model or its runtime may raise anything
                 reason = in_brief(error, self.model)
                 raise ModelError(f"{self.name} cannot score a face: {reason}", _DEBUG) from error
             self._check_shape(logits, len(part))
@@ -105,7 +105,7 @@ class Classifier:
         return np.concatenate(done), np.concatenate(seen) if seen else None
 
     def _shrink(self, failed: int) -> None:
-        """Halve the batch; at one face, leave the device."""
+        """Halve the batch size; at one face, move to the CPU."""
         if failed > 1:
             self.batch_size = failed // 2
             return

@@ -1,7 +1,7 @@
 """``dfsubmit_decision.json``: the temperature and threshold that `dfsubmit calibrate` fitted.
 
-It lies in the model folder and holds for one aggregator only. In: frame probabilities. Out: the
-same at another temperature. Needs NumPy alone, because every run of the pipeline reads it.
+The file is in the model folder and is valid for one aggregator only. In: frame probabilities. Out:
+the same at another temperature. Needs only NumPy, because every run reads it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Decision:
         temperature: frame probabilities become ``sigmoid(logit(p) / temperature)`` before they are
             aggregated; over 1 softens them.
         threshold: a file is fake when the aggregate is above it; in [0, 1].
-        fitted_on: what they were fitted on: figures out of fold, for people, and under "names" the
-            files (`hash_names`).
+        fitted_on: what they were fitted on: out-of-fold metrics, for information, and the files
+            under "names" (`hash_names`).
     """
 
     aggregator: str
@@ -58,14 +58,14 @@ class Decision:
         return temper(p_fake, self.temperature)
 
     def fitted_among(self, names: Iterable[str]) -> int:
-        """How many of the named files it was fitted on: figures of these are in-sample."""
+        """How many of the named files it was fitted on; metrics on these are in-sample."""
         known = set(str(self.fitted_on.get("names", "")).split())
         return len(known & set(hash_names(names).split())) if known else 0
 
 
 def hash_names(names: Iterable[str]) -> str:
-    """The files' names as the first 12 hexadecimal digits of their SHA-256, sorted, one space
-    between them: they tell whether a file is among them, and do not tell what it is called."""
+    """The first 12 hexadecimal digits of the SHA-256 of each file name, sorted and separated by
+    spaces. They tell whether a file is among them without storing its name."""
     hashes = (hashlib.sha256(name.encode("utf-8", "surrogatepass")) for name in names)
     return " ".join(sorted({digest.hexdigest()[:12] for digest in hashes}))
 
@@ -86,7 +86,7 @@ def _is_number(value: Any) -> bool:
 
 
 def read_decision(folder: Path) -> Decision | None:
-    """The decision in a model folder, or None where there is none.
+    """The decision in a model folder, or None if there is none.
 
     Raises:
         ModelError: the file is there and is not a decision of this version.
@@ -107,7 +107,7 @@ def read_decision(folder: Path) -> Decision | None:
 
 
 def decision_of_run(meta: Mapping[str, Any]) -> Decision | None:
-    """The decision that a run's metadata say it made its labels with; None where they do not."""
+    """The decision in a run's metadata, with which it made its labels; None if there is none."""
     try:
         return Decision(**meta["decision"])
     except (KeyError, TypeError, ValueError):
@@ -123,7 +123,7 @@ def decision_for(folder: Path, aggregator: str) -> tuple[Decision, str]:
         aggregator: the canonical spec of the aggregator in use.
 
     Returns:
-        The decision, and a warning where the folder has one for another aggregator ("" otherwise).
+        The decision, and a warning if the folder has one for another aggregator ("" otherwise).
 
     Raises:
         ModelError: the folder's decision is not readable.

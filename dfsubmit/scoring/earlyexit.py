@@ -1,11 +1,11 @@
-"""Label-exact early exit: when no frame that is still to come can change a file's label.
+"""Label-exact early exit: stop a file when no remaining frame can change its label.
 
-`EarlyExit` is all that a run knows of it: how many frames a file gets at first, and how many more.
-The engine, the pool and the workers carry grants of frames and do not ask what they are for.
+`EarlyExit` is the whole interface: the first number of frames for a file, and how many more. The
+engine, the pool and the workers only pass on these grants of frames.
 
-Frames are visited coarse to fine. After each grant the aggregator's declared bounds say what the
-score can still become; once both ends fall on the same side of the threshold, the label is that of
-the full run, and the remaining frames need not be searched for faces or classified.
+Frames are visited coarse to fine. After each grant, the aggregator's declared bounds give the range
+of the final score. Once both ends are on the same side of the threshold, the label is that of the
+full run, and the remaining frames are neither searched for faces nor classified.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dfsubmit.records import FrameRecord, FrameScores
 from dfsubmit.scoring.aggregate import label_for
 from dfsubmit.scoring.rows import RowMaker
 
-# A full run has its frames in another order and in other batches, which moves p_fake a little.
+# A full run has other frame order and batches, which changes p_fake slightly.
 _ROUNDING = 1e-6
 
 
@@ -31,24 +31,24 @@ class EarlyExit:
     """How many of a file's frames to visit.
 
     Attributes:
-        active: frames are granted step by step; otherwise a file gets all of them at once.
+        active: frames are granted in steps; otherwise a file gets all of them at once.
     """
 
     active: bool
 
     @classmethod
     def for_run(cls, wanted: bool, aggregator: BoundAggregator) -> EarlyExit:
-        """Early exit where it is wanted and the aggregator declares the bounds that it needs."""
+        """Active if it is wanted and the aggregator declares bounds."""
         return cls(wanted and aggregator.registered.bounds is not None)
 
     @property
     def first_grant(self) -> int | None:
-        """The frames that a worker may visit before it asks; None for all."""
+        """The number of frames that a worker visits before it asks; None for all."""
         return 0 if self.active else None
 
     @property
     def spare_workers(self) -> int:
-        """Workers beside one for each core: one that waits for its grant leaves its core idle."""
+        """Workers in addition to one per core, since a worker that waits for its grant is idle."""
         return int(self.active)
 
     def more(self, rows: RowMaker, frames: Sequence[FrameRecord], left: int) -> int:
@@ -58,8 +58,8 @@ class EarlyExit:
         return next_grant(rows.aggregator, scores, left, threshold)
 
     def conditions(self, rows: RowMaker) -> dict[str, Any]:
-        """What frame scores depend on because of it: which frames are visited depends on how they
-        become a label."""
+        """Further conditions of frame scores: which frames are visited depends on the aggregator
+        and the threshold."""
         if not self.active:
             return {}
         return {"early_exit": [rows.aggregator.spec, dataclasses.asdict(rows.decision)]}
@@ -73,17 +73,17 @@ def decided(low: float, high: float, threshold: float) -> bool:
 def next_grant(
     aggregator: BoundAggregator, scores: FrameScores, remaining: int, threshold: float
 ) -> int:
-    """The fewest further frames after which the label may be settled; 0 when it is settled now.
+    """The minimum number of further frames that could settle the label; 0 if it is settled.
 
     Args:
         aggregator: one that declares bounds.
-        scores: the frames classified so far, perhaps none.
+        scores: the frames classified so far; may be empty.
         remaining: frames not visited yet.
         threshold: of the label.
     """
     if remaining == 0 or _settled(aggregator, scores, remaining, threshold):
         return 0
-    # The label is settled soonest if every further frame is certain, one way or the other.
+    # The label is settled soonest if every further frame has probability 0, or 1.
     for grant in range(1, remaining):
         for certain in (0.0, 1.0):
             imagined = _extended(scores, grant, certain)
@@ -104,7 +104,7 @@ def _settled(
 
 
 def _extended(scores: FrameScores, count: int, p_fake: float) -> FrameScores:
-    """The scores with imagined frames behind them."""
+    """The scores with assumed frames appended."""
     zeros = np.zeros(count)
     return FrameScores(
         np.concatenate([scores.p_fake, np.full(count, p_fake)]),

@@ -1,9 +1,9 @@
-"""The stream of faces of many files → full batches → each file's frame probabilities.
+"""Faces of many files → full batches → each file's frame probabilities.
 
-In: a `WorkerPool` and a classifier. Out: a `FileResult` for every finished file, with its
-frames and without its label, which `rows.RowMaker` decides. A thread reads the pool into a bounded
-queue, which stops the workers when the model cannot keep up; the calling thread runs the model.
-Memory does not grow with the number of files.
+In: a `WorkerPool` and a classifier. Out: a `FileResult` for every finished file, with its frames;
+`rows.RowMaker` sets the label. A thread reads the pool into a bounded queue, which blocks the
+workers when the model is slower. The calling thread runs the model. Memory does not grow with the
+number of files.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class _InHand:
 
     Attributes:
         file: which one.
-        frames: its classified frames, in the order in which they came.
+        frames: its classified frames, in order of arrival.
         unclassified: the number of its faces that wait in the batch.
         classify_seconds: its share of the model's time.
-        left: where its worker waits for a grant, the number of frames not visited yet.
-        scan: how its scan went; None until it is over.
-        features: float64 (width,), the sum over `frames`; None where none are kept.
+        left: the number of frames not visited yet, if its worker waits for a grant.
+        scan: the outcome of its scan; None until it is finished.
+        features: float64 (width,), the sum over `frames`; None if features are not kept.
     """
 
     file: MediaFile
@@ -60,8 +60,8 @@ class _InHand:
     features: FloatArray | None = None
 
     def result(self, scan: FileScan) -> FileResult:
-        """The file's row, not decided yet."""
-        # A worker that died half-way leaves faces that say nothing about the file.
+        """The file's result, without its label."""
+        # Faces from a worker that died part-way are not used.
         scored = self.frames if scan.status is Status.OK else []
         return FileResult(
             **{
@@ -76,7 +76,7 @@ class _InHand:
     def _mean_features(self) -> npt.NDArray[np.float16] | None:
         if self.features is None:
             return None
-        # Beyond float16 lies infinity, which nothing can be compared with.
+        # Larger values would become infinite in float16, and could not be compared.
         largest = float(np.finfo(np.float16).max)
         return np.clip(self.features / len(self.frames), -largest, largest).astype(np.float16)
 
@@ -88,15 +88,16 @@ class Engine:
         pool: open.
         score: faces (n, height, width, 3) → probabilities (n,), and features (n, width) or None;
             `Classifier.score`.
-        batch_size: the most faces a call.
-        visit: how much of a file to visit, asked just before it is scanned (in another thread).
-        grant: how many frames more a file gets whose worker waits, given those classified and
-            the number of those not visited; 0 ends it there.
-        should_stop: asked between batches; True leaves the remaining files as they are.
-        waiting: where the time went, added up while the engine runs.
+        batch_size: the maximum number of faces per call.
+        visit: returns how much of a file to visit; called just before it is scanned, in another
+            thread.
+        grant: returns how many further frames to visit of a file whose worker waits, given its
+            classified frames and the number of frames not visited; 0 ends the file.
+        should_stop: called between batches; True leaves the remaining files unscored.
+        waiting: updated while the engine runs.
 
     Attributes:
-        frames: how many frames with a face came so far.
+        frames: the number of frames with a face so far.
     """
 
     def __init__(
@@ -124,9 +125,9 @@ class Engine:
         self._files: dict[str, _InHand] = {}
 
     def run(self, files: Iterable[MediaFile]) -> Scored:
-        """Score the files; give each with its result as it is finished.
+        """Score the files; yields each with its result as it is finished.
 
-        The pool is free again when all are; it is stopped where they are not.
+        When all are finished, the pool can be used again; otherwise it is stopped.
 
         Raises:
             DfsubmitError: workers cannot start, or the model fails.
@@ -139,7 +140,7 @@ class Engine:
                 try:
                     event = self._get()
                 except queue.Empty:
-                    # A batch that is not full waits for more faces, unless files wait for it.
+                    # A partial batch waits for more faces, unless files wait for its result.
                     if any(item.left is not None for item in self._files.values()):
                         self._classify()
                         self._grant()
@@ -161,8 +162,8 @@ class Engine:
             self._drain(feeder)
 
     def in_hand(self) -> dict[str, int]:
-        """The files that are scanned or classified now, and how many frames of each have come;
-        from any thread."""
+        """The files in progress, and the number of frames of each so far; callable from any
+        thread."""
         counts = dict.fromkeys(self.pool.in_hand(), 0)
         items = list(self._files.items())
         return counts | {name: len(item.frames) + item.unclassified for name, item in items}
@@ -180,7 +181,7 @@ class Engine:
             self._queue.put(None)
 
     def _drain(self, feeder: threading.Thread) -> None:
-        """Empty the queue until the feeder, which may be waiting for room in it, has ended."""
+        """Empty the queue until the feeder, which may be blocked on a full queue, has ended."""
         while feeder.is_alive():
             with contextlib.suppress(queue.Empty):
                 self._queue.get(timeout=0.02)
@@ -208,7 +209,7 @@ class Engine:
             item.scan = event.scan
 
     def _classify(self) -> None:
-        """One forward pass over what the batch holds."""
+        """One forward pass over the batch."""
         if not self._batch:
             return
         batch, self._batch = self._batch, []
@@ -228,7 +229,7 @@ class Engine:
                 item.features = seen if item.features is None else item.features + seen
 
     def _grant(self) -> None:
-        """Answer the files whose workers wait and whose faces are all classified."""
+        """Grant frames to files whose workers wait and whose faces are all classified."""
         for item in self._files.values():
             if item.left is not None and not item.unclassified:
                 left, item.left = item.left, None

@@ -1,8 +1,8 @@
-"""A run's own first faces, for models that have to see some before they can score.
+"""Faces from a run's own files, for models that need some before they can score.
 
-In: the files of a run. Out: a few faces of each of evenly chosen files, RGB uint8
+In: the files of a run. Out: a few faces from each of evenly chosen files, RGB uint8
 (n, height, width, 3) at the model's input size. The same files give the same faces in the same
-order, however many workers there are.
+order, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ FACES_OF_A_FILE = 4
 
 
 def show_faces(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) -> list[str]:
-    """Let a model that `NeedsFaces` see faces of these files.
+    """Show faces from these files to a model that `NeedsFaces`.
 
-    Any other one, and one that wants 0 of them, is left alone. So are the files where the model
-    can `recall` what it once made of them. Where no file has a face, `see` is not called, and
-    nothing will have to be scored.
+    Does nothing for other models, and if `faces_wanted` is 0. The files are not read if the model
+    can `recall` its earlier result for them. If no file has a face, `see` is not called; then there
+    is nothing to score.
 
     Args:
         model: loaded.
         files: all files of the run.
-        pool: with its settings; it is free again afterwards.
+        pool: with its settings; it can be used again afterwards.
 
     Returns:
-        What the user should know of the model, a line each.
+        Warnings about the model, one line each.
     """
     if isinstance(model, NeedsFaces) and model.faces_wanted:
         recalled = isinstance(model, RecallsFaces) and model.recall(faces_key(files, pool))
@@ -47,7 +47,7 @@ def show_faces(model: FrameModel, files: Sequence[MediaFile], pool: WorkerPool) 
 
 
 def _first_faces(wanted: int, files: Sequence[MediaFile], pool: WorkerPool) -> list[Pixels]:
-    """So many faces, or all where there are fewer."""
+    """The number of faces wanted, or all if there are fewer."""
     faces: list[Pixels] = []
     left = _spread(files)
     at_once = -(-wanted // FACES_OF_A_FILE)
@@ -58,8 +58,8 @@ def _first_faces(wanted: int, files: Sequence[MediaFile], pool: WorkerPool) -> l
 
 
 def faces_key(files: Sequence[MediaFile], pool: WorkerPool) -> str:
-    """SHA-256, in hexadecimal, of all that decides which faces `show_faces` shows: the files, known
-    by name, size and time of modification, and how faces are found and cut in them."""
+    """SHA-256, in hexadecimal, of everything that determines the faces in `show_faces`: the name,
+    size and modification time of the files, and how faces are detected and cut."""
     identities = [(file.name, file.size, file.mtime_ns) for file in files]
     assert pool.settings is not None
     how = dataclasses.asdict(pool.settings)
@@ -78,9 +78,9 @@ def _faces(files: Sequence[MediaFile], pool: WorkerPool) -> list[Pixels]:
 
 
 def _spread(files: Sequence[MediaFile]) -> list[MediaFile]:
-    """The files such that any beginning of the list is spread over all of it."""
-    # Names tell what belongs together: a plain beginning might hold images alone, or one person.
-    stride = max(1, round(len(files) * 0.382))  # the golden section's: no beginning is lopsided
+    """The files in an order in which every prefix is spread over the whole list."""
+    # Similar names belong together: the first files may be only images, or only one person.
+    stride = max(1, round(len(files) * 0.382))  # the golden ratio keeps every prefix evenly spread
     while stride > 1 and np.gcd(stride, len(files)) != 1:
         stride -= 1
     return [files[number * stride % len(files)] for number in range(len(files))]

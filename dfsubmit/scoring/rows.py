@@ -1,8 +1,8 @@
-"""A finished file's frames → its label: tempered, aggregated, compared with the threshold.
+"""A finished file's frames → its label: temperature, aggregator, threshold.
 
-In: a `FileResult` with frames. Out: the same one with its label. The same code decides rows that an
-interrupted run left, so a resumed run with another aggregator or threshold needs no second look at
-the media.
+In: a `FileResult` with frames. Out: the same result with its label. Results of an interrupted run
+go through the same code, so resuming with another aggregator or threshold does not read the media
+again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from dfsubmit.scoring.decision import Decision, decision_for
 def rows_for(
     options: RunOptions, aggregator: BoundAggregator, folder: Path
 ) -> tuple[RowMaker, str | None]:
-    """How a run's frames become labels, by its options and the model folder's calibration.
+    """The `RowMaker` of a run, by its options and the model folder's calibration.
 
     Returns:
-        it, and what the user should know of the calibration.
+        the `RowMaker`, and the warnings about the calibration.
     """
     decision, warning = Decision(aggregator.spec), None
     if not options.raw:
@@ -65,6 +65,6 @@ class RowMaker:
             result.bounds = self.aggregator.bounds(scores, result.frames_skipped)
 
     def tempered(self, frames: Sequence[FrameRecord]) -> FrameScores:
-        """Frames as an aggregator sees them: at the decision's temperature."""
+        """The frames as passed to an aggregator: at the decision's temperature."""
         scores = frame_scores(frames)
         return dataclasses.replace(scores, p_fake=self.decision.temper(scores.p_fake))

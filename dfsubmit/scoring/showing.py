@@ -1,6 +1,6 @@
-"""What a run shows of itself: the files in hand, frames per second, and the share that is done.
+"""The progress display of a run: files in progress, frames per second, and the share done.
 
-In: what the executor has in hand, looked at once a second from another thread. Out: what
+In: the executor's progress, read once per second from another thread. Out: the text that
 `dfsubmit.console.Progress` shows.
 """
 
@@ -16,17 +16,17 @@ from dfsubmit.media.listing import VIDEO_SUFFIXES
 from dfsubmit.records import MediaFile
 
 _NAMES = 2
-# Frames per second are those of so many ticks.
+# Frames per second are averaged over this many ticks.
 _TICKS = 10
 
 
 class RunView:
-    """The state of a run in words.
+    """The state of a run as text.
 
     Args:
-        files: those that this run scores.
-        frames: the recipe's number of frames of a video.
-        look: what is in hand now (`Scorer.progress`).
+        files: the files that this run scores.
+        frames: the recipe's number of frames per video.
+        look: returns the current progress (`Scorer.progress`).
 
     Attributes:
         failed: how many files failed.
@@ -41,12 +41,12 @@ class RunView:
         self._history = deque([(time.monotonic(), 0)], _TICKS)
 
     def done(self, file: MediaFile, failed: bool) -> None:
-        """A file is finished."""
+        """Record a finished file."""
         self._finished += self._expected[file.name]
         self.failed += failed
 
     def __call__(self) -> tuple[float | None, str]:
-        """The share of the work that is done, by frames, and the line below the bar."""
+        """The share of the work done, by frames, and the line below the bar."""
         looked = self._look()
         in_hand = looked.files
         parts = sum(min(count, self._expected[name]) for name, count in in_hand.items())

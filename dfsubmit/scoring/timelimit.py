@@ -1,11 +1,11 @@
-"""Planning against the clock: how many frames the remaining files can still afford.
+"""The time limit: how many frames of each remaining file can be scored in the time left.
 
-In: the time left, what is still to do, and the throughput measured so far. Out: for each file,
-just before it is scanned, the number of frames to visit. Fewer frames come first; when even the
-fewest for every file do not fit, the cheap files go first, so that as many as possible are scored.
+In: the time left, the remaining work, and the throughput measured so far. Out: for each file, just
+before it is scanned, the number of frames to visit. First the number of frames is reduced. If even
+the minimum for every file takes too long, cheap files go first, so that most files are scored.
 
-Two threads ask it. The one that runs the model notes what is finished and computes one number, the
-frames that each video can have; the one that feeds the workers reads that number.
+Two threads use it. The thread that runs the model records finished files and computes the number of
+frames per video; the thread that feeds the workers reads this number.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WRITING_SHARE, WRITING_SECONDS = 0.02, 2.0
 
 
 def deadline(limit: float, started: float) -> float:
-    """When to stop scoring: before the limit by what writing the last rows takes at most.
+    """When to stop scoring: the limit, less the time needed at most to write the last rows.
 
     Args:
         limit: seconds for the whole run.
@@ -33,7 +33,7 @@ def deadline(limit: float, started: float) -> float:
 
 @dataclass
 class _Work:
-    """An amount of work: a video is decoded whole, whatever number of its frames is looked at."""
+    """An amount of work; a video is decoded completely, however many of its frames are visited."""
 
     decoded_bytes: float = 0.0
     frames: float = 0.0
@@ -48,8 +48,8 @@ class TimePlan:
 
     Args:
         end: on `clock`, when scoring has to stop (see `deadline`).
-        frames: what the recipe asks of a video.
-        min_frames: the fewest frames that a video is thinned to.
+        frames: the recipe's number of frames per video.
+        min_frames: the minimum number of frames per video.
         clock: monotonic seconds.
     """
 
@@ -66,10 +66,10 @@ class TimePlan:
         self.clock = clock
         self._each = frames
         self._videos: set[str] = set()
-        # Of the feeder's thread: what it has handed over. The queue carries that to the other one.
+        # Used by the feeder thread: what it has handed over; the queue passes it to the other.
         self._asked: set[str] = set()
         self._handed_over: deque[tuple[MediaFile, int]] = deque()
-        # Of the thread that runs the model.
+        # Used by the thread that runs the model.
         self._began = 0.0
         self._videos_waiting = 0
         self._waiting = _Work()
@@ -79,11 +79,11 @@ class TimePlan:
         self._frame_seconds = 0.0
 
     def order(self, files: Iterable[MediaFile]) -> list[MediaFile]:
-        """The files in the order in which to score them: images, then videos from small to large,
-        so that a clock that is too short still leaves most files scored.
+        """The files in scoring order: images, then videos by size, so that most files are scored
+        even if the time is too short.
 
-        What a file is, its suffix says: to look into it is a worker's business, for on a disk that
-        does not answer whoever looks does not come back. `done` puts a wrong suffix right.
+        The suffix decides what a file is. Only workers open files, because reading from a disk that
+        does not respond never returns. `done` corrects a wrong suffix.
         """
         images: list[MediaFile] = []
         videos: list[MediaFile] = []
@@ -100,8 +100,7 @@ class TimePlan:
         ]
 
     def keep(self, file: MediaFile) -> int | None:
-        """How many frames of the file to visit, if it is a video: None for all that the recipe
-        asks."""
+        """How many frames of the file to visit, if it is a video; None for the recipe's number."""
         if file.name in self._asked:  # tried again after its worker was killed
             return None
         self._asked.add(file.name)
@@ -110,7 +109,7 @@ class TimePlan:
         return frames if frames < self.frames else None
 
     def done(self, file: MediaFile, seconds: Mapping[str, float], kind: Kind = Kind.OTHER) -> None:
-        """Note that a file is finished, the seconds by stage that it took, and what it was."""
+        """Record a finished file, its seconds per stage, and whether it was a video."""
         self._note_handed_over()
         work = self._in_hand.pop(file.name, _Work())
         video = file.name in self._videos
@@ -127,17 +126,17 @@ class TimePlan:
         self.update()
 
     def update(self) -> None:
-        """Compute anew how many frames each video can have; asked by the thread that calls `done`,
-        now and then."""
+        """Recompute the number of frames per video; called from time to time by the thread that
+        calls `done`."""
         self._note_handed_over()
         self._each = self._affordable()
 
     def over(self) -> bool:
-        """Whether it is time to stop and write."""
+        """Whether it is time to stop scoring and write the outputs."""
         return self.clock() >= self.end
 
     def _note_handed_over(self) -> None:
-        """Files that the feeder handed over are in hand and no longer waiting."""
+        """Move the files that the feeder handed over from waiting to in progress."""
         while self._handed_over:
             file, frames = self._handed_over.popleft()
             if file.name in self._videos:
@@ -149,15 +148,15 @@ class TimePlan:
                 self._waiting.add(_Work(0, 1), -1)
 
     def _affordable(self) -> int:
-        """The frames for one video such that all remaining ones can have as many."""
+        """The number of frames per video that all remaining videos can have."""
         began, now = self._began, self.clock()
         if not self._videos_waiting:
             return self._each
         if now <= began or not self._done.decoded_bytes or not self._frame_seconds:
-            # No video is known yet. The fewest frames would waste the time that is there; all of
-            # them, for as many files as there are workers, waste little.
+            # No video is measured yet. The minimum would waste available time; all frames for as
+            # many files as there are workers cost little.
             return self.frames
-        # Files in hand are taken to be half done.
+        # Files in progress are assumed to be half done.
         done, left = _Work(), _Work()
         done.add(self._done)
         left.add(self._waiting)
