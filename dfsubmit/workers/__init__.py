@@ -1,1 +1,1 @@
-"""Many files scanned at once, in processes whose crashes cost one file."""
+"""Scanning many files at once, in worker processes: a crash affects only one file."""

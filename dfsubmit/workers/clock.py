@@ -1,8 +1,8 @@
-"""How long a worker has been at what it has in hand, and whether that is too long.
+"""How long a worker has worked on its task, and whether that is too long.
 
-In: a clock that stands still while this process does, and the worker's CPU time. A file may take so
-many seconds of CPU time, so that a busy machine is not its fault. The wall's clock alone cannot end
-it, unless the worker hardly works at all: then it waits for something that does not come.
+In: a clock that stops while this process is suspended, and the worker's CPU time. The limit of a
+file is in CPU seconds, so that a busy machine does not cause time-outs. The wall clock ends a file
+only if the worker uses hardly any CPU time: then it is stuck.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ LEAST_SHARE = 0.1
 
 
 class RunningClock:
-    """Monotonic seconds in which this process could run; a context manager.
+    """Monotonic seconds, without the time in which this process was suspended; a context manager.
 
-    Suspended (Ctrl-Z, SIGSTOP, ``docker pause``), a process cannot tell what its workers are doing,
-    and they are suspended with it, most likely. A thread ticks, and a gap between two ticks does
-    not count.
+    While suspended (Ctrl-Z, SIGSTOP, ``docker pause``), a process cannot observe its workers, which
+    are probably suspended too. A thread ticks, and gaps between ticks do not count.
 
     Args:
         now: monotonic seconds.
@@ -50,7 +49,7 @@ class RunningClock:
         self._ended.set()
 
     def __call__(self) -> float:
-        """The seconds, from any moment on."""
+        """The seconds since an arbitrary moment."""
         with self._lock:
             moment = self._now()
             gap = moment - self._last
@@ -65,7 +64,7 @@ class RunningClock:
 
 
 class Late(Enum):
-    """Why a worker has been at it for too long."""
+    """Why a worker has timed out."""
 
     BUSY = "it used up its CPU time"
     STUCK = "it hardly ran"
@@ -76,7 +75,7 @@ class Stopwatch:
 
     Args:
         now: a `RunningClock`.
-        cpu: the CPU seconds that the worker has used; None where nobody knows.
+        cpu: the CPU seconds that the worker has used; None if unknown.
     """
 
     def __init__(self, now: Callable[[], float], cpu: Callable[[], float | None]) -> None:
@@ -87,36 +86,36 @@ class Stopwatch:
         self._cpu_before: float | None = None
 
     def start(self, seconds: float, patience: float | None = None) -> None:
-        """Begin with something.
+        """Start timing a task.
 
         Args:
-            seconds: of CPU time that it may take.
+            seconds: the CPU time limit.
             patience: seconds after which a worker that hardly runs is stuck; None: `seconds`.
         """
         self._limit, self._patience = seconds, seconds if patience is None else patience
         self._began, self._cpu_before, self._paused = self._now(), self._cpu(), None
 
     def stop(self) -> None:
-        """It is done."""
+        """Stop timing."""
         self._limit = self._patience = float("inf")
 
     def pause(self) -> None:
-        """What follows is not the worker's time."""
+        """Pause: the time until `go_on` does not count."""
         self._paused = self._now()
 
     def go_on(self) -> None:
-        """The pause is over."""
+        """End the pause."""
         if self._paused is not None:
             self._began += self._now() - self._paused
             self._paused = None
 
     def excuse(self, seconds: float) -> None:
-        """So much of the time so far was not the worker's."""
+        """Subtract this many seconds from the time so far."""
         self._began += seconds
 
     @property
     def late(self) -> Late | None:
-        """Why it has been at it for too long; None when it has not."""
+        """Why it has timed out; None if it has not."""
         if self._paused is not None:
             return None
         passed = self._now() - self._began
@@ -132,7 +131,7 @@ class Stopwatch:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """The CPU time of all threads of a process; None where /proc does not tell."""
+    """The CPU time of all threads of a process, in seconds; None if /proc does not have it."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:
             fields = stream.read().rpartition(b")")[2].split()

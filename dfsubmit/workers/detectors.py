@@ -1,7 +1,7 @@
-"""The recipe's detector: registered where users look it up, made where faces are searched.
+"""The recipe's detector: registered in the main process, created in the worker processes.
 
-In: `ScanSettings`. Out: a `Detector`, in a worker process. The built-in one is a plugin like any
-other; workers make it without loading any (`faces.detection`).
+In: `ScanSettings`. Out: a `Detector`, in a worker process. The built-in detector is registered as a
+plugin; workers create it without loading plugins (`faces.detection`).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def _dlib_hog() -> Detector:
 
 
 def detector_of(settings: ScanSettings) -> Detector | None:
-    """The detector of a recipe that a plugin brings; None where it is built in.
+    """Create a recipe's detector if a plugin provides it; None if it is built in.
 
     Raises:
-        DfsubmitError: the plugin cannot make it here; the message names both.
+        DfsubmitError: the plugin cannot create it here; the message names both.
     """
     if settings.detector is None:
         return None

@@ -1,4 +1,4 @@
-"""What the pool tells whoever reads it: faces, waits, retries and finished files."""
+"""The events of the worker pool: faces, waits, retries and finished files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FaceEvent:
 
 @dataclass(frozen=True)
 class WaitEvent:
-    """All frames granted to a file are visited and `left` are not: answer with
+    """All frames granted to a file are visited, and `left` frames remain; to be answered with
     `WorkerPool.grant`."""
 
     file: MediaFile
@@ -26,7 +26,7 @@ class WaitEvent:
 
 @dataclass(frozen=True)
 class RetryEvent:
-    """A file is begun anew: the faces of it that came so far do not count."""
+    """A file is scanned again: discard its faces so far."""
 
     file: MediaFile
 
@@ -47,10 +47,10 @@ class Visit:
     """How much of a file to visit.
 
     Attributes:
-        keep: at most so many of the recipe's frames, evenly spread; None for all.
-        granted: frames that may be visited before the pool is asked again (coarse to fine); None
-            visits all of them, front to back.
-        pictures: the folder that gets the file's pictures (`faces.pictures`); None takes none.
+        keep: the maximum number of the recipe's frames, evenly spread; None for all.
+        granted: the number of frames to visit before the worker asks for more (coarse to fine);
+            None visits all frames in order.
+        pictures: the folder for the file's pictures (`faces.pictures`); None takes none.
     """
 
     keep: int | None = None

@@ -1,20 +1,20 @@
-"""The inside of a worker process: scan files as they are handed over, until the pool goes away.
+"""The code that runs in a worker process: scans files until the pool closes the socket.
 
 Started by `workers.WorkerPool` with one socket. Messages are pickled:
 
 | from the pool | |
 |---|---|
-| `ScanSettings` | the first message: what holds for every file |
+| `ScanSettings` | the first message: the settings for all files |
 | `(FILE, file, visit)` | scan this file, as much of it as the `Visit` says |
-| `(GRANT, number)` | so many more frames of the file in hand may be visited; 0: stop there |
+| `(GRANT, number)` | visit this many more frames of the current file; 0: end it |
 
 | to the pool | |
 |---|---|
 | `(READY,)` | started, idle |
-| `(FACE, face)` | a face of the file in hand |
-| `(WAITING, left)` | all granted frames of it are visited, so many are left; answered by a GRANT |
-| `(DONE, scan)` | the file in hand is finished; idle |
-| `(BROKEN, message, hint)` | this worker cannot work here at all |
+| `(FACE, face)` | a face of the current file |
+| `(WAITING, left)` | all granted frames are visited, `left` remain; answered by a GRANT |
+| `(DONE, scan)` | the current file is finished; idle |
+| `(BROKEN, message, hint)` | workers cannot run on this machine |
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def main(pool_descriptor: int, lifeline_descriptor: int) -> None:
 
     Args:
         pool_descriptor: a connected socket that carries the messages.
-        lifeline_descriptor: the read end of a pipe that the pool never writes to; it closes when
-            the parent dies, however it dies, and this process then ends at once.
+        lifeline_descriptor: the read end of a pipe that the pool never writes to. It closes when
+            the parent dies for any reason; this process then exits at once.
     """
-    # Signals may reach the whole process group; stopping the workers is the parent's business.
+    # Signals may reach the whole process group; the parent stops the workers.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(lifeline_descriptor,), daemon=True).start()
     _volunteer_for_the_oom_killer()
-    # A crash costs one file; a core dump of each would cost the disk.
+    # Core dumps of crashed workers could fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = Connection(pool_descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -61,7 +61,7 @@ def _serve(connection: Any) -> None:
     from dfsubmit.libraries import load_cv2
 
     try:
-        # All that takes time comes before the settings, which are known when the model is loaded.
+        # Slow imports come before the settings, which are known only when the model is loaded.
         load_cv2().setNumThreads(1)
         from dfsubmit.faces.scan import Scanner
         from dfsubmit.libraries import load_dlib
@@ -70,7 +70,7 @@ def _serve(connection: Any) -> None:
             load_dlib()
         settings = connection.recv()
         detector = None
-        if settings.detector is not None:  # else no worker pays for the hooks
+        if settings.detector is not None:  # otherwise workers need not import the hooks
             from dfsubmit.workers.detectors import detector_of
 
             detector = detector_of(settings)
@@ -78,7 +78,7 @@ def _serve(connection: Any) -> None:
     except DfsubmitError as error:
         connection.send((BROKEN, error.message, error.hint))
         return
-    except EOFError:  # the pool has gone
+    except EOFError:  # the pool has closed the socket
         raise
     except Exception as error:
         connection.send((BROKEN, f"a worker cannot start: {type(error).__name__}: {error}", ""))
@@ -107,8 +107,8 @@ def _serve(connection: Any) -> None:
 def _scan_with_pictures(
     scanner: Scanner, file: MediaFile, emit: Emit, visit: Visit, proceed: Proceed | None
 ) -> FileScan:
-    """The same scan, its pictures taken on the way. A picture that cannot be written is missing
-    from the page, and costs the file nothing."""
+    """The same scan, which also takes pictures. A picture that cannot be written is missing in the
+    report, and does not change the file's result."""
     from dfsubmit.faces.pictures import PictureTaker
 
     assert visit.pictures is not None
@@ -125,7 +125,7 @@ def _scan_with_pictures(
 
 
 class _Allowance:
-    """The frames that may still be visited; asks the pool when they are used up."""
+    """The number of frames that may still be visited; asks the pool for more at 0."""
 
     def __init__(self, connection: Any, granted: int) -> None:
         self.connection = connection
@@ -147,6 +147,6 @@ def _die_with_parent(descriptor: int) -> None:
 
 
 def _volunteer_for_the_oom_killer() -> None:
-    """Better a worker, which costs one file, than the parent, which costs the run."""
+    """Make the OOM killer prefer a worker: its death fails one file, the parent's ends the run."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
         stream.write("500")

@@ -1,7 +1,8 @@
 """Many files → a stream of faces and finished files, from a pool of worker processes.
 
-In: `MediaFile`s. Out: `FaceEvent`s, the faces of several files interleaved, and one `FileEvent` at
-the end of each file. A worker that dies or takes too long costs its file alone, and is replaced.
+In: `MediaFile`s. Out: `FaceEvent`s, with the faces of several files interleaved, and one
+`FileEvent` at the end of each file. If a worker dies or times out, only its file fails, and the
+worker is replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dfsubmit.workers.process import KILLED_SECONDS, WorkerProcess
 
 POLL_SECONDS = 0.2
 MAX_FAILED_STARTS = 5
-# So many files in a row, and more than two for each worker, say that the disk does not answer.
+# This many stuck files in a row, and more than two per worker, mean that the disk does not respond.
 MANY_UNANSWERED = 8
 MAX_UNKILLABLE = 32
 
@@ -33,12 +34,12 @@ class WorkerPool:
     """Worker processes for one run; a context manager.
 
     Args:
-        settings: what holds for every file. None where they are not known yet: `start` may go
-            ahead without them, and they have to be set before `events`.
-        workers: how many processes; 0 means the CPUs available.
-        per_file_timeout: seconds of CPU time that a worker may take for one file. One that hardly
-            runs for as long is stuck; time in which it waits for the consumer of `events` does
-            not count.
+        settings: the settings for all files. None if they are not known yet: `start` works without
+            them, and they must be set before `events`.
+        workers: the number of processes; 0 means the CPUs available.
+        per_file_timeout: the CPU time limit per file, in seconds. A worker that uses hardly any CPU
+            time for as long is stuck. Time in which it waits for the consumer of `events` does not
+            count.
 
     Raises:
         DfsubmitError: (from `events`) workers cannot start on this machine.
@@ -73,7 +74,7 @@ class WorkerPool:
         self.close()
 
     def start(self) -> None:
-        """Start the workers now, so that they import their libraries while others load a model."""
+        """Start the workers now, so that they import their libraries while the model is loaded."""
         while len(self._workers) < self.size:
             self._workers.append(WorkerProcess(self._clock))
 
@@ -87,27 +88,27 @@ class WorkerPool:
             self._workers.pop().end(max(0.0, end - time.monotonic()))
 
     def stop(self) -> None:
-        """Make `events` return soon, from any thread; files in hand are dropped."""
+        """Make `events` return soon; files in progress are dropped. Callable from any thread."""
         self._stopped = True
 
     def grant(self, file: MediaFile, frames: int) -> None:
-        """Let a waiting file's worker visit so many more frames; 0 ends the file there."""
+        """Let a waiting file's worker visit this many more frames; 0 ends the file."""
         for member in list(self._workers):
             if member.file == file:
                 member.grant(frames)
 
     def pids(self) -> list[int]:
-        """The process numbers of the living workers."""
+        """The process IDs of the running workers."""
         return [member.pid for member in self._workers]
 
     def in_hand(self) -> list[str]:
-        """The names of the files that workers have now; from any thread."""
+        """The names of the files in progress; callable from any thread."""
         files = [member.file for member in list(self._workers)]
         return [file.name for file in files if file is not None]
 
     @property
     def disk_answers(self) -> bool:
-        """False while workers wait in vain for their files."""
+        """False while workers are stuck reading their files."""
         return not self._unanswered and not any(member.alive for member in self._unkillable)
 
     def events(
@@ -115,13 +116,13 @@ class WorkerPool:
         files: Iterable[MediaFile],
         visit: Callable[[MediaFile], Visit] = lambda file: Visit(),
     ) -> Iterator[Event]:
-        """Scan the files; yield what comes, as it comes.
+        """Scan the files; yields events as they occur.
 
         Args:
-            files: taken from as workers become idle.
-            visit: asked just before a file is handed to a worker.
+            files: consumed as workers become idle.
+            visit: called just before a file is handed to a worker.
 
-        May be called again once it has ended; the settings stay those of the first time.
+        May be called again after it has ended; the settings stay those of the first call.
 
         A file whose worker was killed from outside (the kernel's OOM killer, most likely) or got
         stuck is tried once more, alone, at the end.
@@ -173,7 +174,7 @@ class WorkerPool:
             try:
                 message = member.connection.recv()
             except (EOFError, OSError) as error:
-                if isinstance(error, BlockingIOError):  # it stands still within a message
+                if isinstance(error, BlockingIOError):  # it stopped within a message
                     member.kill()
                 yield from self._bury(member)
                 continue
@@ -183,7 +184,7 @@ class WorkerPool:
                 yield from self._give_up(member, late)
 
     def _give_up(self, member: WorkerProcess, late: Late) -> Iterator[Event]:
-        """A worker has been at it for too long."""
+        """End a worker that takes too long."""
         code = self._dismiss(member, member.end)
         if member.file is None:
             self._note_failed_start(code)
@@ -198,7 +199,7 @@ class WorkerPool:
         yield FileEvent(member.file, FileScan(status=Status.TIMEOUT, error=error))
 
     def _dismiss(self, member: WorkerProcess, end: Callable[[], int]) -> int:
-        """Take a worker out of the pool; its exit code."""
+        """Remove a worker from the pool; returns its exit code."""
         self._workers.remove(member)
         code = end()
         if member.alive:
@@ -206,7 +207,7 @@ class WorkerPool:
         return code
 
     def _try_again(self, file: MediaFile) -> bool:
-        """Put a file off to the end, once."""
+        """Retry a file at the end, once."""
         if file in self._retried:
             return False
         self._retried.add(file)
@@ -223,7 +224,7 @@ class WorkerPool:
         return self._unanswered >= max(MANY_UNANSWERED, 2 * self.size)
 
     def _hopeless(self) -> bool:
-        """Whether so many workers hang that one more for each file would fill the memory."""
+        """Whether so many workers hang that replacing each of them would fill the memory."""
         self._unkillable = [member for member in self._unkillable if member.alive]
         return len(self._unkillable) >= MAX_UNKILLABLE
 
@@ -248,12 +249,12 @@ class WorkerPool:
 
     def _hand_over(self, member: WorkerProcess, file: MediaFile, visit: Visit) -> None:
         seconds = self.per_file_timeout
-        # Where nothing answers any more, waiting as long for each of many files would take days.
+        # If the disk does not respond, waiting the full time for each file would take days.
         patience = seconds / 10 if self._dead_disk else seconds
         member.hand_over(file, visit, seconds, patience)
 
     def _bury(self, member: WorkerProcess) -> Iterator[Event]:
-        """A worker died: its file is tried again alone if it was killed, else it crashed."""
+        """Handle a worker that died: retry its file alone if it was killed, else it crashed."""
         code = self._dismiss(member, member.wait)
         if not member.ready:
             self._note_failed_start(code)
@@ -267,7 +268,7 @@ class WorkerPool:
         yield FileEvent(member.file, scan)
 
     def _note_failed_start(self, code: int) -> None:
-        """One worker may be killed while it starts; when none ever starts, none ever will."""
+        """A single worker may be killed while it starts; it is an error if none ever starts."""
         self._failed_starts += 1
         if self._failed_starts >= MAX_FAILED_STARTS:
             raise DfsubmitError(

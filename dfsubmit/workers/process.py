@@ -1,8 +1,8 @@
-"""One worker process as the pool sees it: started, spoken to, timed, ended.
+"""One worker process from the pool's side: start, messages, timing, end.
 
-In: `ScanSettings`, once they are known. Out: a subprocess that runs `worker.main` at the other
-end of a socket. It imports dfsubmit's scanner and nothing else: no fork of a process that has
-touched CUDA, no second run of the user's script or notebook, no torch in its memory.
+In: `ScanSettings`, once they are known. Out: a subprocess that runs `inside.main` at the other end
+of a socket. It imports only dfsubmit's scanner. It is not forked from a process that has
+initialised CUDA, does not run the user's script or notebook again, and does not import torch.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SILENT_SECONDS = 5
 
 _BOOT = "from dfsubmit.workers.inside import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 
-# FFmpeg's names of the containers that a file may be. Without this list a playlist called clip.mp4
-# is opened as one, and the files that it names are read in its place.
+# FFmpeg's names of the containers that are allowed. Without this list, FFmpeg would open a playlist
+# named clip.mp4 and read the files that it lists.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,flv,ogg,asf,"
     "mpeg,mpegvideo,mpegts,h264,hevc,mjpeg,m4v"
 )
 
 _ENVIRONMENT = {
-    # One thread a worker: the workers are the parallelism.
+    # One thread per worker; the workers run in parallel.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -50,21 +50,21 @@ _ENVIRONMENT = {
 
 
 class WorkerProcess:
-    """A running worker, and the file that it has in hand.
+    """A running worker, and the file that it works on.
 
     Args:
-        now: the clock that its files are timed by.
+        now: the clock that times its files.
 
     Attributes:
-        connection: readable when the worker has said something, or has died.
+        connection: readable when the worker has sent a message, or has died.
         ready: it has started and can take files.
-        file: the file in hand; None when idle.
+        file: the file in progress; None when idle.
         watch: times it.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         ours, theirs = socket.socketpair()
-        # A worker that stands still in the middle of a message must not stop who reads it.
+        # A worker that stops in the middle of a message must not block the reader.
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             ours.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", SILENT_SECONDS, 0))
         lifeline, self._lifeline = os.pipe()
@@ -75,7 +75,8 @@ class WorkerProcess:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # One that cannot be killed would keep the run's own open, and its reader waiting.
+                # A worker that cannot be killed would keep the run's own stderr open, and block
+                # whoever reads it.
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **_ENVIRONMENT},
             )
@@ -89,11 +90,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process number."""
+        """The process ID."""
         return self._process.pid
 
     def settle(self, settings: ScanSettings) -> None:
-        """Tell it, once, what holds for every file; it answers that it is ready."""
+        """Send the settings for all files, once; the worker answers that it is ready."""
         if self._settled:
             return
         self._settled = True
@@ -101,7 +102,7 @@ class WorkerProcess:
         self._send(settings)
 
     def started(self) -> None:
-        """Note that it is ready."""
+        """Record that it is ready."""
         self.ready = True
         self.watch.stop()
 
@@ -112,23 +113,23 @@ class WorkerProcess:
         seconds: float,
         patience: float,
     ) -> None:
-        """Give it a file, and the time for it (see `Stopwatch.start`)."""
+        """Send it a file, with the time limit (see `Stopwatch.start`)."""
         self.file = file
         self.watch.start(seconds, patience)
         self._send((worker.FILE, file, visit))
 
     def grant(self, frames: int) -> None:
-        """Let it visit so many more frames of its file, with the time that it had left."""
+        """Let it visit this many more frames of its file, within its remaining time."""
         self.watch.go_on()
         self._send((worker.GRANT, frames))
 
     def excuse(self, seconds: float) -> None:
-        """Nobody read what workers sent for so long: no fault of one that has something to say."""
+        """Subtract the time in which messages were not read, if the worker has sent one."""
         if self.connection.poll():
             self.watch.excuse(seconds)
 
     def take_file(self) -> MediaFile:
-        """The file that it had in hand; it is idle now."""
+        """The file that it worked on; the worker is idle afterwards."""
         assert self.file is not None
         file, self.file = self.file, None
         self.watch.stop()
@@ -136,17 +137,17 @@ class WorkerProcess:
 
     @property
     def late(self) -> Late | None:
-        """Why its file, or its start, has taken too long, when nothing of it is unread."""
+        """Why its file, or its start, has timed out; None while it has unread messages."""
         late = self.watch.late
         return None if self.connection.poll() else late
 
     def kill(self) -> None:
-        """Let it die, and do not wait for it; `end` follows."""
+        """Kill it without waiting; `end` follows."""
         self._process.kill()
 
     def end(self, seconds: float = KILLED_SECONDS) -> int:
-        """Kill it, if it is still there, and leave it alone if it does not die in so many seconds:
-        a read that never returns (a network disk that has gone) holds it against any signal.
+        """Kill it if it still runs. Gives up if it does not die within this many seconds: a read
+        that never returns (on a lost network disk) blocks every signal.
 
         Returns:
             its exit code, negative for a signal.
@@ -162,16 +163,16 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it is still there, after `end`."""
+        """Whether it still runs, after `end`."""
         return self._process.poll() is None
 
     def wait(self) -> int:
-        """The exit code of one that is dying by itself, which is then cleared away."""
+        """Wait for a worker that exits by itself, release it, and return its exit code."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(DYING_SECONDS)
         return self.end()
 
     def _send(self, message: object) -> None:
-        # Where it has just died, whoever reads from it will notice.
+        # If it has just died, the reader will notice.
         with contextlib.suppress(OSError), self._sending:
             self.connection.send(message)
