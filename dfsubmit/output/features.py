@@ -1,7 +1,7 @@
-"""``<stem>.features.npz``: what the model's last layer saw of each file (``--keep-features``).
+"""``<stem>.features.npz``: the inputs of the model's last layer per file (``--keep-features``).
 
-In: the results of a run. Out: an array beside its scores, one row a file: the mean over its frames,
-in float16. Two runs of one model can be held against each other by it, without labels.
+In: the results of a run. Out: an array in a file beside its scores, one row per file: the mean over
+its frames, in float16. It allows to compare two runs of one model without labels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class KeptRun:
 
     Attributes:
         features: float32 (n, width), finite.
-        p_fake: float64 (n,), in [0, 1]; NaN where an early exit left bounds alone.
+        p_fake: float64 (n,), in [0, 1]; NaN where an early exit left only bounds.
         meta: the run's metadata.
     """
 
@@ -47,18 +47,18 @@ class KeptRun:
 
 
 def features_path(submission: Path) -> Path:
-    """Where the features of a ``submission.csv`` lie."""
+    """The path of the features of a ``submission.csv``."""
     return submission.with_name(submission.stem + _SUFFIX)
 
 
 def write_features(path: Path, features: Mapping[str, npt.NDArray[Any]], run: str = "") -> None:
-    """Write the features of files, atomically; where none has any, remove the file, which an
+    """Write the features of files, atomically. If no file has features, remove the file that an
     earlier run may have left.
 
     Args:
         path: of the file.
         features: (width,) by file name; written in float16.
-        run: its name, as its scores and metadata hold it.
+        run: the run's name, as in its scores and metadata.
     """
     if not features:
         with contextlib.suppress(FileNotFoundError):
@@ -75,12 +75,12 @@ def write_features(path: Path, features: Mapping[str, npt.NDArray[Any]], run: st
 
 
 def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
-    """Write the features of several runs as one, by name (as bytes); where none has any, remove the
-    file.
+    """Merge the features of several runs, sorted by name (as bytes). If no run has features, remove
+    the file.
 
     Args:
         path: of the file.
-        parts: the runs' files, which need not be there.
+        parts: the runs' files; they may be missing.
         run: as for `write_features`.
 
     Raises:
@@ -96,10 +96,10 @@ def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
 
 
 def read_kept_run(scores: str | Path) -> KeptRun:
-    """A run by its ``scores.jsonl``, with the features beside it.
+    """Read a run's ``scores.jsonl``, with the features beside it.
 
     Raises:
-        UsageError: there are none, they cannot be read, or are of another run than the scores.
+        UsageError: features are missing, cannot be read, or belong to another run.
     """
     scores = Path(scores)
     p_fake = {item.filename: item.p_fake for item in read_scores(scores)}
@@ -117,7 +117,7 @@ def read_kept_run(scores: str | Path) -> KeptRun:
 
 
 def _read(path: Path) -> tuple[list[str], Features, str]:
-    """The names, the features and the run that a file holds."""
+    """The names, the features and the run's name in a file."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             features = arrays["features"].astype(np.float32)
@@ -127,11 +127,11 @@ def _read(path: Path) -> tuple[list[str], Features, str]:
 
 
 def check_features(options: RunOptions, facts: ModelFacts) -> None:
-    """Where a run is to keep features: that its model gives some, and that the reference's can be
-    compared with them.
+    """Check, for a run that keeps features, that its model gives features and that they can be
+    compared with the reference's.
 
     Raises:
-        UsageError: they cannot; better said now than after the hours.
+        UsageError: they cannot; checked before the run, which may take hours.
     """
     if not options.keeps_features:
         return
@@ -151,7 +151,7 @@ def check_features(options: RunOptions, facts: ModelFacts) -> None:
 
 
 def _made_otherwise(meta: dict[str, Any], options: RunOptions, facts: ModelFacts) -> str:
-    """In what a run was made otherwise than this one is; "" where features mean the same."""
+    """The difference between a run and this one; "" if their features are comparable."""
     if (meta.get("model") or {}).get("sha256") != facts.sha256:
         return "by another model"
     if meta.get("recipe") != json.loads(json.dumps(facts.recipe.to_dict())):

@@ -1,9 +1,9 @@
-"""The journal: finished files of a run that is under way, so that an interrupted one goes on.
+"""The journal: the finished files of a run in progress, so that an interrupted run can resume.
 
-``<stem>.journal.jsonl`` lies beside the submission while a run is unfinished: one line for each
-file, appended as it is done. It is also where a run has its results until it ends: in memory, they
-would be 12 KB a video. The open file also carries the lock that keeps two runs off the same
-output; the kernel drops it with the process, however that ends.
+``<stem>.journal.jsonl`` is beside the submission while a run is unfinished. One line is appended
+per finished file. A run also stores its results here until it ends; in memory they would take 12 KB
+per video. The open file also holds the lock that prevents two runs on the same output; the kernel
+releases it when the process ends for any reason.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from dfsubmit.files import append_json_line, json_line_at, line_at, placed_json_
 from dfsubmit.output.scores import score_line
 from dfsubmit.records import FileResult, MediaFile, Status
 
-# The line of a result without features, all of it but the last brace.
+# The line of a result without features, except for the last brace.
 _LINE = re.compile(rb'\{"file":\[-?\d+,-?\d+\],"result":(\{"filename":.*)\}\}', re.DOTALL)
-# A crash or a time-out may have been the machine's, not the file's: tried again on resuming.
+# A crash or a time-out may be caused by the machine: these files are retried on resuming.
 FINAL = frozenset((Status.OK, Status.NO_FACE, Status.UNREADABLE, Status.UNSUPPORTED))
 
 
 def journal_path(submission: Path) -> Path:
-    """Where the journal of a ``submission.csv`` lies."""
+    """The path of the journal of a ``submission.csv``."""
     return submission.with_name(submission.stem + ".journal.jsonl")
 
 
 class Journal:
-    """An open, locked journal. Lines are only ever added, so that no moment is a bad one to be
-    killed at; of two lines for one file the later counts.
+    """An open, locked journal. Lines are only appended, so that a kill at any moment is safe. If a
+    file has two lines, the later one is used.
 
     Raises:
-        UsageError: another run holds it, or it cannot be written.
+        UsageError: another run has locked it, or it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,13 +53,13 @@ class Journal:
     def resume(
         self, files: Iterable[MediaFile], conditions: dict[str, Any]
     ) -> Iterator[tuple[int, FileResult]]:
-        """The results that still hold, each with its place for `read`: same conditions, same size
-        and modification time. Of two for one file the later counts.
+        """The results that are still valid (same conditions, size and modification time), each with
+        its position for `read`. If a file has two, the later one is used.
 
         Args:
-            files: of the data folder, as they are now.
+            files: the current files of the data folder.
             conditions: what a result depends on besides its file (model hash, recipe, precision
-                …); they hold for all that is appended from now on.
+                …); they also apply to all lines appended from now on.
 
         Raises:
             OSError: (while they are read) the journal cannot be read.
@@ -83,21 +83,21 @@ class Journal:
                 file = current.get(result.filename)
                 same = file and [file.size, file.mtime_ns] == entry["file"]
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-                continue  # an object of another kind: its file is scored again
+                continue  # another kind of object: its file is scored again
             if valid and same and result.status in FINAL:
                 yield place, result
 
     def read(self, place: int) -> FileResult:
-        """The result at a place that `append` or `resume` gave.
+        """The result at a position returned by `append` or `resume`.
 
         Raises:
-            OSError: it cannot be read, or is not there any more.
+            OSError: it cannot be read, or no longer exists.
         """
         return _result(json_line_at(self._stream, place))
 
     def copy(self, place: int, run: str) -> bytes:
-        """The result at a place as a line of scores: to copy it takes a tenth of the time that it
-        takes to read and write it.
+        """The result at a position as a line of scores; ten times as fast as reading and
+        formatting it.
 
         Args:
             place: as for `read`.
@@ -112,19 +112,19 @@ class Journal:
         return b'%b,"run":"%b"}\n' % (match[1], run.encode("ascii"))
 
     def start_over(self, conditions: dict[str, Any]) -> None:
-        """Forget earlier results; see `resume`."""
+        """Discard earlier results; see `resume`."""
         self._stream.truncate(0)
         self._unwritten = conditions
 
     def change_conditions(self, conditions: dict[str, Any]) -> None:
-        """What is appended from now on depends on these conditions."""
+        """Set the conditions of all results appended from now on."""
         self._unwritten = conditions
 
     def append(self, file: MediaFile, result: FileResult) -> int:
-        """Note a finished file.
+        """Append the result of a finished file.
 
         Returns:
-            its place, for `read`.
+            its position, for `read`.
 
         Raises:
             OSError: the disk is full.
@@ -139,7 +139,7 @@ class Journal:
         return append_json_line(self._stream, entry)
 
     def close(self, finished: bool) -> None:
-        """Let go of the lock; a run that is finished, or never began, needs no journal."""
+        """Release the lock; the journal is removed if the run is finished or never started."""
         with contextlib.suppress(OSError):
             if finished or not os.fstat(self._stream.fileno()).st_size:
                 self.path.unlink()
@@ -165,7 +165,7 @@ def _open_locked(path: Path) -> FileIO:
             ) from error
         try:
             fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The run that held it may have finished, and removed the file, between the two calls.
+            # Between the two calls, the other run may have finished and removed the file.
             if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(stream.fileno())):
                 return stream
         except BlockingIOError:

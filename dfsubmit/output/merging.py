@@ -1,8 +1,8 @@
 """The outputs of several runs on parts of one folder → those of one run on all of it.
 
-In: ``submission-1-of-8.csv`` and so on, each with its scores and metadata. Out: a submission, its
-scores, features and metadata, as the undivided run would have written them, but for the run's name
-and its seconds. One line of each part is in memory at a time.
+In: ``submission-1-of-8.csv`` and so on, each with its scores and metadata. Out: a submission with
+scores, features and metadata, as one run would have written them, except for the run's name and
+times. One line of each part is in memory at a time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dfsubmit.output.tally import Tally
 from dfsubmit.records import FileResult, Status
 from dfsubmit.shards import check_parts
 
-# What the scores of all parts must have been made with, by people's name for it.
+# What must be equal for all parts, with its name for messages.
 _SAME = {
     "model": ("model", "sha256"),
     "fake class": ("model", "fake_class"),
@@ -44,12 +44,12 @@ _SAME = {
     "--early-exit": ("early_exit",),
     "--keep-features": ("features",),
 }
-# What should be the same, and costs a warning where it is not.
+# What should be equal; a difference causes a warning.
 _ALIKE = ("dfsubmit", "python", "packages", "device", "arithmetic")
 
 
 def merge_runs(out: Path, parts: Sequence[Path]) -> RunSummary:
-    """Write the submission `out` of several parts' submissions.
+    """Merge the submissions of several parts into the submission `out`.
 
     Raises:
         UsageError: a part is unfinished, or a shard is missing; they were made in different ways;
@@ -83,7 +83,7 @@ def merge_runs(out: Path, parts: Sequence[Path]) -> RunSummary:
 
 def _meta(part: Path) -> dict[str, Any]:
     meta = read_meta(scores_path(part))
-    # What a run writes at its end, killed ones never.
+    # Written at the end of a run, so it is missing after a kill.
     if not part.is_file() or "seconds" not in meta:
         raise UsageError(
             f"{part} is not the submission of a finished run",
@@ -95,10 +95,10 @@ def _meta(part: Path) -> dict[str, Any]:
 def _check_same(
     name: str, keys: tuple[str, ...], parts: Sequence[Path], metas: Sequence[dict[str, Any]]
 ) -> None:
-    """That all parts agree in one thing.
+    """Check that one value is equal in all parts.
 
     Raises:
-        UsageError: they do not; names the first that differs.
+        UsageError: it is not; the message names the first part that differs.
     """
     values = []
     for meta in metas:

@@ -1,4 +1,4 @@
-"""``<stem>.meta.json``: what a run was made of and what it came to, so that it can be explained."""
+"""``<stem>.meta.json``: a run's options, model, versions and outcome."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def describe_run(
     plugins: Plugins,
     shard: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """What is known before the first file is scored, as plain JSON types.
+    """The metadata known before the first file is scored, as plain JSON types.
 
     Args:
-        options: what was asked for.
+        options: the run's options.
         facts, aggregator, decision: what is used.
-        early_exit: whether frames may be left alone once a label is settled.
+        early_exit: whether remaining frames are skipped once a label is settled.
         passed_over: names in the data folder that are not regular files.
-        plugins: loaded, with those that failed.
-        shard: what `Shard.record` says of the run's part of the files; None for all of them.
+        plugins: the plugins, including those that failed to load.
+        shard: `Shard.record` of the run's part of the files; None for all of them.
     """
     calibration = None if options.raw else read_decision(facts.folder)
     return {
@@ -88,7 +88,7 @@ def describe_run(
 
 
 def describe_arithmetic(model: FrameModel | ModelFacts) -> dict[str, Any]:
-    """Where and how a model computes, which may change while a run goes on."""
+    """The model's device and arithmetic, which may change during a run."""
     return {
         "device": model.device,
         "precision": model.precision,
@@ -97,12 +97,12 @@ def describe_arithmetic(model: FrameModel | ModelFacts) -> dict[str, Any]:
 
 
 def describe_outcome(tally: Tally, waiting: Waiting, total: float) -> dict[str, Any]:
-    """What the run came to, as plain JSON types.
+    """The outcome of the run, as plain JSON types.
 
     Args:
-        tally: of every file's row.
-        waiting: which side waited for the other.
-        total: seconds that the run took.
+        tally: over all rows.
+        waiting: how long the model and the workers waited for each other.
+        total: the duration of the run in seconds.
     """
     return {
         "complete": not tally.with_status(Status.PENDING),

@@ -1,4 +1,4 @@
-"""What an earlier run left where this one is to write: is it another model's?"""
+"""Protects the result of another model at the output path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dfsubmit.output.scores import meta_path, read_meta, scores_path
 
 
 def refuse_another_models(options: RunOptions) -> None:
-    """Refuse to write over the result of another model.
+    """Refuse to overwrite the result of another model.
 
-    The same model's result is replaced or resumed, and so is one that a fallback model made. What
-    no metadata tell of is replaced too.
+    The result of the same model, or of a fallback model, is replaced or resumed. A result without
+    metadata is replaced too.
 
     Raises:
         UsageError: there is another model's result.
@@ -40,7 +40,7 @@ def refuse_another_models(options: RunOptions) -> None:
 
 
 def _model(options: RunOptions) -> ModelFolder | None:
-    """The model of the run, or its fallback; None where the run will say what is wrong."""
+    """The model of the run, or its fallback; None if it cannot be opened, which the run reports."""
     for path in (options.model, options.fallback):
         try:
             return open_model(path) if path is not None else None

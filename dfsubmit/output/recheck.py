@@ -1,4 +1,4 @@
-"""Whether the data folder is still as it was when the run listed it."""
+"""Check whether the data folder has changed since the run listed it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dfsubmit.shards import Shard
 def what_changed(
     names: Iterable[str], data: str | Path, shard: Shard | None, seconds: float
 ) -> tuple[bool, str]:
-    """Whether the rows are still those of the folder's files, as far as it answers.
+    """Compare the rows with the folder's files.
 
     Args:
         names: the rows' file names.
         data: the folder.
-        shard: the part of its files that the rows are about; None for all of them.
-        seconds: to wait for the folder's listing. Where a disk has gone, the rows are still to be
-            written.
+        shard: the part of the files that the rows are for; None for all of them.
+        seconds: the time to wait for the listing, since a lost disk must not prevent writing the
+            rows.
 
     Returns:
-        (whether they fit, a warning for the user or "").
+        (whether they match, a warning for the user or "").
     """
     fits = True
     try:

@@ -1,6 +1,6 @@
-"""The rows of a run while it goes on: a label, a status and a place in the journal for each file.
+"""The rows of a run in progress: a label, a status and a position in the journal per file.
 
-All of the rest of a result lies in the journal, so that a million files take some 100 MB.
+The rest of each result is stored in the journal, so that a million files take about 100 MB.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class Rows:
         """Set a file's row.
 
         Args:
-            result: all that is known of it.
-            place: where the journal has it; None where it could not take it, and it stays here.
+            result: the file's result.
+            place: its position in the journal; None if the journal could not be written, and the
+                result is kept in memory.
         """
         number = self._numbers[result.filename]
         self._labels[number] = result.label
@@ -69,21 +70,21 @@ class Rows:
 
     @property
     def provisional(self) -> int:
-        """How many rows are."""
+        """The number of provisional rows."""
         return self._statuses.count(_NUMBERS[Status.PENDING])
 
     @property
     def resumable(self) -> int:
-        """How many rows an interrupted run would take over from the journal."""
+        """The number of rows that a resumed run would keep from the journal."""
         final = bytes(_NUMBERS[status] for status in FINAL)
         noted = zip(self._statuses, self._places, strict=True)
         return sum(status in final and place != _NOWHERE for status, place in noted)
 
     def found(self, why: str) -> Iterator[int | FileResult]:
-        """For every file, in their order, the result's place in the journal, or the result.
+        """For every file, in order, its result or the result's position in the journal.
 
         Args:
-            why: what is to be said of provisional rows.
+            why: the reason given for provisional rows.
         """
         for number, name in enumerate(self.names):
             if number in self._kept:

@@ -1,8 +1,8 @@
 """A run's files on disk: the submission, its scores, its metadata, its journal.
 
 In: one `FileResult` at a time. Out, at any moment: a complete and valid ``submission.csv``, in
-which what is not known yet has the failure label. It is refreshed while the run goes on, so that a
-killed run leaves all that was known.
+which unfinished files have the failure label. It is refreshed during the run, so that a killed run
+leaves all results so far.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class RunOutput:
         failure_label: the label of files that are not scored.
 
     Attributes:
-        meta: what ``<stem>.meta.json`` holds, the run's name (a random "run") included; written
+        meta: the content of ``<stem>.meta.json``, including the run's random name ("run"); written
             with the next `refresh` or `finish`.
-        rows: every file's, as far as memory has them.
+        rows: the rows of all files, with the part that is kept in memory.
 
     Raises:
-        UsageError: another run writes there, the folder is not writable, or one of the files is
-            no regular one.
+        UsageError: another run writes there, the folder is not writable, or an output exists that
+            is not a regular file.
     """
 
     def __init__(self, submission: Path, files: Sequence[MediaFile], failure_label: int) -> None:
         self.submission = submission
-        # Not derived from what is run: a resumed run's metadata must not be taken for those of the
-        # partial scores that it finds.
+        # Random, not derived from the options: a resumed run's metadata must not match the partial
+        # scores that it finds.
         self._run = secrets.token_hex(8)
         self.meta: dict[str, Any] = {"run": self._run, "complete": False}
         self._files = files
@@ -77,11 +77,11 @@ class RunOutput:
         self._provided = False
 
     def provide(self) -> None:
-        """Make sure that there is a valid submission while the model is being loaded: the
-        provisional one, unless an earlier run left one for these files.
+        """Write a provisional submission, so that a valid one exists while the model is loaded,
+        unless an earlier run left one for these files.
 
         Raises:
-            UsageError: there is no room for it.
+            UsageError: the disk is full.
         """
         if is_whole(self.submission, self.rows.names):
             return
@@ -94,8 +94,8 @@ class RunOutput:
         self._provided = True
 
     def withdraw(self) -> None:
-        """Take back what `provide` wrote: the run cannot begin, and nobody should take guesses
-        for its result."""
+        """Remove what `provide` wrote: the run cannot start, and provisional labels are not a
+        result."""
         if self._provided:
             for path in (self.submission, meta_path(self.submission)):
                 output_target(path).unlink(missing_ok=True)
@@ -107,16 +107,16 @@ class RunOutput:
         holds: Callable[[FileResult], bool] | None,
         decide: Callable[[FileResult], None] = lambda result: None,
     ) -> int:
-        """Begin to write, after what an interrupted run left.
+        """Start writing, and resume an interrupted run.
 
         Args:
-            meta: what is known of the run before the first file.
+            meta: the metadata known before the first file.
             conditions: what results depend on besides their files (see `Journal.resume`).
-            holds: whether a result of the interrupted run is to be kept; None keeps none.
-            decide: sets the label of one that is kept, by this run's aggregator and threshold.
+            holds: whether to keep a result of the interrupted run; None keeps none.
+            decide: sets the label of a kept result, by this run's aggregator and threshold.
 
         Returns:
-            The number of results that were taken over. They are rows of this run now.
+            The number of results kept from the interrupted run.
         """
         if holds is None:
             self._journal.start_over(conditions)
@@ -144,7 +144,7 @@ class RunOutput:
             changed.pop(result.filename, None)
             if _decision(result) != before:
                 changed[result.filename] = place
-        # The journal has the rows as they are to be written, so these go into it anew.
+        # The journal must contain the rows as they will be written, so these are added again.
         for file in self._files if changed else ():
             if file.name in changed:
                 result = self._journal.read(changed[file.name])
@@ -157,32 +157,32 @@ class RunOutput:
         return [file for file in self._files if self.rows.pending(file.name)]
 
     def change_conditions(self, conditions: dict[str, Any]) -> None:
-        """The results from now on depend on other conditions than those before."""
+        """Set the conditions of all further results."""
         self._journal.change_conditions(conditions)
 
     def add(self, file: MediaFile, result: FileResult) -> None:
-        """Set a finished file's row and note it in the journal."""
+        """Set a finished file's row and append it to the journal."""
         self._changed = True
         place = None
         try:
             place = self._journal.append(file, result)
         except OSError as error:
-            # Only resuming is lost with the journal; the row itself is kept.
+            # Without the journal only resuming is lost; the row is kept.
             warn(f"{self._journal.path}: {error.strerror or error}")
         self._set(result, place)
 
     def _set(self, result: FileResult, place: int | None) -> None:
-        # What was counted once is not told from what is set anew.
+        # The tally cannot tell a new row from one that was counted before.
         self._recount |= not self.rows.pending(result.filename)
         self._tally.add(result)
         self._keeps_features |= result.features is not None
         self.rows.set(result, place)
 
     def refresh(self, force: bool = False) -> None:
-        """Write the submission and the metadata as they stand, if there is something new and the
-        last time is long ago. Asked often, whether or not files are being finished.
+        """Write the current submission and metadata, if something is new and the last write is long
+        enough ago. Called often, even if no files are finished.
 
-        A full disk is reported and tried again later.
+        A full disk is reported, and writing is retried later.
         """
         began = time.monotonic()
         late = began - self._refreshed >= self._pause
@@ -193,7 +193,7 @@ class RunOutput:
         except OSError as error:
             warn(f"{self._not_written(error)}; will try again")
         self._refreshed = time.monotonic()
-        # A million rows take seconds to write: not more than a twentieth of the run's time.
+        # A million rows take seconds to write; use at most a twentieth of the run's time.
         self._pause = max(REFRESH_SECONDS, 20 * (self._refreshed - began))
 
     def finish(
@@ -202,18 +202,18 @@ class RunOutput:
         why: str = "",
         keep_journal: bool = False,
     ) -> Tally:
-        """Write everything for the last time.
+        """Write the final outputs.
 
         Args:
-            describe: what the run came to, given the tally of all rows; added to `meta`.
-            why: what is to be said of rows that are provisional.
-            keep_journal: the same command is to be given again although every row is final.
+            describe: returns the metadata of the outcome from the tally of all rows.
+            why: the reason given for provisional rows.
+            keep_journal: keep the journal for a repeated run even if every row is final.
 
         Returns:
             The tally of all rows.
 
         Raises:
-            DfsubmitError: it cannot be written. The journal stays, so that nothing is lost.
+            DfsubmitError: writing failed. The journal is kept, so that nothing is lost.
         """
         try:
             self._write()
@@ -241,14 +241,14 @@ class RunOutput:
         return tally
 
     def close(self) -> None:
-        """Let go of the output. The journal stays until every row is final and written."""
+        """Release the output. The journal is kept until every row is final and written."""
         self._journal.close(finished=self._complete)
 
     def results(self, why: str = "") -> Iterator[FileResult]:
-        """Every file's row, in the order of the files, read from the journal one after the other.
+        """The results of all files, in their order, read one by one from the journal.
 
         Args:
-            why: what is to be said of rows that are provisional.
+            why: the reason given for provisional rows.
         """
         for found in self.rows.found(why):
             yield self._journal.read(found) if isinstance(found, int) else found
@@ -285,7 +285,7 @@ class RunOutput:
 
 
 def _decision(result: FileResult) -> tuple[object, ...]:
-    """What a `RowMaker` sets."""
+    """The fields that a `RowMaker` sets."""
     return (
         result.label,
         result.p_fake,

@@ -1,8 +1,8 @@
-"""``<stem>.scores.jsonl`` and ``<stem>.meta.json``: everything known about a run's files.
+"""``<stem>.scores.jsonl`` and ``<stem>.meta.json``: all results of a run.
 
-One JSON object a line and file (`FileResult`). `dfsubmit compare`, `evaluate` and `calibrate`
-read these instead of running the model again. Each line names its run, as the metadata do: a run
-that is killed leaves its own metadata beside the scores of the run before it.
+One JSON object per line and file (`FileResult`). `dfsubmit compare`, `evaluate` and `calibrate`
+read these instead of running the model again. Each line has the run's name, and so do the metadata:
+a killed run leaves its metadata beside the scores of the run before it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _NOT_A_RESULT = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 def scores_path(submission: Path) -> Path:
-    """Where the scores of a ``submission.csv`` lie."""
+    """The path of the scores of a ``submission.csv``."""
     return submission.with_name(submission.stem + ".scores.jsonl")
 
 
 def meta_path(submission: Path) -> Path:
-    """Where the run's metadata lie."""
+    """The path of the run's metadata."""
     return submission.with_name(submission.stem + ".meta.json")
 
 
@@ -36,7 +36,7 @@ def write_scores(path: Path, results: Iterable[FileResult], run: str = "") -> No
     Args:
         path: of the file.
         results: to write.
-        run: the name of the run that made them, which its metadata hold too; "" leaves it out.
+        run: the run's name, which is also in its metadata; "" leaves it out.
     """
     write_score_lines(path, (score_line(result, run) for result in results))
 
@@ -48,7 +48,7 @@ def score_line(result: FileResult, run: str = "") -> bytes:
 
 
 def write_score_lines(path: Path, lines: Iterable[bytes]) -> None:
-    """`write_scores` for lines that are made already."""
+    """`write_scores` for lines that are already formatted."""
     with replacing(path) as stream:
         for line in lines:
             stream.write(line)
@@ -63,8 +63,8 @@ def iter_scores(path: str | Path) -> Iterator[FileResult]:
     """The results of ``scores.jsonl``, one after the other.
 
     Raises:
-        UsageError: the file cannot be read, a line is not such an object (named by number), or the
-            metadata beside it are of another run.
+        UsageError: the file cannot be read, a line (named by number) is not such an object, or the
+            metadata beside it belong to another run.
     """
     path = Path(path)
     _refuse_a_csv(path)
@@ -85,7 +85,7 @@ def iter_scores(path: str | Path) -> Iterator[FileResult]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     meta = read_meta(path)
-    # Both were without a name before runs had one.
+    # Neither had a name in earlier versions.
     if meta and runs - {str(meta.get("run", ""))}:
         raise UsageError(
             f"{path} and the .meta.json beside it are of different runs",
@@ -104,10 +104,10 @@ def _refuse_a_csv(path: Path) -> None:
 
 
 def read_meta(scores: str | Path) -> dict[str, Any]:
-    """The metadata beside a scores file; empty when there are none.
+    """The metadata beside a scores file; empty if there are none.
 
     Raises:
-        UsageError: they are there but not JSON.
+        UsageError: the metadata are not valid JSON.
     """
     scores = Path(scores)
     path = scores.with_name(scores.name.removesuffix(".scores.jsonl") + ".meta.json")

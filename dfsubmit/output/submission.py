@@ -1,9 +1,9 @@
-"""``submission.csv``: rows out, and the check that they are what the competition wants.
+"""``submission.csv``: writing, reading and validating it.
 
-The contract: columns ``filename,label``; the file's name with its extension; label 0 (real) or
-1 (fake); one row for every file. Names keep their bytes: what is not UTF-8 is carried by surrogate
-escapes and written as the bytes that it was. A grader that compares bytes finds such a row; one
-that reads UTF-8 refuses the whole file, so `validate_submission` does not pass it.
+The format: columns ``filename,label``; the file's name with its extension; label 0 (real) or
+1 (fake); one row per file. Names keep their bytes: bytes that are not UTF-8 become surrogate
+escapes in memory and are written unchanged. A grader that compares bytes accepts such a row, but
+one that reads UTF-8 rejects the whole file, so `validate_submission` reports it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def write_submission(
     Args:
         path: of the file.
         rows: in any order.
-        in_order: they are sorted already, and none but the one at hand is kept in memory.
+        in_order: the rows are sorted already; they are then not kept in memory.
 
     Raises:
-        OSError: the folder is not writable, or the disk is full; an older file is untouched.
+        OSError: the folder is not writable, or the disk is full; an existing file is unchanged.
     """
     if not in_order:
         rows = sorted(rows, key=lambda row: os.fsencode(row[0]))
@@ -57,7 +57,7 @@ def read_submission(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     """The rows as (filename, label as written), in the file's order, without the header.
 
     Raises:
-        UsageError: the file cannot be read, or is no CSV with these two columns.
+        UsageError: the file cannot be read, or is not a CSV with these two columns.
     """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
@@ -76,11 +76,11 @@ def read_submission(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
 def validate_submission(
     path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
 ) -> list[str]:
-    """What is wrong with a submission; an empty list when nothing is.
+    """The problems of a submission; an empty list if it is valid.
 
     Args:
         path: the CSV.
-        data: the folder that it was made from; None checks the form alone.
+        data: the folder that it was made from; None checks only the format.
 
     Raises:
         UsageError: the data folder cannot be read.
@@ -98,8 +98,8 @@ def validate_submission(
 
 
 def is_whole(path: str | os.PathLike[str], names: Iterable[str]) -> bool:
-    """Whether a submission is there and has exactly these files, in good form, whatever others can
-    read of its names."""
+    """Whether a submission exists, has a valid format and exactly these files. Names that are not
+    UTF-8 are allowed."""
     try:
         rows = read_submission(path)
     except UsageError:
@@ -108,7 +108,7 @@ def is_whole(path: str | os.PathLike[str], names: Iterable[str]) -> bool:
 
 
 def _problems(rows: list[tuple[str, str]]) -> list[str]:
-    """What is wrong with the form."""
+    """The problems of the format."""
     problems = []
     if not rows:
         problems.append("there are no rows")
@@ -125,15 +125,15 @@ def _problems(rows: list[tuple[str, str]]) -> list[str]:
 def compare_with_folder(
     names: Iterable[str], data: str | os.PathLike[str], shard: Shard | None = None
 ) -> list[str]:
-    """Rows without a file and files without a row, as lines for people; empty when all fit.
+    """Rows without a file and files without a row, as lines of text; empty if all match.
 
     Args:
         names: the rows' file names.
-        data: the folder, listed now.
-        shard: the part of its files that the rows are about; None for all of them.
+        data: the folder; it is listed now.
+        shard: the part of the files that the rows are for; None for all of them.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the folder cannot be read.
     """
     given = set(names)
     below = any("/" in name for name in given)  # the rows of a run with --recursive
@@ -147,6 +147,6 @@ def compare_with_folder(
 
 
 def _listing(noun: str, what: str, items: Iterable[str]) -> list[str]:
-    """One line that counts the items and names the first of them; nothing for none."""
+    """One line with the number of items and the first names; empty if there are none."""
     names = list(items)
     return [f"{counted(len(names), noun)} {what}: {first_few(names)}"] if names else []

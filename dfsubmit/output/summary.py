@@ -1,4 +1,4 @@
-"""A run's final table: what became of the files, how fast, and where the time went."""
+"""A run's final table: files by outcome, speed, and time by stage."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
 
 
 def _first(lines: list[str], count: int) -> str:
-    """The first of so many lines."""
+    """The given lines, and how many more there are out of `count`."""
     shown = [f"    {printable(line)}" for line in lines]
     if count > len(lines):
         shown.append(f"    … and {count - len(lines)} more: see the .scores.jsonl file")
@@ -108,12 +108,12 @@ def _aggregator(summary: RunSummary) -> Iterator[str]:
 
 @dataclass
 class RunSummary:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
         submission: the CSV that was written.
-        tally: what its rows come to.
-        meta: what ``<stem>.meta.json`` holds.
+        tally: over its rows.
+        meta: the content of ``<stem>.meta.json``.
         exit_code: 0; 1 the data folder changed meanwhile, or the aggregator failed on every scored
             file; 3 too many files failed; 4 the fallback model was used; 130 interrupted.
         exit_reason: why the code is 1, 3 or 4, in one line; empty otherwise.
@@ -127,7 +127,7 @@ class RunSummary:
 
     @property
     def results(self) -> list[FileResult]:
-        """Every file's row, in the order of the files: read from the scores beside the CSV."""
+        """The results of all files, in their order, read from the scores beside the CSV."""
         return read_scores(scores_path(self.submission))
 
     @property

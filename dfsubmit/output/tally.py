@@ -1,4 +1,4 @@
-"""What many results come to, counted one by one: nothing of a file is kept but a few names."""
+"""Counts over many results, added one by one. Only a few file names are kept."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHOWN = 10
 
 @dataclass
 class Tally:
-    """Sums over results, in whatever order they come.
+    """Counts over results, independent of their order.
 
     Attributes:
         rows: their number by (status, label).
         seconds: by stage.
-        aggregator_fallbacks, thinned: files of which that is true.
-        frames_classified, frames_skipped: frames of all files.
-        failed, damaged: files that failed, and files that were read although damaged.
+        aggregator_fallbacks, thinned: numbers of such files.
+        frames_classified, frames_skipped: sums over all files.
+        failed, damaged: numbers of files that failed, and of files read although damaged.
         failures, damages: a line for each of the first `SHOWN` of them by name.
     """
 
@@ -40,14 +40,14 @@ class Tally:
 
     @classmethod
     def of(cls, results: Iterable[FileResult]) -> Tally:
-        """The sums over these."""
+        """The tally of these results."""
         tally = cls()
         for result in results:
             tally.add(result)
         return tally
 
     def add(self, result: FileResult) -> None:
-        """Count one more file."""
+        """Add the result of one file."""
         self.rows[result.status, result.label] += 1
         self.seconds.update(result.seconds)
         self.aggregator_fallbacks += result.aggregator_fallback
@@ -66,7 +66,7 @@ class Tally:
 
     @property
     def files(self) -> int:
-        """Their number."""
+        """The number of files."""
         return sum(self.rows.values())
 
     @property
@@ -76,7 +76,7 @@ class Tally:
 
     @property
     def first_fallback(self) -> str:
-        """The first file, by name, on which the aggregator failed, and why; "" for none."""
+        """The first file, by name, on which the aggregator failed, and the reason; "" for none."""
         return self._fallbacks[0][1] if self._fallbacks else ""
 
     @property

@@ -1,4 +1,4 @@
-"""A finished run → its exit code, and the line that says why it is not 0."""
+"""A finished run → its exit code, and the reason if it is not 0."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dfsubmit.output.tally import Tally
 def verdict(
     tally: Tally, meta: Mapping[str, Any], max_failures: float, fits: bool
 ) -> tuple[Exit, str]:
-    """The exit code of a run that came to its end, and why; "" for code 0.
+    """The exit code of a finished run, and the reason; "" for code 0.
 
     Args:
-        tally: of every file's row.
+        tally: over all rows.
         meta: the run's metadata.
         max_failures: the share of failed files, 0 to 1, above which the code is 3.
-        fits: whether the data folder still holds the files that the rows are about.
+        fits: whether the data folder still has exactly the files of the rows.
     """
     code, reason = _verdict(tally, meta, max_failures, fits)
     return code, f"{reason}: exit code {int(code)}" if reason else ""
