@@ -8,7 +8,7 @@ last layer shuffled. Where both look alike, the map tells nothing about what the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,34 +16,34 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dfsubmit.errors import UsageError
+from dfsubmit.errors import ModelError
 from dfsubmit.hooks import load_network, load_preprocessor
 from dfsubmit.models.huggingface import choose_device, last_layer
 from dfsubmit.records import Pixels
 from dfsubmit.report.watching import Watch, no_map
 
 Maps = npt.NDArray[np.float32]
-GRAD_CAM, ROLLOUT = "grad-cam", "rollout"
-METHODS = (GRAD_CAM, ROLLOUT)
 
 
 class Looks(NamedTuple):
     """Maps over some crops, float32 (n, height, width) from 0 to 1; each has its own scale.
 
     Attributes:
-        maps: of the model.
-        control: of the same model with the weights of its last layer shuffled.
+        maps: Grad-CAM of the model.
+        control: Grad-CAM of the same model with the weights of its last layer shuffled.
+        rollout: attention rollout, of plain ViTs; None of other networks. It has no control: it
+            uses neither the class nor the last layer, so shuffled weights change nothing.
     """
 
     maps: Maps
     control: Maps
+    rollout: Maps | None
 
 
 def attention_maps(
     folder: Path,
     crops: Pixels,
     fake_index: int,
-    method: str = GRAD_CAM,
     *,
     device: str = "cpu",
     batch_size: int = 8,
@@ -56,45 +56,42 @@ def attention_maps(
         crops: uint8 (n, height, width, 3) at the model's input size, as `Scanner` gives them: cut
             by the recipe and resized by the model's preprocessor.
         fake_index: the class that is fake, see `resolve_fake_class`.
-        method: "grad-cam", or "rollout", which plain ViTs alone have. Rollout looks at no class,
-            nor at the last layer: its control is the map itself.
         device: as of ``run --device``.
         batch_size: crops a pass; a pass takes some three times the memory of scoring.
         seed: of the control's shuffling.
 
     Raises:
-        ModelError: the network cannot be loaded, or has no map of this kind.
-        UsageError: there is no such method or device.
+        ModelError: the network cannot be loaded, or has no features that Grad-CAM could follow.
+        UsageError: there is no such device.
         ValueError: the crops have another size than the model's input.
     """
     import torch
 
-    if method not in METHODS:
-        raise UsageError(f"{method!r} is no way to look", f"take one of {', '.join(METHODS)}")
     preprocessor = load_preprocessor(folder)
     if crops.shape[1:] != (preprocessor.height, preprocessor.width, 3):
         raise ValueError(f"crops {crops.shape} for {preprocessor.height} x {preprocessor.width}")
     target = choose_device(device)
     network = load_network(folder).to(target)
 
-    def look() -> Maps:
+    def look(method: Callable[[Any], Any]) -> Maps:
         found = [np.zeros((0, *crops.shape[1:3]), np.float32)]
         for start in range(0, len(crops), batch_size):
             pixels = preprocessor.normalise(crops[start : start + batch_size])
             images = torch.from_numpy(pixels).to(target)
-            raw = (
-                grad_cam(network, images, fake_index)
-                if method == GRAD_CAM
-                else rollout(network, images)
-            )
-            found.append(_over_the_crops(raw, crops.shape[1], crops.shape[2]))
+            found.append(_over_the_crops(method(images), crops.shape[1], crops.shape[2]))
         return np.concatenate(found)
 
-    maps = look()
-    if method == ROLLOUT:
-        return Looks(maps, maps)
+    def cam(images: Any) -> Any:
+        return grad_cam(network, images, fake_index)
+
+    maps = look(cam)
     with shuffled_head(network, seed):
-        return Looks(maps, look())
+        control = look(cam)
+    try:
+        rolled = look(lambda images: rollout(network, images))
+    except ModelError:  # no plain ViT
+        rolled = None
+    return Looks(maps, control, rolled)
 
 
 def grad_cam(network: Any, images: Any, class_index: int) -> Any:

@@ -56,12 +56,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Look:
-    """Where the model looked in one face: addresses of the map and its control, over the face."""
+    """Where the model looked in one face: addresses of Grad-CAM over it, of its control, and of
+    attention rollout (None: the network has none)."""
 
     index: int
     time: float
     map: str
     control: str
+    rollout: str | None
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,17 @@ class Gallery:
             UsageError: as `hang`.
         """
         for look in drawn:
-            self._take((len(look.map) + len(look.control)) * 4 // 3 + 2 * _PER_PICTURE)
+            maps = [data for data in (look.map, look.control, look.rollout) if data]
+            self._take(sum(len(data) * 4 // 3 + _PER_PICTURE for data in maps))
         return [
             Look(
                 look.index,
                 look.time,
                 self.address(f"{number}-map-{look.index}", look.map),
                 self.address(f"{number}-control-{look.index}", look.control),
+                self.address(f"{number}-rollout-{look.index}", look.rollout)
+                if look.rollout
+                else None,
             )
             for look in drawn
         ]

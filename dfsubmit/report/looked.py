@@ -1,7 +1,8 @@
 """Where the model looked, drawn over some faces of the files that matter most.
 
-In: a model folder and faces as the model is given them. Out: pictures of maps over faces, each with
-its control. They are drawn here; what they mean is said in `report.attention` and on the page.
+In: a model folder and faces as the model is given them. Out: pictures of maps over faces: Grad-CAM,
+its control and, of plain ViTs, attention rollout. They are drawn here; what they mean is said in
+`report.attention` and on the page.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ _STRENGTH = 0.65
 
 @dataclass(frozen=True)
 class Drawn:
-    """A map over one face, and its control, as WebP."""
+    """Maps over one face, as WebP: Grad-CAM, its control, and attention rollout or None."""
 
     index: int
     time: float
     map: bytes = field(repr=False)
     control: bytes = field(repr=False)
+    rollout: bytes | None = field(repr=False)
 
 
 def most_wanted(entries: Sequence[Entry], count: int) -> list[Entry]:
@@ -81,12 +83,10 @@ def draw_looks(
     crops = np.stack([face.crop for _, face in flat])
     looks = attention_maps(folder.path, crops, fake_index)
     drawn: dict[int, list[Drawn]] = {}
-    for (number, face), crop, ours, control in zip(
-        flat, crops, looks.maps, looks.control, strict=True
-    ):
-        drawn.setdefault(number, []).append(
-            Drawn(face.index, face.time, over(crop, ours), over(crop, control))
-        )
+    for row, ((number, face), crop) in enumerate(zip(flat, crops, strict=True)):
+        rolled = None if looks.rollout is None else over(crop, looks.rollout[row])
+        maps = over(crop, looks.maps[row]), over(crop, looks.control[row]), rolled
+        drawn.setdefault(number, []).append(Drawn(face.index, face.time, *maps))
     return drawn
 
 

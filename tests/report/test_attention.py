@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_networks import SIDE, save_tiny, tiny_classifier
 
-from dfsubmit.errors import ModelError, UsageError
+from dfsubmit.errors import ModelError
 from dfsubmit.hooks.network import take_images
 from dfsubmit.report.attention import attention_maps, grad_cam, rollout, shuffled_head
 
@@ -121,6 +121,8 @@ def test_rollout_is_the_product_of_the_layers() -> None:
     network = network_of("vit")
     implementation = network.config._attn_implementation
     ours = rollout(network, images()).numpy()
+    with shuffled_head(network):  # the last layer has no part in it: hence no control
+        assert (rollout(network, images()).numpy() == ours).all()
     assert network.config._attn_implementation == implementation
     network.set_attn_implementation("eager")
     with torch.no_grad():
@@ -140,7 +142,8 @@ def test_rollout_of_no_plain_vit_is_refused(kind: str) -> None:
 def test_a_folders_maps_cover_the_crops_and_the_control_is_another(tmp_path: Path) -> None:
     folder = save_tiny("vit", tmp_path / "model")
     looks = attention_maps(folder, crops(3), 1, batch_size=2)
-    for maps in looks:
+    assert looks.rollout is not None
+    for maps in (looks.maps, looks.control, looks.rollout):
         assert maps.shape == (3, SIDE, SIDE)
         assert maps.dtype == np.float32
         assert maps.min() >= 0
@@ -148,18 +151,13 @@ def test_a_folders_maps_cover_the_crops_and_the_control_is_another(tmp_path: Pat
     assert np.abs(looks.maps - looks.control).max() > 0.1
     alone = attention_maps(folder, crops(3)[2:], 1)
     np.testing.assert_allclose(alone.maps[0], looks.maps[2], atol=1e-4)
-    # Rollout asks neither for a class nor for the last layer, which its control shows.
-    rolled = attention_maps(folder, crops(1), 1, "rollout")
-    assert (rolled.maps == rolled.control).all()
     assert len(attention_maps(folder, crops(0), 1).maps) == 0
 
 
-def test_crops_of_another_size_and_unknown_methods_are_refused(tmp_path: Path) -> None:
+def test_crops_of_another_size_are_refused(tmp_path: Path) -> None:
     folder = save_tiny("vit", tmp_path / "model")
     with pytest.raises(ValueError, match="for 32 x 32"):
         attention_maps(folder, crops(1)[:, :16], 1)
-    with pytest.raises(UsageError, match="no way to look"):
-        attention_maps(folder, crops(1), 1, "guess")
 
 
 def test_shuffled_weights_come_back_whatever_happens() -> None:

@@ -13,6 +13,7 @@ import pytest
 from commands import dfsubmit
 from pages import Element, read_html, rows
 from scores_samples import make_result
+from tiny_networks import save_tiny
 
 from dfsubmit.errors import UsageError
 from dfsubmit.faces.pictures import Picture, Pictures, picture_file, write_pictures
@@ -187,7 +188,7 @@ def test_the_scores_are_the_same_with_pictures_and_without(
     assert plain == with_pictures
 
 
-def test_the_page_shows_where_the_model_looked_and_a_control(
+def test_the_page_shows_where_the_model_looked_a_control_and_rollout(
     mine: Path, tiny_model: Path, model_folder: Path
 ) -> None:
     data = mine.parent / "data"
@@ -199,12 +200,27 @@ def test_the_page_shows_where_the_model_looked_and_a_control(
     assert "A map is no evidence" in row.text
     (looks,) = row.all("ul", "looks")
     sources = [picture["src"] for picture in looks.all("img")]
-    assert len(sources) == 2 * min(3, len(scores[name].frames))
-    assert len(set(sources)) == len(sources)  # a map and its control differ
+    assert len(sources) == 3 * min(3, len(scores[name].frames))
+    assert len(set(sources)) == len(sources)  # Grad-CAM, its control and rollout differ
+    assert "Grad-CAM, control, rollout" in looks.text
+    assert "Attention rollout has no control" in row.text
     config = model_folder / "config.json"
     config.write_text(config.read_text().replace("}", "}\n", 1))
     with pytest.raises(UsageError, match="not the model of the run"):
         make(mine, attention=1, data=data, model=model_folder)
+
+
+def test_a_network_that_is_no_plain_vit_has_no_rollout(mine: Path, tmp_path: Path) -> None:
+    meta = mine.parent / "submission.meta.json"
+    told = json.loads(meta.read_text())
+    del told["model"]["sha256"]  # without it, any model will do
+    meta.write_text(json.dumps(told))
+    swin = save_tiny("swin", tmp_path / "swin")
+    page = read_html(make(mine, attention=1, data=mine.parent / "data", model=swin).path)
+    (looks,) = page.all("ul", "looks")
+    item = next(looks.all("li"))
+    assert [picture["alt"].split()[0] for picture in item.all("img")] == ["Grad-CAM", "Control"]
+    assert "rollout" not in page.text
 
 
 def test_a_recipe_that_resizes_needs_no_model(tiny_model: Path) -> None:
