@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfsubmit.console import counted
 from dfsubmit.errors import UsageError
 from dfsubmit.faces.pictures import read_pictures
 from dfsubmit.faces.settings import ScanSettings
@@ -182,7 +183,7 @@ def _fill(
         return [t("not_scanned", count=len(missing))]
     settings = _settings(options, page.run)
     files = find_files(missing, Path(options.data))
-    say(f"the run kept no pictures of {len(files)} files: scanning them again")
+    say(f"the run kept no pictures of {counted(len(files), 'file')}: scanning again")
     take_pictures(missing, files, settings, folders[-1], options.progress)
     notes = [t("scanned_again", count=len(files))]
     if len(files) < len(missing):
@@ -202,7 +203,7 @@ def _looks(options: ReportOptions, page: Page, say: Say) -> dict[int, list[Drawn
     from dfsubmit.report.looked import draw_looks, most_wanted  # imports torch
 
     files = find_files(most_wanted(page.entries, options.attention), Path(options.data))
-    say(f"looking into {len(files)} files with {options.model}")
+    say(f"looking into {counted(len(files), 'file')} with {options.model}")
     settings = _settings(options, page.run)
     return draw_looks(Path(options.model), page.run.meta, files, settings, options.progress)
 

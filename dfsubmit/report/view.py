@@ -41,8 +41,8 @@ def overview(run: Run, entries: Sequence[Entry], t: Words) -> dict[str, Any]:
     given = [sum(entry.result.label == label for entry in entries) for label in (FAKE, REAL)]
     tiles = [
         Tile(len(entries), t("files")),
-        Tile(given[0], t("called_fake_tile"), "fake"),
-        Tile(given[1], t("called_real_tile"), "real"),
+        Tile(given[0], t("predicted_fake"), "fake"),
+        Tile(given[1], t("predicted_real"), "real"),
         Tile(failed, t("failed"), "failed" if failed else ""),
     ]
     if run.evaluation is not None:
@@ -138,8 +138,8 @@ def _distribution(run: Run, entries: Sequence[Entry], t: Words) -> dict[str, Any
     threshold = run.decision.threshold
     known = run.evaluation is not None
     keys = [
-        (REAL, "real", t("truly_real") if known else t("called_real")),
-        (FAKE, "fake", t("truly_fake") if known else t("called_fake")),
+        (REAL, "real", t("true_label", label=t("real")) if known else t("predicted_real")),
+        (FAKE, "fake", t("true_label", label=t("fake")) if known else t("predicted_fake")),
         (None, "other", t("no_truth")),
     ]
     series = []

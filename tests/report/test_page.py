@@ -100,6 +100,7 @@ def test_figures_are_those_of_evaluate_and_mistakes_come_most_confident_first(
     ]
     assert distances
     assert distances == sorted(distances, reverse=True)
+    assert re.search("true label (real, predicted fake|fake, predicted real)", mistakes.text)
 
 
 def test_files_without_a_label_are_shown_and_left_out_of_the_figures(tmp_path: Path) -> None:
@@ -108,8 +109,8 @@ def test_files_without_a_label_are_shown_and_left_out_of_the_figures(tmp_path: P
     labels.write_text("\n".join(lines[:-4]) + "\n")
     page = read_html(make(scores, labels=labels).path)
     assert len(rows(page)) == 20
-    assert "16 files, 8 of them fake" in page.text
-    assert "4 files have no true label" in page.text
+    assert "16 files, 8 fake." in page.text
+    assert "Left out: 4 files without a true label" in page.text
     labels.write_text("filename,label\nabsent.mp4,1\n")
     with pytest.raises(UsageError, match=r"absent\.mp4"):
         make(scores, labels=labels)
@@ -174,7 +175,7 @@ def test_the_languages_have_the_same_texts_with_the_same_places() -> None:
     english, korean = (Words(language).texts for language in LANGUAGES)
     assert list(english) == list(korean)
     for key, text in english.items():
-        places = [sorted(re.findall(r"\{(\w+)\}", t)) for t in (text, korean[key])]
+        places = [sorted(re.findall(r"\{(\w+)[:}]", t)) for t in (text, korean[key])]
         assert places[0] == places[1], key
 
 
@@ -192,6 +193,12 @@ def test_the_language_goes_by_the_locale_and_by_the_option(
     assert "임계값" in page.text
 
 
+def test_one_is_counted_in_the_singular(write: Callable[..., Path]) -> None:
+    text = read_html(make(write(make_result("a.mp4", [0.2]))).path).text
+    assert "1 scored file." in text
+    assert not re.search(r"\b1 (scored )?(files|frames)\b", text)
+
+
 def test_two_runs_side_by_side(write: Callable[..., Path]) -> None:
     first = write(
         make_result("a.mp4", [0.2]), make_result("b.mp4", [0.9]), make_result("c.mp4", [0.3])
@@ -204,7 +211,7 @@ def test_two_runs_side_by_side(write: Callable[..., Path]) -> None:
     assert "data-change" not in shown["c.mp4"].attributes
     assert [name for name, row in shown.items() if "data-changed" in row.attributes] == ["a.mp4"]
     assert list(shown) == ["a.mp4", "b.mp4", "c.mp4"]  # those that changed most come first
-    assert "1 files are in the first run alone, 0 in the second." in page.text
+    assert "1 file is in the first run alone, 0 in the second." in page.text
 
 
 def test_a_thousand_and_a_half_labelledfit_into_one_file(write: Callable[..., Path]) -> None:
@@ -228,7 +235,7 @@ def test_more_files_than_a_page_holds_are_counted_and_the_most_telling_listed(
     listed = [float(row["data-p"]) for row in rows(page).values()]
     assert 30 < len(listed) < 100
     assert max(abs(p - 0.5) for p in listed) < 0.15
-    assert f"{len(listed)} of 400 files are listed" in page.text
+    assert f"{len(listed)} of 400 files: wrong" in page.text
     assert next(page.all("span", "figure")).text == "400"
 
 

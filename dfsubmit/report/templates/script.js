@@ -34,7 +34,7 @@
       shown += fits;
     }
     const text = shown === files.length ? count.dataset.all : count.dataset.some;
-    count.textContent = text.replace("{shown}", shown).replace("{all}", files.length);
+    count.textContent = text.replace("{shown}", shown);
     byId("none").hidden = shown > 0;
   }
 

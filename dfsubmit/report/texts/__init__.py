@@ -6,6 +6,8 @@ import json
 import locale
 import os
 from pathlib import Path
+from string import Formatter
+from typing import Any
 
 LANGUAGES = ("en", "ko")
 
@@ -19,7 +21,20 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         text = self.texts[key]
-        return text.format(**values) if values else text
+        return _COUNTING.format(text, **values) if values else text
+
+
+class _Counting(Formatter):
+    """Of ``{count:file|files}`` makes "1 file" and "2 files"."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        one, bar, many = format_spec.partition("|")
+        if bar:
+            return f"{value} {one if value == 1 else many}"
+        return super().format_field(value, format_spec)
+
+
+_COUNTING = _Counting()
 
 
 def default_language() -> str:
