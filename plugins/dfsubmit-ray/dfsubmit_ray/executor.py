@@ -31,6 +31,7 @@ from dfsubmit.hooks import (
     UsageError,
     Waiting,
 )
+from dfsubmit.recipe import load_recipe
 from dfsubmit_ray import cluster
 from dfsubmit_ray.machine import Failure, Machine
 from dfsubmit_ray.shares import RESTARTS, Member, work_off
@@ -165,9 +166,13 @@ class RayScorer(_Cluster):
     def _load(self) -> ModelFacts:
         options = self.job.options
         folder = Path(options.model).absolute()
+        recipe = options.recipe
+        if isinstance(recipe, (str, Path)):
+            recipe = load_recipe(recipe)  # its file may lie here alone
         theirs = dataclasses.replace(
             options,
             model=folder,
+            recipe=recipe,
             data=Path(options.data).absolute(),
             output=Path(options.output).absolute(),
             fallback=None if options.fallback is None else Path(options.fallback).absolute(),

@@ -8,7 +8,9 @@ import pytest
 
 from dfsubmit import RunOptions, run
 from dfsubmit.errors import DfsubmitError, UsageError
+from dfsubmit.hooks import ScoreJob
 from dfsubmit.hooks.testing import registered_by
+from dfsubmit.recipe import Recipe
 
 pytest.importorskip("ray", reason="the executor needs Ray: pip install 'ray>=2.50,<3'")
 
@@ -39,3 +41,23 @@ def test_a_cluster_that_is_not_there_is_said_soon(tmp_path: Path, tiny_model: Pa
         run(asked)
     assert "ray start --head" in caught.value.hint
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_recipes_file_is_read_by_the_driver(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.json").write_text('{"margin": 0.25}')
+    monkeypatch.chdir(tmp_path)
+    sent: list[ScoreJob] = []
+
+    def send(job: ScoreJob, model: bytes | None) -> None:
+        sent.append(job)
+        raise DfsubmitError("no further")
+
+    scorer = dfsubmit_ray.ray_executor().scorer(
+        ScoreJob(RunOptions(tiny_model, recipe="mine.json"), 0)
+    )
+    monkeypatch.setattr(scorer, "start", send)
+    with pytest.raises(DfsubmitError, match="no further"):
+        scorer.load()
+    assert sent[0].options.recipe == Recipe(margin=0.25)
