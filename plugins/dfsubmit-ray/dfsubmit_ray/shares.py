@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import (
+    ActorUnschedulableError,
     ObjectLostError,
     ObjectStoreFullError,
     OutOfDiskError,
@@ -35,7 +36,7 @@ MOST_LOSSES = 2
 RESTARTS = 3
 """So often Ray starts a machine's process again."""
 
-_LOST = (RayActorError, ObjectLostError, OutOfMemoryError)
+_LOST = (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError)
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Member:
         files: how many it finished.
         busy: seconds in which it had something in hand.
         losses: how often its process, or itself, was lost.
-        gone: it does not come back.
+        gone: lost, and not back since.
     """
 
     node: Node
@@ -114,7 +115,7 @@ def work_off(
     while True:
         for member in members:
             idle = all(member is not other for other, _ in shares.values())
-            if idle and not member.gone and all(member is not other for other in probes.values()):
+            if idle and not member.gone:
                 chosen = _next_share(waiting, again, member.size)
                 if chosen:
                     task = _submit(member, method, [hand(file) for file in chosen])
@@ -143,6 +144,7 @@ def work_off(
                 answer = ray.get(reference)
             except _LOST:
                 member.losses += 1
+                member.gone = True
                 say(f"warning: {member.node.name} was lost with {len(share.files)} files in hand")
                 for file in share.files:
                     losses[file.name] = losses.get(file.name, 0) + 1
@@ -189,9 +191,9 @@ def _probed(member: Member, reference: Any, say: Callable[[str], None]) -> None:
     """Whether a machine that was lost is back."""
     try:
         ray.get(reference)
+        member.gone = False
         say(f"{member.node.name} is back")
     except _LOST:
-        member.gone = True
         say(f"warning: {member.node.name} does not come back")
 
 

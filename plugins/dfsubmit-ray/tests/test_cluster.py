@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +22,11 @@ ray = pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray
 from dfsubmit_ray import cluster as module  # noqa: E402
 from dfsubmit_ray import passport  # noqa: E402
 from dfsubmit_ray.shares import Member, work_off  # noqa: E402
-from ray.cluster_utils import Cluster  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
+
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Three machines, simulated on this one; the driver is connected."""
-    with pytest.MonkeyPatch.context() as patch:
-        # The machines' processes find what this one finds, and do not report usage.
-        patch.setenv("PYTHONPATH", os.pathsep.join(_paths()))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        made = Cluster(initialize_head=True, connect=False, head_node_args=NODE)
-        try:
-            for _ in range(2):
-                made.add_node(**NODE)
-            made.wait_for_nodes()
-            ray.init(address=made.address, log_to_driver=False)
-            yield made
-        finally:
-            ray.shutdown()
-            made.shutdown()
-
-
-def _paths() -> list[str]:
-    import sys
-
-    return [path for path in sys.path if path]
 
 
 def options(model: Path, data: Path, output: Path, **changes: Any) -> RunOptions:
@@ -61,29 +36,19 @@ def options(model: Path, data: Path, output: Path, **changes: Any) -> RunOptions
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def alone(tiny_model: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
-    """The samples, scored by one machine."""
-    return run(options(tiny_model, samples, tmp_path_factory.mktemp("alone") / "s.csv"))
-
-
-def same(ours: RunSummary, theirs: RunSummary) -> bool:
-    """Labels equal, p_fake within 1e-5, no row lost."""
-    assert ours.submission.read_bytes() == theirs.submission.read_bytes()
-    for mine, other in zip(ours.results, theirs.results, strict=True):
-        assert (mine.filename, mine.status) == (other.filename, other.status)
-        assert mine.p_fake == pytest.approx(other.p_fake, abs=1e-5)
-    return True
-
-
 def test_three_machines_give_what_one_gives(
-    cluster: Any, alone: RunSummary, tiny_model: Path, samples: Path, tmp_path: Path
+    cluster: Any,
+    check_same: Callable[[RunSummary, RunSummary], None],
+    tiny_model: Path,
+    samples: Path,
+    tmp_path: Path,
 ) -> None:
+    alone = run(options(tiny_model, samples, tmp_path / "alone" / "s.csv"))
     said: list[str] = []
     spec = "ray:share=2,ship=model+media"
     asked = options(tiny_model, samples, tmp_path / "s.csv", executor=spec)
     summary = run(asked, said.append)
-    assert same(summary, alone)
+    check_same(summary, alone)
     machines = summary.meta["machines"]
     assert len(machines) == 3
     assert sum(machine["files"] for machine in machines) == 12
@@ -153,7 +118,26 @@ def test_a_poisonous_file_costs_itself(cluster: Any) -> None:
     results = worked_off(machines, names)
     assert set(results) == set(names)
     assert [name for name, result in results.items() if result is None] == ["poison"]
-    assert not any(machine.gone for machine in machines)
+    assert sum(machine.losses for machine in machines) == 2
+
+
+def test_it_is_an_error_when_no_machine_is_left(cluster: Any) -> None:
+    before = {node.key for node in module.nodes(0, 0.0)}
+    doomed = cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    machines = [member for member in members(1) if member.node.key not in before]
+    calls = 0
+
+    def should_stop() -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            cluster.remove_node(doomed, allow_graceful=False)
+        return False
+
+    with pytest.raises(DfsubmitError, match="no machine of the cluster is left"):
+        worked_off(machines, [f"{number}" for number in range(50)], should_stop)
+    assert [machine.gone for machine in machines] == [True]
 
 
 def test_a_stop_leaves_what_is_not_finished(cluster: Any) -> None:
