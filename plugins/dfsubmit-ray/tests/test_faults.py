@@ -1,0 +1,129 @@
+"""What is lost while a run goes on is done elsewhere, or by the next run; no row is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from dfsubmit import RunOptions, run
+from dfsubmit.output.summary import RunSummary
+
+pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray>=2.50,<3'")
+
+pytestmark = pytest.mark.slow
+
+# A white picture ends its worker as a broken decoder would. A black one takes as long as there is a
+# file called hold, and on a machine with DOOMED in its environment all of them take for ever.
+PLUGIN = """
+import os, signal, time
+from pathlib import Path
+
+from dfsubmit.hooks import FoundFace, hookimpl
+
+HERE = Path(__file__).parent
+
+
+def detect(picture, upsampling):
+    if picture.min() == 255:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "DOOMED" in os.environ:
+        (HERE / "taken").touch()
+        time.sleep(600)
+    while picture.max() == 0 and (HERE / "hold").exists():
+        time.sleep(0.05)
+    height, width = picture.shape[:2]
+    return [FoundFace((0, 0, width, height), 1.0)]
+
+
+@hookimpl
+def register_detectors(register):
+    register("fragile", lambda: detect)
+"""
+
+Same = Callable[[RunSummary, RunSummary], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Pictures, the plugin, and how they are scored."""
+
+    model: Path
+    data: Path
+    plugins: Path
+    recipe: Path
+
+    def options(self, output: Path, **changes: Any) -> RunOptions:
+        """Of a run."""
+        return RunOptions(
+            self.model, self.data, output, fallback=None, loader="huggingface", workers=1,
+            batch_size=1, recipe=self.recipe, plugins_dir=(str(self.plugins),), progress=False,
+            **changes,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def setting(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """A black picture, a white one, and six in colours."""
+    folder = tmp_path_factory.mktemp("faults")
+    made = Setting(tiny_model, folder / "data", folder / "plugins", folder / "recipe.json")
+    made.data.mkdir()
+    made.plugins.mkdir()
+    random = np.random.default_rng(0)
+    for name in ("black", "white", *"abcdef"):
+        picture = np.full((64, 64, 3), 255 if name == "white" else 0, np.uint8)
+        if len(name) == 1:
+            picture[:] = random.integers(1, 250, 3)
+        cv2.imwrite(str(made.data / f"{name}.png"), picture)
+    (made.plugins / "fragile.py").write_text(PLUGIN)
+    made.recipe.write_text(json.dumps({"detector": "fragile"}))
+    return made
+
+
+@pytest.fixture(scope="module")
+def alone(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    """The pictures, scored by one machine."""
+    return run(setting.options(tmp_path_factory.mktemp("alone") / "s.csv"))
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """At most ten minutes: a busy machine loads models slowly."""
+    end = time.monotonic() + 600
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_lost_machines_files_go_to_the_others(
+    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
+) -> None:
+    doomed = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, env_vars={"DOOMED": "1"})
+    cluster.wait_for_nodes()
+
+    def pull_the_plug() -> None:
+        try:
+            wait_for((setting.plugins / "taken").exists)
+        finally:
+            cluster.remove_node(doomed, allow_graceful=False)
+
+    thread = threading.Thread(target=pull_the_plug)
+    thread.start()
+    said: list[str] = []
+    summary = run(
+        setting.options(tmp_path / "s.csv", executor="ray:machines=4,share=1"), said.append
+    )
+    thread.join()
+    check_same(summary, alone)
+    machines = summary.meta["machines"]
+    assert sum(machine["files"] for machine in machines) == 8
+    (lost,) = [machine for machine in machines if machine["lost"]]
+    assert (lost["files"], lost["losses"]) == (0, 1)
+    assert sum("was lost with 1 files in hand" in line for line in said) == 1
