@@ -3,9 +3,9 @@
 In: a video file and the numbers of the frames wanted. Out: `Frame`s, RGB uint8 (height, width, 3),
 upright: rotation and mirroring metadata applied.
 
-A video is decoded in one pass: every frame is grabbed, only wanted ones are converted. Seeking to
-each frame, as notebooks do, decodes most of the video once for every frame. Packets that do not
-decode are passed over and counted; frames are numbered without them, as FFmpeg's own output is.
+A video is decoded in one pass: every frame is grabbed, and only wanted frames are converted.
+Seeking to each frame, as notebooks often do, decodes most of the video once per frame. Packets that
+do not decode are skipped and counted; as in FFmpeg's own output, they have no frame number.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from dfsubmit.media.selftest import check_opencv
 from dfsubmit.records import Pixels
 
 RETRIES = 1000
-"""So many packets in a row may fail to decode. OpenCV does not tell a packet that fails from the
-end of the file; asking it a thousand times more at the end takes 1 to 20 ms."""
+"""The number of packets in a row that may fail to decode. OpenCV does not distinguish a failed
+packet from the end of the file; a thousand more attempts at the end take 1 to 20 ms."""
 
 
 class Unreadable(Exception):
@@ -42,7 +42,7 @@ class Frame:
         index: its number in the file, from 0.
         time: seconds from the start of the file.
         pixels: RGB uint8 (height, width, 3).
-        note: damage that did not keep a picture from being read; else empty.
+        note: the damage of a picture that could still be read; empty if there is none.
     """
 
     index: int
@@ -54,7 +54,7 @@ class Frame:
 def check_size(width: float, height: float, limits: Limits) -> None:
     """
     Raises:
-        Unreadable: a picture of so many pixels is larger than the limits.
+        Unreadable: a picture of this size exceeds the limits.
     """
     if width * height > limits.pixels:
         raise Unreadable(f"{width:.0f} x {height:.0f} pixels are over the limit of {limits.pixels}")
@@ -65,21 +65,21 @@ class Video:
 
     Args:
         path: the file.
-        limits: what it may ask.
+        limits: the resource limits.
 
     Attributes:
-        frames: how many frames there are: what the container claims (0 where it says nothing),
-            until the first pass has counted those that decode.
-        counted: whether it has.
-        lost: packets that the first pass found not to decode, other frames coming after them. Those
-            at the very end of a file cannot be told from its end.
-        fps: frames a second; 0.0 where the container does not say.
-        seekable: whether frames may be sought by their time, as far as is known (see `seeking`).
-        frame_bytes: what one frame takes in memory, by the container's header.
+        frames: the number of frames by the container (0 if unknown), until the first pass has
+            counted those that decode.
+        counted: whether the first pass has counted them.
+        lost: packets that did not decode in the first pass and are followed by other frames. Those
+            at the very end of a file cannot be distinguished from its end.
+        fps: frames per second; 0.0 if the container does not say.
+        seekable: whether frames can be found by seeking, as far as known (see `seeking`).
+        frame_bytes: the memory of one frame, by the container's header.
 
     Raises:
         Unreadable: it cannot be opened as a video, or is larger than the limits.
-        NotInstalled: this OpenCV gives wrong pictures.
+        NotInstalled: this OpenCV release decodes wrongly (see `selftest`).
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
@@ -109,7 +109,7 @@ class Video:
         Raises:
             Unreadable: it cannot be opened.
         """
-        # One decoding thread: the workers are the parallelism, and more threads would only fight.
+        # One decoding thread, because the workers already use all cores.
         with _utf8_name(self.path) as name:
             capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
@@ -121,11 +121,11 @@ class Video:
     def decode(self, wanted: Collection[int]) -> Iterator[Frame]:
         """Yield the wanted frames in order, in one pass over the file.
 
-        The first pass goes through to the end and counts the frames; a later one stops after the
-        last wanted frame.
+        The first pass reads to the end and counts the frames; later passes stop after the last
+        wanted frame.
 
         Args:
-            wanted: frame numbers. Numbers beyond the end are passed over.
+            wanted: frame numbers. Numbers beyond the end are ignored.
 
         Raises:
             Unreadable: there are more or larger frames than the limits allow.
@@ -163,7 +163,7 @@ class Video:
         decoded, pixels = capture.retrieve()
         if not decoded or pixels is None or not pixels.size:
             return None
-        # A stream may grow behind a header that the limits let pass.
+        # A stream's frames may become larger than its header says.
         check_size(pixels.shape[1], pixels.shape[0], self.limits)
         upright = _bgr_to_rgb(pixels)
         if self._mirror is not None:

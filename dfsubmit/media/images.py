@@ -1,6 +1,6 @@
 """One image → its only frame, upright and in RGB: EXIF orientation applied.
 
-In: an image file, whole or a little damaged. Out: a `Frame`.
+In: an image file, intact or slightly damaged. Out: a `Frame`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ with contextlib.suppress(ImportError):  # before Pillow 11.3
 
     _IMAGE_FORMATS.append(AvifImagePlugin.AvifImageFile.format)
 _STRIP_PIXELS = 2**18
-_MENDED_PIXELS = 25_000_000  # several such pictures lie in memory
+_MENDED_PIXELS = 25_000_000  # several such pictures are in memory at once
 
 MADE_UP = 0.05
 """The largest share of a picture that may be missing at its end."""
@@ -37,8 +37,8 @@ def read_image(path: Path, limits: Limits) -> Frame:
     """An image as its only frame.
 
     Greyscale, palette, RGBA and CMYK become RGB (transparency is dropped, not blended); 16-bit
-    values are reduced to 8. A JPEG that lacks its end is read where no more than `MADE_UP` of its
-    pixels lie in what is missing, and a PNG in spite of wrong checksums of chunks without pixels.
+    values are reduced to 8. A truncated JPEG is read if at most `MADE_UP` of its pixels are in the
+    missing part; a PNG is read despite wrong checksums of chunks without pixels.
 
     Raises:
         Unreadable: it cannot be decoded, or is larger than the limits.
@@ -60,7 +60,7 @@ def read_image(path: Path, limits: Limits) -> Frame:
 
 
 def _mended(data: bytes, limits: Limits) -> Frame | None:
-    """A damaged picture of which all but a little is there; None for any other."""
+    """A damaged picture of which only a little is missing; None for any other."""
     limits = dataclasses.replace(limits, pixels=min(limits.pixels, _MENDED_PIXELS))
     versions, note = mend(data)
     try:

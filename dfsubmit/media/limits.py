@@ -1,6 +1,6 @@
-"""What one file may ask of this machine.
+"""Resource limits for reading one file.
 
-In: nothing. Out: `Limits`, which the readers of pictures and videos keep to.
+In: nothing. Out: `Limits`, which the readers of images and videos enforce.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may ask of this machine. Beyond it the file is unreadable, with the reason.
+    """Resource limits for one file. A file beyond them is unreadable, with the reason.
 
     Attributes:
         pixels: of an image, or of one frame of a video (default: 100 megapixels).

@@ -2,8 +2,8 @@
 
 In: a folder. Out: a `MediaFile` for every regular, non-hidden file directly in it, or in its
 subfolders too, sorted by name.
-What a file is (image, video, other) is decided by its first bytes; the suffix only decides for
-content that says nothing, so that ``clip.mp4`` full of text is an unreadable video and
+The first bytes decide what a file is (image, video, other). The suffix decides only if the
+content is not recognised, so that ``clip.mp4`` full of text is an unreadable video and
 ``notes.txt`` an unsupported file.
 """
 
@@ -50,13 +50,13 @@ _MJPEG_SUFFIXES = frozenset((".mjpeg", ".mjpg"))
 def list_media(folder: str | os.PathLike[str], recursive: bool = False) -> list[MediaFile]:
     """Every regular, non-hidden file directly in the folder, sorted by name (as bytes).
 
-    Links count as what they lead to; one that leads nowhere is listed, for its row has to say so.
+    Links are followed. A broken link is listed, because it needs a row.
 
     Args:
-        recursive: those of its subfolders too. Names are relative to `folder`, with slashes.
+        recursive: also list subfolders. Names are relative to `folder`, with slashes.
 
     Raises:
-        UsageError: the folder, or a subfolder to be searched, does not exist, is no folder, or
+        UsageError: the folder, or a subfolder to be searched, does not exist, is not a folder, or
             cannot be read.
     """
     return list_folder(folder, recursive)[0]
@@ -65,10 +65,10 @@ def list_media(folder: str | os.PathLike[str], recursive: bool = False) -> list[
 def files_to_score(
     folder: str | os.PathLike[str], recursive: bool = False
 ) -> tuple[list[MediaFile], list[str]]:
-    """`list_folder`, where a folder without files is an error.
+    """Like `list_folder`, but a folder without files is an error.
 
     Raises:
-        UsageError: see `list_media`; or there is no file, or none but in subfolders.
+        UsageError: see `list_media`; or there is no file, or only in subfolders.
     """
     files, passed_over = list_folder(folder, recursive)
     subfolders = [name for name in passed_over if (Path(folder) / name).is_dir()]
@@ -91,8 +91,8 @@ def files_to_score(
 def list_folder(
     folder: str | os.PathLike[str], recursive: bool = False
 ) -> tuple[list[MediaFile], list[str]]:
-    """`list_media`, and the names of what was passed over: pipes, sockets, devices; folders too,
-    or with `recursive` those that are a link to a folder that is searched already."""
+    """`list_media`, and the names that were skipped: pipes, sockets, devices and folders. With
+    `recursive`, of folders only links to a folder that is searched already."""
     passed_over: list[str] = []
     files = list(_files(Path(folder), recursive, passed_over))
     files.sort(key=lambda file: os.fsencode(file.name))
@@ -100,16 +100,16 @@ def list_folder(
 
 
 def names_in(folder: str | os.PathLike[str], recursive: bool = False) -> set[str]:
-    """The names of `list_media`, which of a million files are a fifth of what it gives."""
+    """The names of `list_media`; for a million files they take a fifth of its memory."""
     return {file.name for file in _files(Path(folder), recursive, [])}
 
 
 def _files(root: Path, recursive: bool, passed_over: list[str]) -> Iterator[MediaFile]:
-    """The files of `list_folder`, and into `passed_over` what else is there."""
+    """The files of `list_folder`; other entries are added to `passed_over`."""
     visited = set()
     waiting, links = deque([("", root)]), deque[tuple[str, Path]]()
     while waiting or links:
-        # A link to a folder waits, so that files that it leads to keep their own folder's name.
+        # Links to folders come last, so that files keep the name from their own folder.
         above, here = (waiting or links).popleft()
         if recursive:
             known = os.path.realpath(here)
@@ -122,7 +122,7 @@ def _files(root: Path, recursive: bool, passed_over: list[str]) -> Iterator[Medi
             path, name = here / entry.name, above + entry.name
             try:
                 info = entry.stat()
-            except OSError:  # a link that leads nowhere or in a circle, or a file just gone
+            except OSError:  # a broken or circular link, or a file that was just removed
                 yield MediaFile(path, name)
                 continue
             if stat.S_ISREG(info.st_mode):
@@ -136,8 +136,8 @@ def _files(root: Path, recursive: bool, passed_over: list[str]) -> Iterator[Medi
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder and not hidden, in any order, one after the other: of a million entries,
-    a list takes 300 MB."""
+    """The entries of a folder that are not hidden, in any order. A generator, because a list of a
+    million entries takes 300 MB."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -151,12 +151,12 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def sniff(path: Path) -> Kind:
-    """What a file is, by its first bytes and, where they say nothing, by its suffix.
+    """The kind of a file, by its first bytes or, if they are not recognised, by its suffix.
 
     Raises:
         OSError: the file cannot be read.
     """
-    # A pipe that took the file's place would block an ordinary open for ever.
+    # If a pipe has replaced the file, an ordinary open would block for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,7 +1,7 @@
-"""A damaged picture's bytes → bytes that decode, where the damage lies beside the pixels.
+"""A damaged image's bytes → bytes that decode, if almost no pixels are lost.
 
-Pillow has a mode for truncated files, but it is one switch for the process, and takes half a
-picture as readily as one that lacks its last two bytes.
+Pillow has a mode for truncated files, but it is global for the process, and accepts half a picture
+as well as one without its last two bytes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mend(data: bytes) -> tuple[list[bytes], str]:
-    """Versions of a picture that may decode, and what was done, in a few words.
+    """Versions of a picture that may decode, and a short description of the repair.
 
-    Where it is the end that is missing, there are two versions that go on differently behind what
-    is there: pixels in which they differ are made up. None where there is nothing to mend.
+    If the end is missing, there are two versions with different data appended: pixels in which they
+    differ are not from the file. None if there is nothing to repair.
     """
     if data.startswith(b"\xff\xd8\xff"):
         # A marker cut in two would swallow the first byte that follows.

@@ -1,9 +1,9 @@
-"""Whether an MP4 or MOV file's video is to be shown mirrored, which OpenCV does not look at.
+"""Whether an MP4 or MOV file's video is displayed mirrored, which OpenCV ignores.
 
-In: a file. Out: the axis along which the frames have still to be turned over, once OpenCV has
-rotated them. A display matrix (ISO/IEC 14496-12, 8.3.2: a, b, u, c, d, v, x, y, w) maps x to
-a x + c y and y to b x + d y; it mirrors where its determinant a d - b c is negative. OpenCV takes
-a and b alone for the angle, so what is left is the sign of the second row: c, or d.
+In: a file. Out: the axis along which the frames must be flipped after OpenCV has rotated them. A
+display matrix (ISO/IEC 14496-12, 8.3.2: a, b, u, c, d, v, x, y, w) maps x to a x + c y and y to
+b x + d y; it mirrors if its determinant a d - b c is negative. OpenCV derives the angle from a and
+b only, so what remains is the sign of the second row: c, or d.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""File names that are not UTF-8: which they are, what follows, and the command that renames them.
+"""File names that are not UTF-8: finding them, and the command that renames them.
 
-They come from archives that were made under another encoding, such as Korean zips (cp949) that were
-unpacked on Linux. Python carries their bytes as surrogate escapes.
+They come from archives in another encoding, such as Korean zips (cp949) unpacked on Linux. Python
+represents their bytes as surrogate escapes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def not_utf8(names: Iterable[str]) -> list[str]:
 
 
 def not_utf8_problem(names: Iterable[str], folder: Path) -> str:
-    """What is to be said of names that are not UTF-8; "" where all are.
+    """The message about names that are not UTF-8; "" if all are.
 
     Args:
         names: of files below `folder`, relative to it.

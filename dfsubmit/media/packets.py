@@ -1,10 +1,9 @@
-"""A long video → what its packets say, without decoding: when each frame is shown, and where
-decoding can begin.
+"""A long video → the time of each frame, and where decoding can begin, from its packets and
+without decoding.
 
-Only for H.264 and HEVC in MP4 and Matroska, whose packets can be checked: the lengths by which each
-is divided into units must add up (OpenCV's own reader sees to that), and its first slice must begin
-as slices do. A packet that fails either way would lose its frame, and so shift the numbers of all
-frames behind it.
+Only for H.264 and HEVC in MP4 and Matroska, whose packets can be checked: the unit lengths in a
+packet must add up (OpenCV's own reader checks this), and its first slice must have a valid header.
+A packet that fails either check would lose its frame, which shifts all later frame numbers.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ import cv2
 from dfsubmit.media.frames import RETRIES, Video
 
 AHEAD = 16
-"""So many frames before the one that it is asked for OpenCV looks for a key frame."""
+"""OpenCV searches a key frame this many frames before the requested one."""
 
 _CONTAINERS = re.compile(rb".{4}ftyp|\x1aE\xdf\xa3", re.DOTALL)
 _H264 = frozenset(("h264", "avc1"))
 _HEVC = frozenset(("hevc", "hev1", "hvc1"))
 _RARE = 3
-"""A picture parameter set that fewer packets use is taken for damage."""
+"""A picture parameter set used by fewer packets is treated as damage."""
 
 
 @dataclass(frozen=True)
 class Packets:
-    """What the packets say.
+    """The information from the packets.
 
     Attributes:
         times: of every frame, in its order of presentation, in milliseconds.
@@ -53,7 +52,7 @@ class Packets:
 
 
 def read_packets(video: Video) -> Packets | None:
-    """The packets of a video; None where they do not tell of every frame, or one is damaged."""
+    """The packets of a video; None if they do not cover every frame, or one is damaged."""
     with video.path.open("rb") as stream:
         if not _CONTAINERS.match(stream.read(8)):
             return None

@@ -17,7 +17,7 @@ def sample_indices(decodable: int, frames: int) -> list[int]:
 
 
 def coarse_to_fine(count: int) -> list[int]:
-    """The positions 0 to count - 1 in an order whose every beginning is spread evenly.
+    """The positions 0 to count - 1, in an order in which every prefix is evenly spread.
 
     The van der Corput sequence in base 2, scaled: 0, 1/2, 1/4, 3/4, 1/8 … (J. G. van der Corput,
     "Verteilungsfunktionen", 1935).

@@ -1,22 +1,22 @@
-"""Long videos: seek to the wanted frames, and know that they are those that decoding gives.
+"""Long videos: seek to the wanted frames, and check that they are the frames that decoding gives.
 
-One pass over a video (`Video.decode`) is linear in its length. Where the wanted frames lie far
-apart, most of that is spent on groups of pictures that hold none of them. Seeking passes those
-over. What the file says decides whether that is done, before anything is decoded:
+One pass over a video (`Video.decode`) is linear in its length. If the wanted frames are far apart,
+most of the time goes into groups of pictures that contain none of them. Seeking skips these groups.
+The file itself decides whether to seek:
 
-* its packets are read (`packets.py`), which takes microseconds each, for the time of every frame,
-  evenly spaced or not, and for where groups begin. One that looks damaged ends the attempt;
-* every frame that is decoded must carry the next of these times, and a frame that is reached by
-  seeking its own: no frame is missing, and the last one is the last;
-* the first frame that is reached by seeking is reached by decoding as well, and must be the same to
-  the bit (streams that refresh their pictures bit by bit decode otherwise after a seek).
+* its packets are read before anything is decoded (`packets.py`; microseconds per packet). They give
+  the time of every frame and the start of every group. A damaged packet ends the attempt;
+* every decoded frame must have the next of these times, and a frame reached by seeking its own
+  time. This shows that no frame is missing, at the end neither;
+* the first frame reached by seeking is also reached by decoding, and must be identical (streams
+  with gradual refresh decode differently after a seek).
 
-Anything else, and the video is decoded in one pass as ever. Intact files give the same frames both
-ways. In damaged ones, what is not seen so is a slice whose damage lies behind its first bytes: a
-frame that it loses in a group that is never visited shifts the numbers behind it by one, and holes
-may be filled otherwise in a frame in the same group.
+Otherwise the video is decoded in one pass. Intact files give the same frames both ways. In damaged
+files, damage behind the first bytes of a slice is not detected: if it loses a frame in a group that
+is never visited, later frame numbers shift by one, and holes in a frame of the same group may be
+filled differently.
 
-Nothing here looks at a clock: the same file gives the same frames on a busy machine.
+Nothing here depends on a clock: the same file gives the same frames on a busy machine.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from dfsubmit.media.frames import Frame, Video
 from dfsubmit.media.packets import AHEAD, Packets, read_packets
 
 MIN_GAP = 100
-"""Frames between two wanted ones, on average, from which seeking is thought of: about two minutes
-of video for 40 frames."""
+"""The minimum average distance of wanted frames, in frames, for seeking: about two minutes of
+video for 40 frames."""
 
 _BACK = (0, 16, 64, 256, 1024)
 """Frames by which the aim is moved back, until a seek lands before the wanted one: OpenCV counts
@@ -40,16 +40,16 @@ frames by their average rate."""
 
 
 class _Misplaced(Exception):
-    """Seeking would not give the frames that decoding gives."""
+    """Seeking does not give the same frames as decoding."""
 
 
 def decode(video: Video, wanted: Collection[int]) -> Iterator[Frame]:
-    """As `Video.decode`, by seeking where that is quicker and gives the same frames.
+    """Like `Video.decode`, but seeks if that is faster and gives the same frames.
 
-    Where the packets show another number of frames than the container claims, `video.frames` is
-    corrected and no frame comes: ask again. Where it turns out late that seeking does not give the
-    same frames, all come again, by decoding, from the first one on: of a frame that comes twice the
-    second is the true one.
+    If the packets show another number of frames than the container, `video.frames` is corrected and
+    no frame is yielded: call again. If seeking turns out later not to give the same frames, all
+    frames are yielded again, by decoding, from the first one. Of a frame that occurs twice, the
+    second is correct.
     """
     if video.seekable and len(wanted) > 1 and video.frames >= MIN_GAP * len(wanted):
         packets = read_packets(video)
@@ -76,7 +76,7 @@ def _pays(packets: Packets, order: list[int]) -> bool:
 
 
 def _seek(video: Video, packets: Packets, order: list[int]) -> Iterator[Frame]:
-    """The frames in order, each shown to be the one that its number says."""
+    """The frames in order, each checked against its number."""
     with closing(_Reader(video, packets)) as other:
         other.seek(len(packets.times) - 1)
         if other.capture.grab():

@@ -1,12 +1,12 @@
 """Whether the installed OpenCV decodes interlaced video: two pictures whose pixels are known.
 
-OpenCV 4.13, 4.14 and 5.0 report success for interlaced pictures and give what their buffer held
-before, another file's faces included: their FFmpeg 8 converts no interlaced picture into one that
-is not marked so, and OpenCV does not look at what swscale answers. setup.cfg excludes them; this
-test is for environments that others made, and for the next release that does it again.
+OpenCV 4.13, 4.14 and 5.0 report success for interlaced pictures and return the previous content of
+their buffer, which may be another file's faces. Their FFmpeg 8 does not convert interlaced pictures
+to progressive ones, and OpenCV ignores swscale's return value. setup.cfg excludes these releases.
+This test is for environments installed otherwise, and for later releases with the same defect.
 
-It ends the run instead of decoding by other means: a second decoder would be a second path from
-files to pixels, to be kept equal to the first, for releases that one command replaces.
+A failure ends the run. A second decoder would have to give the same pixels as the first, only for
+releases that one command can replace.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _LIGHT, _DARK, _TOLERANCE = 200, 40, 10
 
 @functools.cache
 def check_opencv() -> None:
-    """Decode the two pictures; once a process, some milliseconds.
+    """Decode the two pictures; once per process, takes some milliseconds.
 
     Raises:
-        NotInstalled: they come out wrong. The hint names the releases that are fit.
+        NotInstalled: the pixels are wrong. The hint names usable releases.
     """
     if _decoded_right():
         return
