@@ -1,7 +1,7 @@
 """A face's box → the crop that the model sees.
 
-`crop_face` is the only crop function of the project: inference, extraction and everything else cut
-with it, as the `Recipe` says.
+`crop_face` is the only crop function of the project: inference, extraction and all other code use
+it, with the settings of the `Recipe`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIVE_OF_68 = (37, 44, 30, 49, 55)
 """Their places among 68 landmarks, as DeepfakeBench takes them (`get_keypts`): of each eye a point
 of the upper lid, and of the mouth the points beside its corners."""
 _LARGEST = 4096
-"""The side of the largest aligned crop without an `output_size`: landmarks may be mad."""
+"""The largest side of an aligned crop without an `output_size`, since landmarks may be wrong."""
 
 _ENDLESS = 10**7
 """The side of a frame that no crop reaches the end of."""

@@ -18,10 +18,10 @@ from dfsubmit.recipe import BUILT_IN_DETECTOR, Recipe
 from dfsubmit.records import Box, Detector, FloatArray, FoundFace, Pixels
 
 LONGEST = 16
-"""A picture is searched at no more than so many times the recipe's detection width in height: each
-thousand rows of 640 pixels take dlib 24 MB."""
+"""The maximum height of a detection image, as a multiple of the recipe's detection width. dlib
+takes 24 MB per thousand rows of 640 pixels."""
 REMEMBERED = 256
-"""So many pictures' faces are kept, those of a few files."""
+"""The number of images whose detections are cached: those of a few files."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def dlib_hog() -> Detector:
 class FaceDetector:
     """A recipe's detector, with the recipe's settings.
 
-    One object per process: dlib's detector is slow to build, and two threads that share one get
-    wrong boxes. A picture that comes again, because a file turned out to need another pass, is not
-    searched again: most of a scan's time is spent in here.
+    Create one per process: dlib's detector is slow to build, and gives wrong boxes if two threads
+    share it. Results are cached for files that need another pass, because detection takes most of
+    a scan's time.
 
     Args:
         recipe: names the detector.
-        detector: it; None where it is the built-in one.
+        detector: the detector; None for the built-in one.
 
     Raises:
         NotInstalled: the recipe needs dlib and it cannot be imported.
@@ -94,7 +94,7 @@ class FaceDetector:
         return self._known[key]
 
     def detection_image(self, frame: Pixels) -> tuple[Pixels, float]:
-        """The frame as the detector sees it, and its scale (1.0 where it was not reduced)."""
+        """The frame as the detector sees it, and its scale (1.0 if it was not reduced)."""
         height, width = frame.shape[:2]
         most = self.recipe.detection_width
         scale = min(1.0, most / width, LONGEST * most / height)
@@ -111,11 +111,11 @@ class FaceDetector:
         Args:
             image: RGB uint8 (h, w, 3), the part.
             scale: of the detection image.
-            upsampling: how often the detector doubles the part before it searches.
-            left, top: where the part begins.
+            upsampling: how often the detector doubles the part's size before it searches.
+            left, top: the position of the part.
 
         Raises:
-            ValueError: the detector gave what is no face.
+            ValueError: the detector returned an invalid face.
         """
         assert self._detector is not None
         found = self._detector(np.ascontiguousarray(image), upsampling)

@@ -1,8 +1,8 @@
-"""What people want to see of a file: its faces and one whole frame, as small pictures.
+"""Pictures of a file for the report: its faces and one whole frame, reduced.
 
-In: frames and faces as a scan meets them (`PictureTaker`, in a worker). Out: a zip of WebP pictures
-for each file, which `read_pictures` reads. Pictures go to the disk file by file, so that a run's
-memory does not grow with them, and an interrupted run finds those that it took.
+In: the frames and faces of a scan (`PictureTaker`, in a worker). Out: a zip of WebP pictures per
+file, which `read_pictures` reads. Pictures are written per file, so that a run's memory does not
+grow, and a resumed run finds those that were taken before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dfsubmit.files import write_atomically
 from dfsubmit.libraries import load_cv2
 from dfsubmit.records import Box, Face, Pixels
 
-if TYPE_CHECKING:  # what only prunes and reads pictures needs no OpenCV
+if TYPE_CHECKING:  # removing and reading pictures needs no OpenCV
     from dfsubmit.media.frames import Frame
 
 CROP_SIDE, FRAME_SIDE = 96, 320
@@ -43,7 +43,7 @@ class Picture:
     Attributes:
         index: the frame's number in its file.
         time: seconds from the start of the file.
-        box: the face's in the frame, in the frame's pixels; None where none was found.
+        box: the face's box in frame pixels; None if no face was found.
         detection: the detector's confidence; 0.0 where no face was found.
         size: of the whole frame, (width, height) in pixels.
         data: the picture as WebP.
@@ -63,9 +63,9 @@ class Pictures:
 
     Attributes:
         crops: the model's input of each scored frame, reduced to `CROP_SIDE`, in order of time.
-        frame: the whole frame of the surest face, or the first frame where there is no face;
-            None where no frame decodes.
-        thumbnail: the same, reduced to `CROP_SIDE`; empty where there is none.
+        frame: the whole frame with the highest detection score, or the first frame if there is no
+            face; None if no frame decodes.
+        thumbnail: the same, reduced to `CROP_SIDE`; empty if there is none.
     """
 
     crops: tuple[Picture, ...]
@@ -76,7 +76,7 @@ class Pictures:
 class PictureTaker:
     """Takes the pictures of one file while it is scanned.
 
-    A picture that cannot be made is missing: no score may depend on pictures.
+    A picture that cannot be made is left out, because scores must not depend on pictures.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class PictureTaker:
         self._best: Face | None = None
 
     def see(self, frame: Frame, face: Face | None) -> None:
-        """Look at a whole frame, and at the face that was found in it."""
+        """Receive a whole frame, and the face that was found in it."""
         sure = face is not None and (self._best is None or face.detection > self._best.detection)
         if self._frame is None or sure:
             height, width = frame.pixels.shape[:2]
@@ -103,7 +103,7 @@ class PictureTaker:
                 self._frame, self._best = whole, face
 
     def take(self, face: Face) -> None:
-        """Take the picture of a face as the model is given it."""
+        """Take the picture of a face as the model receives it."""
         with contextlib.suppress(Exception):
             # Of the face's crop, which is large, nothing is kept.
             self._crops.append((replace(face, crop=_NO_PIXELS), encode(face.crop, CROP_SIDE)))
@@ -121,7 +121,7 @@ class PictureTaker:
         )
 
     def write(self, folder: str | os.PathLike[str], name: str) -> None:
-        """Write what was taken of the file of that name into a folder, which is made.
+        """Write the pictures of the file of that name into a folder, which is created.
 
         Raises:
             OSError: it cannot be written.
@@ -131,7 +131,7 @@ class PictureTaker:
 
 
 def picture_file(folder: str | os.PathLike[str], name: str) -> Path:
-    """Where the pictures of the media file of that name lie: names may hold anything, paths not."""
+    """The path of a media file's pictures: its name may not be usable as a path."""
     return Path(folder) / (hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + ".zip")
 
 
@@ -156,7 +156,7 @@ def write_pictures(path: Path, pictures: Pictures) -> None:
 
 
 def read_pictures(folder: str | os.PathLike[str], name: str) -> Pictures | None:
-    """The pictures of the media file of that name; None where there are none that can be read."""
+    """The pictures of the media file of that name; None if there are no readable ones."""
     try:
         with zipfile.ZipFile(picture_file(folder, name)) as archive:
             content = json.loads(archive.read(_CONTENT))
@@ -174,8 +174,8 @@ def read_pictures(folder: str | os.PathLike[str], name: str) -> Pictures | None:
 
 
 def keep_pictures(folder: Path, names: Collection[str]) -> None:
-    """Remove the pictures of all other files than those of that name, and a folder that is empty
-    then: they are of an earlier run."""
+    """Remove the pictures of all files other than these, left by an earlier run, and the folder if
+    it is empty then."""
     kept = {picture_file(folder, name).name for name in names}
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -188,7 +188,7 @@ def encode(pixels: Pixels, side: int) -> bytes:
     """RGB uint8 (h, w, 3) as WebP, reduced to at most `side` pixels where it is longer.
 
     Raises:
-        DfsubmitError: this OpenCV writes no WebP.
+        DfsubmitError: this OpenCV cannot write WebP.
     """
     cv2 = load_cv2()
     height, width = pixels.shape[:2]

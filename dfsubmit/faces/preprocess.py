@@ -21,12 +21,12 @@ from dfsubmit.records import Pixels
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 LARGEST_SIDE = 1024
-"""Beyond what classifiers take; a batch of 8 as float32 is 100 MB, and several copies exist."""
+"""Larger than the input of known classifiers; a batch of 8 as float32 takes 100 MB per copy."""
 LONGEST = 64
 SMALLEST_STD = 1e-6
 LARGEST_INPUT, LEAST_CONTRAST = 10_000.0, 1e-3
-"""What black and white may become, and how far apart they are, as a share of the larger one (of 1
-where both are smaller). Raw pixel values over ImageNet's std are 1,140 at most."""
+"""The largest value of normalised black and white, and their smallest difference relative to the
+larger one (to 1 if both are smaller). Raw pixel values over ImageNet's std are at most 1,140."""
 
 # Pillow's own numbering (PIL.Image.Resampling), which preprocessor_config.json uses.
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
@@ -46,9 +46,9 @@ class Preprocessor:
         flip_channels: whether the model wants BGR (the MobileViT processors' way).
 
     Raises:
-        ValueError: a side is not from 1 to `LARGEST_SIDE`, there is no such filter, or black and
-            white become infinite, no numbers, or nearly the same one (`LARGEST_INPUT`,
-            `LEAST_CONTRAST`): every picture would then get the same score.
+        ValueError: a side is not from 1 to `LARGEST_SIDE`, the filter is unknown, or black and
+            white become infinite, NaN, or nearly equal (`LARGEST_INPUT`, `LEAST_CONTRAST`): every
+            picture would then get the same score.
     """
 
     height: int

@@ -1,7 +1,7 @@
-"""One file → its faces: listing's next step, run in a worker process.
+"""One file → its faces: the step after listing, run in a worker process.
 
-In: a `MediaFile`. Out: its `Face`s through a callback, and a `FileScan` that says how it went. What
-is wrong with a file becomes its status; nothing that a file contains raises here.
+In: a `MediaFile`. Out: its `Face`s through a callback, and a `FileScan` with the outcome. Problems
+of a file become its status; its content never causes an exception here.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ See = Callable[[Frame, Face | None], None]
 
 
 class Scanner:
-    """Scans files one after the other; its detector lives as long as it does.
+    """Scans files one after the other, with one detector for all.
 
     Args:
-        settings: what holds for every file.
-        detector: the recipe's; None where it is built in.
+        settings: the settings for all files.
+        detector: the recipe's detector; None if it is built in.
     """
 
     def __init__(self, settings: ScanSettings, detector: Detector | None = None) -> None:
@@ -55,13 +55,13 @@ class Scanner:
             file: what to scan.
             emit: receives every face.
             keep: visit at most this many of the recipe's frames, evenly spread.
-            proceed: asked before each frame of a video, with the number of frames left,
-                whether they are still wanted. With it, frames are visited coarse to fine
-                instead of front to back.
-            see: receives every frame that was looked at, and the face found in it.
+            proceed: called before each frame of a video with the number of frames left;
+                returns whether to continue. If given, frames are visited coarse to fine
+                instead of in order.
+            see: receives every visited frame, and the face found in it.
 
         Raises:
-            NotInstalled: the OpenCV of this machine gives wrong pictures; no fault of the file.
+            NotInstalled: this machine's OpenCV decodes wrongly (see `media.selftest`).
         """
         scan = FileScan()
         try:
@@ -123,10 +123,10 @@ class _Visit:
         self._finish()
 
     def video(self, file: MediaFile, keep: int | None, proceed: Proceed | None) -> None:
-        """Look at the frames of the sample; the arguments are those of `Scanner.scan`.
+        """Visit the frames of the sample; the arguments are those of `Scanner.scan`.
 
         Raises:
-            Unreadable: it is no video, no frame decodes, or it is larger than the limits.
+            Unreadable: it is not a video, no frame decodes, or it exceeds the limits.
         """
         self.scan.frames_asked = min(self.recipe.frames, keep or self.recipe.frames)
         self.scan.thinned = self.scan.frames_asked < self.recipe.frames
@@ -147,9 +147,9 @@ class _Visit:
     def _frames(self, video: Video, keep: int | None) -> Iterator[Frame]:
         """The frames of the sample, each when it is to be looked at.
 
-        The container's frame count is believed until the first pass has counted. Where it was a
-        lie, a second round visits the frames that it made us miss. Coarse to fine, a pass is over
-        before its frames are looked at; what the byte budget does not hold takes further passes.
+        The container's frame count is used until the first pass has counted. If it was wrong, a
+        second round visits the frames that were missed. For coarse to fine, a pass is finished
+        before its frames are visited; frames beyond the byte budget take further passes.
         """
         believed = None
         while believed != video.frames:

@@ -1,6 +1,6 @@
-"""What the pool tells its workers about scanning.
+"""The settings that the pool sends to its workers.
 
-Apart from `scan.py` so that the parent process need not import OpenCV and dlib.
+Separate from `scan.py`, so that the parent process need not import OpenCV and dlib.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dfsubmit.recipe import Recipe
 
 @dataclass(frozen=True)
 class DetectorPlugin:
-    """Where a worker finds a detector that is not built in, since code does not travel.
+    """Where a worker finds a detector that is not built in; code is not sent to workers.
 
     Attributes:
         source: "installed" or "file".
@@ -27,15 +27,15 @@ class DetectorPlugin:
 
 @dataclass(frozen=True)
 class ScanSettings:
-    """What holds for every file of a run.
+    """The scan settings for all files of a run.
 
     Attributes:
         recipe: frames, detection and crop.
         resize: resizes crops to the model's input; None leaves them as they were cut.
         no_face: "whole-frame" takes the whole frames of a file in which no face was found;
             "fail" gives it the status no_face.
-        limits: what one file may ask of this machine.
-        detector: where the recipe's detector comes from; None where it is built in.
+        limits: the resource limits for one file.
+        detector: where the recipe's detector comes from; None if it is built in.
     """
 
     recipe: Recipe

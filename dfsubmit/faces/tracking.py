@@ -1,9 +1,9 @@
-"""Anchored tracking: most frames are searched around a face that is known already.
+"""Anchored tracking: most frames are searched only around a known face.
 
-In: the frames of one file's sample. Out: the same `Detection`s as a whole search gives, up to some
-pixels. Anchors, spread evenly over the sample, are searched whole. Every other frame is searched
-around its nearest anchor's face, at the same scale, and whole where that finds nothing, finds
-something doubtful, or the anchor has no face: no face is lost.
+In: the frames of one file's sample. Out: the same `Detection`s as a full search, up to some pixels.
+Anchors, spread evenly over the sample, are searched completely. Every other frame is searched
+around its nearest anchor's face, at the same scale. It is searched completely if that finds
+nothing or a doubtful face, or if the anchor has no face; so no face is lost.
 
 Which frames are anchors depends on the sample alone, and a frame's anchor on the frame alone. So
 boxes depend neither on the order in which frames are visited nor on how many are left out: anchors
@@ -23,13 +23,13 @@ from dfsubmit.records import Box
 FRAMES_PER_ANCHOR = 5
 FEWEST_ANCHORS = 8
 MARGIN = 0.5
-"""Searched on each side of the anchor's face, as a share of its width and height."""
+"""The margin searched on each side of the anchor's face, as a share of its width and height."""
 WEAK = 0.2
-"""A detection score below this is doubted."""
+"""A detection with a lower score is doubtful."""
 LARGEST_CHANGE = 1.6
 """A face's area may change by this factor; dlib's boxes grow by steps of 1.2 a side (area 1.44)."""
 PLAIN_SIZE = 100
-"""A face of so many pixels is found without upsampling, which finds faces from 80 pixels on."""
+"""A face of at least this many pixels is found without upsampling, which finds faces from 80."""
 
 
 def anchors_of(sample: Sequence[int]) -> frozenset[int]:
