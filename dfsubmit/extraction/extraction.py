@@ -1,8 +1,8 @@
-"""Sources → crops on disk, by the same decoding, detection and cropping as a run.
+"""Sources → crops on disk, with the same decoding, detection and cropping as a run.
 
-Crops are kept as lossless PNG at the size at which they were cut: a run's crops go to the model
-without a compression in between, so those that a model learns from do too. Finished files are
-noted in a journal, and an interrupted extraction goes on where it was.
+Crops are stored as lossless PNG at their original size, because a run's crops are not compressed
+either before they go to the model. Finished files are recorded in a journal, and an interrupted
+extraction resumes.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ class ExtractOptions:
 
     Attributes:
         recipe: how faces are cut; saved with the crops, and with every model made from them.
-        frames: frames asked of a video. Not the recipe's number, which is what a run asks: how
-            many frames a model learned from does not change what a face looks like.
-        already_cropped: the files are face crops, cut elsewhere in the way `recipe` describes:
-            they are taken whole.
+        frames: the number of frames per video. Independent of the recipe's number, which is for
+            inference and does not change how a face looks.
+        already_cropped: the files are face crops, cut elsewhere as `recipe` describes; they are
+            used whole.
         workers: processes that decode and detect; 0 means the CPUs available.
-        per_file_timeout: seconds of CPU time that one file may take.
+        per_file_timeout: the CPU time limit per file, in seconds.
         progress: show a progress bar on stderr.
         plugins_dir: folders of plugin files, for the recipe's detector.
         strict: a plugin that does not load is an error.
-        executor: where the files are worked on (see `RunOptions`).
-        shard: the part of the files to cut, into a folder of its own (`folder_of`); None for all.
+        executor: where the files are processed (see `RunOptions`).
+        shard: the part of the files to cut, into a separate folder (`folder_of`); None for all.
     """
 
     recipe: Recipe
@@ -72,13 +72,13 @@ class ExtractOptions:
     executor: str = "local"
 
     def folder_of(self, faces: Path) -> Path:
-        """Where the crops go: `faces`, or a shard's own folder beside it."""
+        """The folder of the crops: `faces`, or a shard's own folder beside it."""
         return faces if self.shard is None else self.shard.beside(faces, folder=True)
 
 
 @dataclass(frozen=True)
 class ExtractSummary:
-    """What became of an extraction.
+    """The outcome of an extraction.
 
     Attributes:
         crops: number of crops by class name ("real", "fake").
@@ -99,15 +99,15 @@ def extract(sources: Sequence[Source], folder: Path, options: ExtractOptions) ->
     """Cut the faces of the sources into a folder and write its index.
 
     Args:
-        sources: all of the data set; a shard's share of them is cut, and all of them tell who
-            belongs together.
+        sources: all files of the data set, even for a shard, because the identity groups depend on
+            all of them.
         folder: for the crops; see `ExtractOptions.folder_of`.
-        options: how.
+        options: the settings.
 
     Raises:
-        UsageError: the folder holds crops that were cut in another way, or no plugin brings the
-            recipe's detector.
-        DfsubmitError: no face was found at all.
+        UsageError: the folder has crops that were cut with other settings, or no plugin provides
+            the recipe's detector.
+        DfsubmitError: no face was found in any file.
     """
     plugins = load_plugins(options.plugins_dir, options.strict)
     detector = None if options.already_cropped else plugins.detector_plugin(options.recipe)
@@ -183,7 +183,7 @@ def _scan(
     settings: ScanSettings,
     executor: Executor,
 ) -> Iterator[Entry]:
-    """Yield one journal entry for every file as it is finished, its crops written."""
+    """Write the crops of every file as it is finished, and yield its journal entry."""
     if not todo:
         return
     job = CutJob(settings, options.workers, options.per_file_timeout, options.plugins_dir, warn)
@@ -215,7 +215,7 @@ def _scan(
 
 
 def _write_crop(folder: Path, name: str, face: EncodedFace) -> str:
-    """Write one crop; gives its path relative to the folder."""
+    """Write one crop; returns its path relative to the folder."""
     crop = crop_path(name, face.frame)
     target = folder / crop
     try:

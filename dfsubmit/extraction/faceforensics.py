@@ -1,4 +1,4 @@
-"""FaceForensics++ (Rössler et al., ICCV 2019): who is to be seen in which of its videos."""
+"""FaceForensics++ (Rössler et al., ICCV 2019): its videos and their identities."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def not_joined(identities: Iterable[Sequence[str]]) -> bool:
 
 
 def _people(stem: str, actors: bool, fake: bool) -> tuple[str, ...]:
-    """Who is to be seen: ``000_003`` shows the scene of 000 with the face of 003; among the
+    """The identities of a video: ``000_003`` shows the scene of 000 with the face of 003; among the
     actors, ``01_02__exit_phone_room__YVGY8LOK`` is 01's scene with the face of 02."""
     people = stem.split("__")[0] if actors else stem
     found = people.split("_")

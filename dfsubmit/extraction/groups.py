@@ -1,4 +1,4 @@
-"""Who belongs together: connected components of identity."""
+"""Identity groups: connected components over shared identities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``faces.csv``: one row a crop, and the recipe that it was cut with beside it."""
+"""``faces.csv``: one row per crop, with the recipe beside it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class FaceRow:
         method, dataset, compression: of its video (see `sources.Source`).
         video: the full relative path of its video within its data set.
         group: the identity group, over the data set as extracted.
-        identities: who is to be seen; `finetune` forms its groups anew from these, since two
-            extractions of one data set may tie people together that each alone does not.
+        identities: the people shown. `finetune` recomputes the groups from these, since two
+            extractions together may tie people that are not tied in either.
         split: "train", "val", "test" or "".
         frame: the frame's number in its video.
         time: seconds from the video's start.
         box: the detector's box in frame pixels.
-        landmarks: as `landmarks` writes them; empty where the detector gives none.
+        landmarks: as `landmarks` writes them; empty if the detector gives none.
     """
 
     crop: str
@@ -58,7 +58,7 @@ class FaceRow:
 
 
 LANDMARKS = "landmarks"
-"""The column that only a detector with landmarks fills, and that is left out without one."""
+"""The column for landmarks; left out if the detector gives none."""
 COLUMNS = tuple(item.name for item in dataclasses.fields(FaceRow) if item.name != LANDMARKS)
 
 
@@ -85,7 +85,7 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
     """The crops of a folder that `dfsubmit extract` wrote, and their recipe.
 
     Raises:
-        UsageError: it is no such folder, or a line of its index is damaged.
+        UsageError: it is not such a folder, or a line of its index is damaged.
     """
     path = folder / INDEX_FILE
     rows = []
@@ -122,10 +122,10 @@ def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:
 
 
 def _within(crop: str) -> str:
-    """The path of a crop, which may not lead out of its folder.
+    """The path of a crop within its folder.
 
     Raises:
-        ValueError: it does.
+        ValueError: it leads out of the folder.
     """
     path = PurePosixPath(crop)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in crop:

@@ -1,7 +1,7 @@
-"""What an interrupted extraction had finished, one line a file; only what still holds is taken up.
+"""The journal of an extraction: the finished files, one per line, for resuming.
 
-The first line says how the crops were cut, each further one what became of a file (`Entry`). A line
-that is damaged, or whose crops are gone, costs its file a second extraction.
+The first line says how the crops were cut; each further line has the outcome of a file (`Entry`).
+If a line is damaged, its file has changed, or its crops are missing, the file is extracted again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CutFace:
         time: seconds from the video's start.
         box: the detector's box in frame pixels.
         crop: the crop's file, relative to the extraction's folder, with slashes.
-        landmarks: as `landmarks` writes them; empty where the detector gives none.
+        landmarks: as `landmarks` writes them; empty if the detector gives none.
     """
 
     frame: int
@@ -48,13 +48,13 @@ class CutFace:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of a file.
+    """The outcome of a file.
 
     Attributes:
         name: of the source.
         size, mtime_ns: of the file when it was scanned.
-        status: how that went.
-        error: why not otherwise.
+        status: of the scan.
+        error: the reason if it failed.
         faces: in the order of their frames.
     """
 
@@ -101,21 +101,21 @@ class Entry:
         return cls(name, size, mtime_ns, Status(status), error, cut)
 
     def holds(self, file: MediaFile, folder: Path) -> bool:
-        """Whether the file is still the same, and its crops are there."""
+        """Whether the file is unchanged and its crops exist."""
         return (self.size, self.mtime_ns) == (file.size, file.mtime_ns) and all(
             crop_is_there(folder, face.crop) for face in self.faces
         )
 
 
 def crop_path(name: str, frame: int) -> str:
-    """Where a face of a source goes, relative to the extraction's folder."""
+    """The path of a face's crop, relative to the extraction's folder."""
     # The whole path of the video, suffix included, so that no two videos share a folder.
     parts = [part for part in Path(name).parts if part not in ("..", "/")]
     return PurePosixPath(CROPS, *parts, f"{frame:06d}.png").as_posix()
 
 
 def crop_is_there(folder: Path, crop: str) -> bool:
-    """Whether a crop's file is there and is not empty."""
+    """Whether a crop's file exists and is not empty."""
     try:
         path = folder / crop
         return path.is_file() and path.stat().st_size > 0
@@ -126,20 +126,20 @@ def crop_is_there(folder: Path, crop: str) -> bool:
 def resume(
     path: Path, header: Mapping[str, Any], files: Mapping[str, MediaFile]
 ) -> tuple[dict[str, Entry], int]:
-    """Take up what an interrupted extraction noted. Leaves a journal that holds just that.
+    """Read the valid entries of an interrupted extraction, and rewrite the journal with only these.
 
     Args:
-        path: the journal, which may not be there.
+        path: the journal; it may be missing.
         header: how the crops are cut.
-        files: what is to be extracted, by name.
+        files: the files to extract, by name.
 
     Returns:
-        The entries that hold, by name, and the number of lines that are damaged or whose crops
-        are gone.
+        The valid entries by name, and the number of lines that are damaged or whose crops are
+        missing.
 
     Raises:
-        UsageError: the folder's crops were cut in another way, or nobody knows how; or it cannot
-            be read or written.
+        UsageError: the folder's crops were cut with other or unknown settings, or the journal
+            cannot be read or written.
     """
     try:
         lines = [line for _, line in read_json_lines(path)] if path.exists() else []
@@ -156,7 +156,7 @@ def resume(
             file = files.get(entry.name)
             if file is None:
                 continue
-            entries.pop(entry.name, None)  # the last word on a file holds
+            entries.pop(entry.name, None)  # the last entry of a file is used
             lost.discard(entry.name)
             if entry.holds(file, path.parent):
                 entries[entry.name] = entry

@@ -1,6 +1,6 @@
-"""Landmarks as text, ``x y x y …`` in crop pixels to a tenth: what the index and the journal keep.
+"""Landmarks as text for the index and the journal: ``x y x y …`` in crop pixels, one decimal.
 
-As text they take a tenth of the memory that Python's numbers would, and a data set has 100,000s.
+As text they take a tenth of the memory of Python numbers, and a data set has 100,000s.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A data set's folders → the `Source`s in it: files with a label and the identities they show.
 
-`find_sources` recognises the layouts of `LAYOUTS`, most of them in `datasets`. What a layout must
-know is who is to be seen in a file, because a split that puts one person on both sides promises
-figures that do not hold.
+`find_sources` recognises the layouts of `LAYOUTS`, most of them in `datasets`. A layout must say
+who is shown in each file, because a split with one person on both sides gives inflated metrics.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ def find_sources(
 
     Args:
         root: the data set's folder, or a CSV file.
-        dataset: a name of `LAYOUTS`; None finds out.
-        wanted: what to take of it; None takes everything.
-        limit: at most so many real and so many fake files, the methods taken in turn.
+        dataset: a name of `LAYOUTS`; None detects it.
+        wanted: filters; None takes everything.
+        limit: the maximum number of real files and of fake files, taken from the methods in turn.
 
     Raises:
-        UsageError: there is no such data set, or nothing of it is wanted.
+        UsageError: there is no such data set, or no file passes the filters.
     """
     wanted = wanted or Wanted()
     dataset = layout_of(root, dataset, wanted)
@@ -61,14 +60,14 @@ def find_sources(
 
 
 def layout_of(root: Path, dataset: str | None = None, wanted: Wanted | None = None) -> str:
-    """The name of a data set's layout; `dataset` where that is given.
+    """The name of a data set's layout; `dataset` if given.
 
     Args:
         wanted: its `recursive` means real-fake and its `label_from` folder.
 
     Raises:
-        UsageError: there is no such data set or layout, none can be recognised, or what is wanted
-            belongs to another layout.
+        UsageError: there is no such data set or layout, none is recognised, or `wanted` has options
+            of another layout.
     """
     if not root.exists():
         raise UsageError(f"{root}: there is no such folder or file")
@@ -92,7 +91,7 @@ def layout_of(root: Path, dataset: str | None = None, wanted: Wanted | None = No
 
 
 def _in_turn(sources: list[Source], label: int) -> list[Source]:
-    """The sources of a label, one of each method at a time."""
+    """The sources of a label, taking one of each method in turn."""
     by_method: dict[str, list[Source]] = {}
     for source in sources:
         if source.label == label:
@@ -169,7 +168,7 @@ def _celeb_df(version: str) -> Layout:
     )
 
 
-# The first that fits is taken: a data set's own layout before what any folder may look like.
+# The first match is used: specific layouts come before general ones.
 LAYOUTS: dict[str, Layout] = {
     "faceforensics": (is_faceforensics, faceforensics),
     "celeb-df-v1": _celeb_df("v1"),

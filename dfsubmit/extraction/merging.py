@@ -1,7 +1,7 @@
-"""The faces of several parts of a data set → the folder that one extraction would have made.
+"""The faces of several parts of a data set → the folder that one extraction would have written.
 
-In: folders that ``extract --shard`` made. Out: one with all their crops (hard links where the file
-system has them, else copies), ``faces.csv``, the recipe and the journal.
+In: folders written by ``extract --shard``. Out: one folder with all crops (hard links if the file
+system supports them, else copies), ``faces.csv``, the recipe and the journal.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _header(part: Path) -> dict[str, Any]:
 
 
 def _entries(part: Path) -> dict[str, Entry]:
-    """The last word on each file of a part.
+    """The last entry of each file of a part.
 
     Raises:
         UsageError: a line is damaged, or the extraction is unfinished.

@@ -1,7 +1,7 @@
-"""What the names of files in a flat ``real/`` and ``fake/`` folder share: who is to be seen.
+"""Identities from the file names in a flat ``real/`` and ``fake/`` folder.
 
-Nothing but the names says which files are frames of one video. What is tied together wrongly costs
-some freedom of the split; what is not tied lets frames of one video stand on both sides of it.
+Only the names show which files are frames of one video. A wrong tie restricts the split a little; a
+missing tie lets frames of one video be on both sides of the split.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PAIR = re.compile(r"(\d{3})_(\d{3})")
 
 
 def shared_names(real: Sequence[Path], fake: Sequence[Path]) -> tuple[list[tuple[str, ...]], ...]:
-    """Names for those to be seen in each file, from nothing but the paths.
+    """The identities shown in each file, from the paths only.
 
     In this order: the first folder (``video7/frame001.jpg`` shows video7); an image's name
     without its number of frame (``abc_frame_12.png`` shows abc). In either, ``id0_id16_0001``

@@ -1,4 +1,4 @@
-"""What a user must know about the groups of a data set before splitting it."""
+"""Remarks on the identity groups of a data set, for the user before a split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dfsubmit.extraction.sources import Source
 
 
 def remarks(sources: Sequence[Source], layout: str) -> list[str]:
-    """What was assumed about who is to be seen, what is not known, and what contradicts itself.
+    """Which identities were assumed, which are unknown, and which contradict a given split.
 
     Args:
         sources: of one data set.

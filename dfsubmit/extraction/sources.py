@@ -1,4 +1,4 @@
-"""What a data set is made of: `Source`s, and what its folders are read with."""
+"""The files of a data set (`Source`), and functions to read its folders."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Source:
         label: 0 real, 1 fake.
         dataset: for example "faceforensics" or "celeb-df-v2".
         method: how it was manipulated; "original" for most real ones.
-        identities: everybody and everything it shares with others: never empty.
-        compression: "c40" and the like; empty where the data set has no such thing.
-        split: "train", "val" or "test" where the data set's authors (or its CSV) say so, else "".
+        identities: the people and material that it may share with other files; never empty.
+        compression: such as "c40"; empty if the data set has none.
+        split: "train", "val" or "test" by the data set's authors (or its CSV), else "".
     """
 
     path: Path
@@ -45,15 +45,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user narrowed the data set down to.
+    """The user's selection from a data set.
 
     Attributes:
-        compression: of FaceForensics++; None where only one is there.
-        methods: of manipulation; empty for all.
-        video_ids: FaceForensics++'s ``conversion_dict.json``, where it does not lie beside the
-            data.
-        recursive: of real-fake: folders called real and fake at any depth.
-        label_from: of folder: where in a path its label stands; see `datasets.folders`.
+        compression: for FaceForensics++; None if there is only one.
+        methods: the manipulation methods; empty for all.
+        video_ids: FaceForensics++'s ``conversion_dict.json``, if it is not beside the data.
+        recursive: for real-fake: folders called real and fake at any depth.
+        label_from: for folder: the position of the label in a path; see `datasets.folders`.
     """
 
     compression: str | None = None

@@ -1,7 +1,7 @@
-"""Who is to be seen, by the names that FaceForensics++ and Celeb-DF give their videos.
+"""Identities from the video names of FaceForensics++ and Celeb-DF.
 
-DF40 and DeepfakeBench hold videos made from these two data sets under their names. One name space
-for all keeps a person on one side of the split when several data sets are learned from together.
+DF40 and DeepfakeBench contain videos made from these two data sets, with the same names. A common
+name space keeps a person on one side of the split when several data sets are used together.
 """
 
 from __future__ import annotations
