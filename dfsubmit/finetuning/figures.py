@@ -1,4 +1,4 @@
-"""Scored faces → the figures of an evaluation, per frame and per video."""
+"""Scored faces → the metrics of an evaluation, per frame and per video."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def face_metrics(rows: Sequence[FaceRow], p_fake: FloatArray) -> dict[str, float
 
 @dataclass(frozen=True)
 class VideoFigures:
-    """What some faces say over videos, and how far it holds.
+    """Metrics over videos, with their intervals.
 
     Attributes:
         videos: how many.

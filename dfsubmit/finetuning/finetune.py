@@ -38,7 +38,7 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fine-tuning came to: all that the report says.
+    """The outcome of a fine-tuning: all values of the report.
 
     Attributes:
         history: every evaluation: step, epoch, and its figures by name.
@@ -72,11 +72,11 @@ class Outcome:
 
 
 def finetune(plan: Plan, options: TuneOptions, backbone: Backbone) -> Outcome:
-    """Fine-tune what `prepare` gave as planned; resumes by itself. Saves nothing but checkpoints.
+    """Fine-tune the base from `prepare` by the plan; resumes by itself. Saves only checkpoints.
 
     Raises:
-        ModelError, UsageError: the teacher cannot be used, or the output is of something else.
-        DfsubmitError: the loss is no number.
+        ModelError, UsageError: the teacher cannot be used, or the output belongs to another run.
+        DfsubmitError: the loss is NaN or infinite.
     """
     rank = world()[0]
     teacher = load_teacher(options.teacher, backbone, plan.recipe) if options.teacher else None

@@ -1,4 +1,4 @@
-"""A fine-tuned model → its folder: weights, configuration, recipe, figures, curves, model card."""
+"""A fine-tuned model → its folder: weights, configuration, recipe, metrics, curves, model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`TuneOptions`: everything a user may ask of a fine-tuning. The defaults are EXP-004's."""
+"""`TuneOptions`: all options of a fine-tuning. The defaults are EXP-004's."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TuneOptions:
             `networks.teacher`); None learns from labels alone.
         image_size: side of the input of a ``scratch:`` network; None takes its usual one.
         hold_out: data sets that only test (as in Li et al., "Celeb-DF", CVPR 2020).
-        allow_shared: go on where people that are learned from are also held out, or validated on
-            by the data's own split.
+        allow_shared: allow people in the training set who are also held out, or validated on by
+            the data's own split.
         split: "group", or "frame" (EXP-004's own, which leaks).
         val: share of the faces that validates (EXP-004).
         epochs: times that every face is shown (EXP-004).
-        batch_size, eval_batch_size: faces at once, of each process (EXP-004).
+        batch_size, eval_batch_size: faces per batch and process (EXP-004).
         accumulate: batches whose gradients add up to one step (Ott et al., "Scaling Neural Machine
             Translation", WMT 2018).
         gradient_checkpointing: compute activations twice instead of keeping them (Chen et al.,

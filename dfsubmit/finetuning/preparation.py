@@ -1,4 +1,4 @@
-"""Options → the base, and what can be refused or is missing, before the first face is read."""
+"""Options → the base model, after checks that need no faces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfsubmit.finetuning.reporting import need_reporter
 
 
 def what_is_missing(options: TuneOptions) -> list[str]:
-    """What is not on this machine, each with what to do about it. Nothing is read."""
+    """What is missing on this machine, each with a remedy. Nothing is loaded."""
     bases = dict.fromkeys((options.base, options.teacher or options.base))
     checks: list[Callable[[], object]] = [
         partial(locate, name) for name in bases if not (name or "").startswith(SCRATCH)

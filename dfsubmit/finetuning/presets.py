@@ -1,4 +1,4 @@
-"""Named sets of options for ``dfsubmit finetune --preset``, and those in files of people's own.
+"""Named sets of options for ``dfsubmit finetune --preset``, built in or from a user's file.
 
 Figures are those of the sources, AUC on Celeb-DF v2 / DFDC after FaceForensics++, where nothing
 else is said: docs/fine-tuning.md says which were run here.

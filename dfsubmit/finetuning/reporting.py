@@ -1,6 +1,6 @@
-"""Who is told of every step beside the terminal: nobody, TensorBoard's files, or wandb's server.
+"""Reporting of every step: none, to TensorBoard files, or to wandb's server.
 
-The callbacks are the Trainer's own. Without ``--report-to`` none is made, whatever is installed.
+The callbacks are the Trainer's own. Without ``--report-to`` none is used, whatever is installed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
 accuracy without increasing inference time", ICML 2022 (their uniform soup). It is one network of
-the same size. Whether it is better than its parts, only the validation faces can say; those that
-every part had to validate on, and none learned from, are asked.
+the same size. The parts and the soup are compared on the validation faces that all parts have in
+common and that no part was trained on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Soup:
-    """What was cooked.
+    """The outcome of `make_soup`.
 
     Attributes:
         output: the new model folder.

@@ -1,7 +1,8 @@
-"""Hugging Face's Trainer with what fine-tuning on faces needs on top.
+"""Hugging Face's Trainer, extended for fine-tuning on faces.
 
-Faces in the sampler's order, both figures per frame and per video at every evaluation, the best
-weights kept, a moving average of the weights, and checkpoints that resume to an equal end.
+Adds: faces in the sampler's order, metrics per frame and per video at every evaluation, the best
+weights, a moving average of the weights, and checkpoints from which a resumed run gives the same
+result.
 """
 
 from __future__ import annotations
@@ -112,9 +113,9 @@ class FaceTrainer(Trainer):  # type: ignore[misc]
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write a checkpoint's weights under the names that the model has now.
 
-        transformers 5 saves some models under their names of old, yet resumes by a
-        ``load_state_dict`` that passes over what it does not know: a resumed ViT would silently
-        go on with random layers.
+        transformers 5 saves some models with old parameter names, but resumes with a
+        ``load_state_dict`` that ignores unknown names: a resumed ViT would continue with random
+        layers, without an error.
         """
         if self.args.should_save:
             folder = Path(output_dir or self.args.output_dir)

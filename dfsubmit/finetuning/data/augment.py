@@ -1,4 +1,4 @@
-"""Faces made to look as other cameras, uploads and crops would have made them.
+"""Augmentation: faces as other cameras, uploads and crops would show them.
 
 Two steps, around the one resize that inference does as well. `reframe` (flip, small turn, scale
 and shift) works on the crop as it was cut, where no detail is lost yet. `degrade` (colour, down-

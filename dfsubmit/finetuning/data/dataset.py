@@ -1,7 +1,7 @@
 """Rows of the index → the model's input, exactly as a run makes it.
 
-A crop is read, resized once by the model's own `Preprocessor`, and normalised by it. What is
-learned from is augmented around that resize; what is validated on is not.
+A crop is read, resized once by the model's own `Preprocessor`, and normalised by it. Training faces
+are augmented before and after the resize; validation faces are not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_crop(path: Path) -> Pixels:
 
 
 def unreadable_crops(paths: Sequence[Path], progress: bool) -> set[Path]:
-    """Those that cannot be read. Each is decoded once: better here than in hour three."""
+    """The crops that cannot be read. Each is decoded once, so that errors occur before training."""
 
     def fails(path: Path) -> bool:
         try:

@@ -39,7 +39,7 @@ class FaceSampler:
     Args:
         rows: the faces to learn from.
         groups: the identity group of each.
-        balance: as many fakes as reals, each fake beside a real face of its own group where the
+        balance: as many fake as real faces, each fake beside a real face of its own group where the
             group has one: what differs within a pair is then the manipulation, not the person.
             (Real and fake frames of one source in one batch: Cozzolino et al., Shiohara and
             Yamasaki, CVPR 2022, and others train so.)

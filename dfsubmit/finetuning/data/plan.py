@@ -1,6 +1,6 @@
-"""Options → a `Plan`: which faces, on which side, in how many steps. Nothing is learned yet.
+"""Options → a `Plan`: which faces, on which side, in how many steps.
 
-Everything that can be wrong with the data is found here, before the first step.
+Problems of the data are found here, before the first step.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Plan:
         return [self.paths[i] for i in faces], [self.rows[i].label for i in faces]
 
     def warnings(self) -> list[str]:
-        """What the user must know before believing any figure."""
+        """Warnings about the data that affect how the metrics may be read."""
         lines = []
         split = self.split
         shared = split.shared_groups()

@@ -1,8 +1,8 @@
-"""Faces → a set to learn from, a set to validate on, and sets that only test.
+"""Faces → a training set, a validation set and test sets.
 
-`split_faces` splits by identity group, so that nobody stands on both sides, and checks that this
-is so. ``frame`` is EXP-004's own split, which puts frames of one video on both sides and promises
-what does not hold; it stays available to show the difference.
+`split_faces` splits by identity group, so that no person is on both sides, and checks this.
+``frame`` is EXP-004's split, which puts frames of one video on both sides and gives inflated
+metrics; it is available to show the difference.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Split:
         return {"learn": self.learn, "validate": self.validate, "test": self.test}
 
     def shared_groups(self) -> set[str]:
-        """The groups that stand on both sides; empty for a split that can be believed."""
+        """The groups on both sides; empty for a split without leakage."""
         sides = ({self.groups[row] for row in side} for side in (self.learn, self.validate))
         return set.intersection(*sides)
 

@@ -1,7 +1,7 @@
-"""The network that is fine-tuned: from a folder, from the hub's cache, or a new one.
+"""The network to fine-tune: from a folder, from the hub's cache, or a new one.
 
-`load_backbone` answers with a transformers model whose two classes are known by name. What it
-refuses, it refuses before the first step.
+`load_backbone` returns a transformers model whose two classes are known by name. Models that are
+not usable are refused before the first step.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Backbone:
         preprocessor_config: the same as the JSON object that goes into the new model folder.
         classes: the model's own index of real and of fake.
         origin: what it was made from, for the model card.
-        recipe: how the crops were cut that the base model knows; None when nobody said.
+        recipe: how the base model's crops were cut; None if unknown.
     """
 
     model: Any

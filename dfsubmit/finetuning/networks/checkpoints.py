@@ -1,9 +1,9 @@
-"""What an interrupted fine-tuning leaves behind, and how the next one goes on from it.
+"""The checkpoints of a fine-tuning, and how an interrupted one resumes from them.
 
 ``OUTPUT/checkpoints/`` holds the settings (`SETTINGS`), the Trainer's last checkpoints, and the
 best weights so far with their figure (`BEST`). Checkpoints and best weights carry checksums: a
-damaged checkpoint is passed over for the one before. The folder is removed when the model folder is
-complete.
+damaged checkpoint is skipped, and the previous one is used. The folder is removed when the model
+folder is complete.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Low-rank adaptation: beside each linear layer two thin ones learn, and are added to it later.
+"""Low-rank adaptation: a low-rank product is learned beside each linear layer and merged later.
 
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, through the
 package peft. All linear layers of the pretrained network are adapted, as Dettmers et al. ("QLoRA",

@@ -1,4 +1,4 @@
-"""A folder → a transformers classifier of images: can it be one, is it whole, what is its head."""
+"""A folder → a transformers image classifier: whether it is one, is complete, and its head."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Distillation: a network that is already fine-tuned says what it sees in each learning face.
+"""Distillation: the student learns from the probabilities of a fine-tuned teacher.
 
-The student learns from the very view, augmentation included, that its teacher judges. Where single
-faces are close to undecidable their labels are mostly noise to learn from, and the teacher's
-probabilities are not. A vision transformer, which learns slowly from few pictures, also takes on
-some of what a convolutional teacher brings with it.
+Student and teacher see the same view, augmentation included. If single faces are hard to decide,
+their labels are mostly noise, while the teacher's probabilities are informative. A vision
+transformer, which learns slowly from little data, also benefits from the inductive bias of a
+convolutional teacher.
 
 Sources: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015; the
 convolutional teacher: Touvron et al. (DeiT), ICML 2021; one view for both: Beyer et al., "Knowledge
@@ -22,11 +22,11 @@ from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone
 from dfsubmit.recipe import Recipe
 
 SHARE = 0.9
-"""Of the loss: the teacher's part; the rest is the label's."""
+"""The weight of the teacher's term in the loss; the rest is the weight of the labels."""
 
 
 class Teacher:
-    """A fine-tuned model that is only asked.
+    """A fine-tuned model, used for inference only.
 
     Args:
         model: a transformers model for image classification, in evaluation mode.
