@@ -1,4 +1,4 @@
-"""A run's cached frame scores, beside the true labels: the model need not run again.
+"""A run's cached frame scores with the true labels, so that the model need not run again.
 
 In: ``scores.jsonl`` (with its ``meta.json``) and the labels. Out: a `CachedRun`, whose frames
 `aggregate_run` turns into each file's p_fake under any aggregator, by the code that the pipeline

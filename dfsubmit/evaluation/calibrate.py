@@ -1,9 +1,8 @@
-"""Temperature and threshold for a model, fitted on labelled files and judged on others.
+"""Temperature and threshold for a model, fitted on labelled files and evaluated out of fold.
 
-In: a `CachedRun`. Out: a `Calibration`: the `Decision` fitted on all files, and what the same
-procedure achieves on files that it has not seen (cross-validation), beside the plain decision.
-The gain's interval comes from fitting again on every bootstrap sample: what was fitted is as much a
-matter of which files were labelled as the figure is.
+In: a `CachedRun`. Out: a `Calibration`: the `Decision` fitted on all files, and the cross-validated
+metrics of the same procedure, beside those of the plain decision. For the gain's interval, the fit
+is repeated on every bootstrap sample, because the fit also depends on the choice of labelled files.
 """
 
 from __future__ import annotations

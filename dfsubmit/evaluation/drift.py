@@ -1,7 +1,7 @@
-"""Do the files of a run look like those of a reference to the model that scored both?
+"""Drift: whether a run's features have the same distribution as those of a reference run.
 
-In: two `KeptRun`s of one model, without labels. Out: a `Drift`: the alarm and, only where it is
-quiet, the share of fakes. Nothing of it changes a label.
+In: two `KeptRun`s of one model, without labels. Out: a `Drift`: the alarm and, only if there is
+none, the estimated share of fakes. It changes no label.
 """
 
 from __future__ import annotations

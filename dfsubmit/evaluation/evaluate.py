@@ -1,4 +1,4 @@
-"""One result in depth: what was submitted, against the true labels.
+"""Detailed evaluation of one result against the true labels.
 
 In: a ``submission.csv`` or a ``scores.jsonl``, and the labels. Out: an `Evaluation`: all metrics
 with intervals, the confusion matrix, and the same for every value of every column of the labels.
@@ -30,7 +30,7 @@ from dfsubmit.records import IntArray, Status
 from dfsubmit.scoring.decision import decision_of_run
 
 PART_METRICS = ("balanced_accuracy", "macro_f1", "auc")
-"""What is given, with intervals, for each part of the files; the first one ranks the parts."""
+"""The metrics of each part of the files, with intervals; the first one ranks the parts."""
 
 # A column with more values than this names files rather than kinds of files.
 _MOST_VALUES = 50
@@ -60,17 +60,17 @@ class Evaluation:
     """A result in depth.
 
     Attributes:
-        source: the file evaluated.
+        source: the evaluated file.
         overall: all metrics of all files.
         confusion: counts of files, [truth][label given], real before fake.
         failed: how many files failed, by status; empty for a submission.csv, which does not say.
         parts: by column of the labels: its values, the lowest balanced accuracy first.
         left_out: columns with too many values to break down by.
-        predictions: what the figures were computed from.
+        predictions: the predictions that the metrics were computed from.
         in_sample: how many of the files the run's own threshold and temperature were fitted on.
-        forecast: of a hidden set; None where not asked for, or where there is none.
-        model: the name of the model that gave the result; empty where no metadata say.
-        mistakes: the files to look at; None where not asked for.
+        forecast: of a hidden set; None if not requested, or not possible.
+        model: the name of the model; empty if the metadata do not say.
+        mistakes: the files to look at; None if not requested.
     """
 
     source: str
@@ -100,10 +100,10 @@ def evaluate(
 
     Args:
         path: of the result.
-        labels: of all its files; with `some`, of some of them, and the others are left out. Labels
-            of other files are ignored, and counted on stderr.
+        labels: of all its files; with `some`, of some of them, and files without a label are left
+            out. Labels of other files are ignored, and counted on stderr.
         samples, seed: of the intervals' random draws.
-        hidden: forecast the macro F1 of so many hidden files.
+        hidden: forecast the macro F1 of this number of hidden files.
         progress: show a progress bar on stderr.
         some: files without a label are no error.
         errors: how many files to list of each sort (see `mistakes`); 0 lists none.

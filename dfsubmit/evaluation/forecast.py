@@ -1,7 +1,7 @@
-"""Labelled files → what macro F1 a hidden set of files will show, and at other shares of fakes.
+"""Labelled files → the expected macro F1 on a hidden set of files, also at other shares of fakes.
 
-An interval of the true macro F1 is no forecast of a figure on N files: those are few themselves.
-And macro F1 moves with the share of fakes, although the model stays what it is.
+A confidence interval of the true macro F1 is not a prediction interval for N files, which are a
+sample themselves. Macro F1 also changes with the share of fakes, although the model is the same.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 @dataclass(frozen=True)
 class AtShare:
-    """What to expect where so many of the hidden files are fake.
+    """The expected result for one share of fakes among the hidden files.
 
     Attributes:
         share: of fakes, in (0, 1).
-        macro_f1: of very many files with the true and false positive rates measured.
-        interval: that holds the macro F1 of the hidden files in 95 of 100 cases.
+        macro_f1: the expected value for many files, from the measured true- and false-positive
+            rates.
+        interval: the 95 % prediction interval for the macro F1 of the hidden files.
     """
 
     share: float
@@ -37,13 +38,14 @@ class AtShare:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a hidden set will show, if its files are like the labelled ones.
+    """The expected result on a hidden set, if its files are like the labelled ones.
 
     Attributes:
-        hidden: how many files it has.
-        interval: that holds its macro F1 in 95 of 100 cases, at the share of fakes of the
-            labelled files.
-        true_positive_rate, false_positive_rate: of fakes and of reals, the share called fake.
+        hidden: the number of its files.
+        interval: the 95 % prediction interval for its macro F1, at the labelled files' share of
+            fakes.
+        true_positive_rate, false_positive_rate: the share of fake, and of real, files labelled
+            fake.
         at_shares: the same at other shares of fakes.
     """
 

@@ -1,8 +1,8 @@
 """Which files of a result to look at: wrong ones, close ones, and those without a score.
 
 In: a ``submission.csv`` or a ``scores.jsonl``, and the labels. Out: `Mistakes`: for each file what
-its scores show, and what to try. Why a network errs is not known; what is known is how many frames
-had a face, how large it was, and whether the frames agree.
+its scores show, and what to try. The scores show how many frames had a face, how large it was, and
+whether the frames agree; they do not show why the network is wrong.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def has_curve(item: Predictions) -> bool:
 
 
 def draw_roc(axis: Any, curves: Mapping[str, Predictions]) -> None:
-    """ROC curves with their areas: of the fakes the share found (TPR) against that of the reals
-    called fake (FPR), at every threshold.
+    """ROC curves with their areas: the true-positive rate (TPR) against the false-positive rate
+    (FPR), at every threshold.
 
     Args:
         axis: to draw on.

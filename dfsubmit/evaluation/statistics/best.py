@@ -1,4 +1,4 @@
-"""What choosing the best of several rules is worth on files that did not choose it."""
+"""The out-of-fold value of choosing the best of several rules."""
 
 from __future__ import annotations
 

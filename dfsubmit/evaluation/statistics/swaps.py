@@ -1,7 +1,7 @@
-"""Whether rules differ from a reference in macro F1, told by swapping their labels.
+"""A permutation test: whether rules differ from a reference in macro F1, by swapping labels.
 
 In: the labels that several rules and one reference give to the same files. Out: a p value for each
-rule, adjusted for there being several.
+rule, adjusted for multiple comparisons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The threshold with the best macro F1, and what it is worth on files that did not choose it."""
+"""The threshold with the best macro F1, and its value out of fold."""
 
 from __future__ import annotations
 

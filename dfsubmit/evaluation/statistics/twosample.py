@@ -1,4 +1,4 @@
-"""Whether two samples come from one distribution: can a classifier tell them apart?"""
+"""A classifier two-sample test: whether two samples come from one distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dfsubmit.records import Features, FloatArray, IntArray
 FOLDS = 5
 PERMUTATIONS = 500
 FEWEST, MOST = 20, 1000
-"""Rows of a sample: with fewer nothing is said, of more so many are drawn at random."""
+"""The minimum number of rows per sample for a test, and the maximum, to which larger samples are
+reduced at random."""
 _RIDGE = 0.01
 
 

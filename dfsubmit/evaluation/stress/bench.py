@@ -1,7 +1,7 @@
 """The working folder of a stress test: degraded media in, the scores of each variant out.
 
-A subfolder a variant. One that is done is not done again while files, model and options stay the
-same; an interrupted one goes on where it was, file by file.
+One subfolder per variant. A finished variant is reused while files, model and options are the same;
+an interrupted one resumes, file by file.
 """
 
 from __future__ import annotations

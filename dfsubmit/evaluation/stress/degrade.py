@@ -1,11 +1,11 @@
-"""What happens to media on their way to a judge: recompression, downscaling, noise, darkness.
+"""Degradations of media in practice: recompression, downscaling, noise, darkness.
 
-In: an image or video file. Out: a file of the same name that looks as if it had been through one
-`Variant`. Needs PyAV (FFmpeg and x264 in a wheel) and OpenCV.
+In: an image or video file. Out: a file of the same name, degraded by one `Variant`. Needs PyAV
+(FFmpeg and x264 in a wheel) and OpenCV.
 
-Recompression with x264 takes every frame of a video, since frames lean on each other. Everything
-else acts on single frames, so that only the frames that a recipe samples are kept, at their times
-and all but losslessly encoded: the same frames are scored, at a fraction of the cost.
+Recompression with x264 processes every frame of a video, since frames depend on each other. Other
+degradations act on single frames. They keep only the frames that a recipe samples, at their times
+and encoded almost losslessly: the same frames are scored, at a fraction of the cost.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How a model fares on degraded variants of labelled media: the forecast before a submission.
+"""The stress test: metrics of a model on degraded variants of labelled media.
 
 In: a folder of media, its labels, and the options of a run. Out: a `StressReport`: the same
-metrics for every `Variant`, the worst first. Each variant is a folder of degraded copies that the
-pipeline scores like any other: faces are detected anew.
+metrics for every `Variant`, the worst first. Each variant is a folder of degraded copies, which the
+pipeline scores like any other folder, including face detection.
 """
 
 from __future__ import annotations
