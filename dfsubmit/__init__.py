@@ -1,6 +1,6 @@
 """dfsubmit: deepfake-detection competition submissions with plugin aggregators.
 
-The public face, imported on first use so that ``import dfsubmit`` stays light::
+The public API, imported on first use so that ``import dfsubmit`` stays fast::
 
     from dfsubmit import run, RunOptions, Recipe, validate_submission, hookimpl
 """

@@ -1,6 +1,6 @@
-"""What is installed, what this process may use, and what would stop a run.
+"""Checks of the installation, the available resources, and everything that would stop a run.
 
-Each function here looks at one thing and yields `Finding`s; `examine` runs them all. Importing this
+Each function here checks one thing and yields `Finding`s; `examine` runs them all. Importing this
 module is cheap; examining imports torch, OpenCV and dlib, since only that shows whether they work.
 """
 
@@ -34,7 +34,7 @@ _DISK_FLOOR = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         subject: what it is about, in one word or two.
@@ -51,7 +51,7 @@ class Finding:
 
 
 def examine(plugins_dir: tuple[str, ...] = (), strict: bool = False) -> list[Finding]:
-    """Look at everything.
+    """Run all checks.
 
     Args:
         plugins_dir: folders whose files are loaded as plugins, as `run` would.

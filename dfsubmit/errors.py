@@ -1,4 +1,4 @@
-"""Deliberate errors: what went wrong, what to do about it, and the exit code that scripts see.
+"""Expected errors: what went wrong, what to do, and the exit code.
 
 Everything the project raises on purpose is a `DfsubmitError`. The command line prints its message
 and hint and exits with its code; a traceback appears only under ``--debug``.
@@ -78,7 +78,7 @@ class NotInstalled(DfsubmitError):
 
 
 class DeviceOutOfMemory(DfsubmitError):
-    """A model ran out of device memory; the classifier answers with a smaller batch."""
+    """A model ran out of device memory; the classifier retries with a smaller batch."""
 
 
 def in_brief(error: BaseException, owner: object = None) -> str:

@@ -30,8 +30,8 @@ def available_cpus() -> int:
 
 
 def check_open_files(workers: int) -> None:
-    """Make sure that this process may open enough files for so many worker processes; its own
-    limit is raised where the system lets it be.
+    """Make sure that this process may open enough files for this number of worker processes; its
+    own limit is raised if the system allows it.
 
     Raises:
         UsageError: it may not; says how many workers would do.

@@ -1,4 +1,4 @@
-"""`RunOptions`: everything a user may ask of a run, with the command line's defaults."""
+"""`RunOptions`: all options of a run, with the command line's defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL_MODEL = "tiny-vit-demo"
 
 
 def pictures_path(submission: Path) -> Path:
-    """Where the pictures lie that a run with --report takes for a ``submission.csv``."""
+    """The folder of the pictures that a run with --report takes for a ``submission.csv``."""
     return submission.with_name(submission.stem + ".pictures")
 
 
@@ -30,37 +30,37 @@ class RunOptions:
         recursive: search the subfolders of `data` too; rows are named by the path relative to it.
         executor: where the files are scored: "local", or a plugin's spec such as "ray:machines=3".
         shard: the part of the files to score; None for all of them.
-        output: where `submission.csv` goes; scores and metadata lie beside it. A shard's number
-            comes into its name (see `submission`).
+        output: the path of `submission.csv`; scores and metadata are written beside it. A shard
+            adds its number to the name (see `submission`).
         aggregator: a spec such as "mean" or "topk:k=5".
-        recipe: overrides the model's own recipe (a name, a file or a Recipe); None obeys it.
-        frames: overrides the recipe's number of frames; None obeys it.
+        recipe: overrides the model's own recipe (a name, a file or a Recipe); None uses it.
+        frames: overrides the recipe's number of frames; None uses it.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         loader: the name of a model loader; None picks the best one.
-        batch_size: faces a forward pass; 0 chooses by device.
+        batch_size: faces per forward pass; 0 chooses by device.
         workers: processes that decode and detect; 0 means the CPUs available, and one more with
             early exit.
         fallback: the model used when `model` cannot be loaded; None makes that an error.
-        fake_label: the name of the fake class where the model's own names are ambiguous.
+        fake_label: the name of the fake class, if the model's own names are ambiguous.
         failure_label: the label of files that could not be scored: "real" or "fake".
         no_face: "fail" gives such files the failure label; "whole-frame" classifies whole frames.
         max_failures: the share of failed files above which the exit code is 3; 1.0 never.
         tta: test-time augmentation: "none", or "flip" (mean of a face and its mirror image).
         threshold: p_fake above it is fake; None takes the model's own decision file, else 0.5.
         raw: ignore the model folder's calibration.
-        early_exit: stop on a file as soon as nothing can change its label.
-        time_limit: seconds that the run may take in all; None for no limit.
-        min_frames: the fewest frames a video that a time limit may thin to.
-        per_file_timeout: seconds of CPU time that one file may take in a worker.
+        early_exit: stop a file as soon as no further frame can change its label.
+        time_limit: the limit for the whole run, in seconds; None for no limit.
+        min_frames: the minimum number of frames per video under a time limit.
+        per_file_timeout: the CPU time limit per file in a worker, in seconds.
         resume: continue an interrupted run with the same media, model and recipe.
         plugins_dir: folders whose files are plugins.
         strict: a plugin that fails to load is an error.
         calibration: a folder of face crops, for loaders that quantise.
-        keep_features: keep what the model's last layer sees of each file, beside the scores.
-        reference: the ``.scores.jsonl`` of a run with features, which this run's are to be held
-            against; they are kept then. Changes no label.
-        report: take pictures of what is scanned, for the page that is made afterwards.
+        keep_features: store the input of the model's last layer per file, beside the scores.
+        reference: the ``.scores.jsonl`` of a run with features, to compare this run's features
+            with; they are then stored. Changes no label.
+        report: take pictures during the scan, for the report page.
         progress: show a progress bar on stderr.
     """
 
@@ -112,11 +112,11 @@ class RunOptions:
 
     @property
     def pictures(self) -> str | None:
-        """The folder that workers put pictures into; None for none."""
+        """The folder in which workers write pictures; None for none."""
         return os.path.abspath(pictures_path(self.submission)) if self.report else None
 
     def check(self) -> None:
-        """Options that can be seen to be wrong before anything is loaded.
+        """Check the options before anything is loaded.
 
         Raises:
             UsageError: names the option.

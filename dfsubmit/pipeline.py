@@ -1,4 +1,4 @@
-"""The pipeline: a folder of media → ``submission.csv``, each step in its turn.
+"""The pipeline: a folder of media → ``submission.csv``, step by step.
 
 In: `RunOptions`. Out: files on disk, and a `RunSummary`. This module only connects the steps:
 listing → output → executor (model, workers, engine) → aggregation → rows.
@@ -44,10 +44,10 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
 
     Args:
         options: what to do.
-        say: receives what the user should know while the run goes on, a line at a time.
+        say: receives messages for the user during the run, one line at a time.
 
     Raises:
-        DfsubmitError: nothing could be done; the message says why and the hint what to do.
+        DfsubmitError: the run failed; the message says why, and the hint what to do.
     """
     started = time.monotonic()
     options.check()
@@ -128,7 +128,7 @@ class _Run:
     def score(
         self, files: list[MediaFile], listed: list[MediaFile], meta: dict[str, Any]
     ) -> RunSummary:
-        """Score what is not scored yet of the run's files, and write everything."""
+        """Score the run's remaining files, and write all outputs."""
         output = self.output
         self._note_load_time()
         holds = self._holds if self.options.resume else None

@@ -1,8 +1,8 @@
-"""The `Recipe`: everything that makes two results comparable, as one frozen record.
+"""The `Recipe`: all settings that must be equal for comparable results, as one frozen record.
 
-How many frames, how they are found, how faces are detected, chosen and cropped. It is saved in the
-model folder (``dfsubmit_recipe.json``) when a model is fine-tuned and obeyed wherever that model
-runs, so that a model never meets faces cut in a way that it has not seen.
+The number of frames, how they are sampled, and how faces are detected, chosen and cropped.
+Fine-tuning saves it in the model folder (``dfsubmit_recipe.json``), and every run of that model
+uses it, so that faces are cut for inference as they were for fine-tuning.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Recipe:
 
     Attributes:
         name: for people; two recipes are the same when all other fields agree.
-        frames: frames asked of a video (≥ 1); an image has one.
+        frames: frames per video (≥ 1); an image has one.
         sampling: "even": ``np.unique(np.linspace(0, N-1, frames, dtype=int))`` of the N frames
             that decode.
         detector: "dlib-hog" (dlib's frontal face detector); "none": the whole frame is the
@@ -143,7 +143,7 @@ class Recipe:
         """A recipe from a JSON object; missing keys take the default recipe's values.
 
         Raises:
-            UsageError: not an object, an unknown key, or a value that is not possible.
+            UsageError: not an object, an unknown key, or an invalid value.
         """
         if not isinstance(data, dict):
             raise UsageError(f"recipe: expected an object, found {type(data).__name__}")
@@ -167,7 +167,7 @@ class Recipe:
         return cls.from_dict(data)
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
-        """Fields that differ, the name left out: ``{"margin": (0.4, 0.3)}``."""
+        """The fields that differ, except for the name: ``{"margin": (0.4, 0.3)}``."""
         return {
             item.name: (getattr(self, item.name), getattr(other, item.name))
             for item in dataclasses.fields(self)

@@ -1,10 +1,10 @@
-"""The records that travel between the steps, in the order in which they arise.
+"""The records passed between the steps, in the order in which they are created.
 
 `MediaFile` (a file of the data folder) → `Face` (one frame's largest face) → `FrameScores` (the
-probabilities of one file's faces, what an aggregator sees) → `FileResult` (one row).
+probabilities of one file's faces, for an aggregator) → `FileResult` (one row).
 
-Nothing here imports torch, OpenCV or dlib: plugins and the evaluation commands use these records
-without paying for them.
+This module does not import torch, OpenCV or dlib, because plugins and the evaluation commands use
+it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Pixels = npt.NDArray[np.uint8]
 """RGB pixels, shape (height, width, 3), or (n, height, width, 3) for a batch; values 0 to 255."""
 
 Features = npt.NDArray[np.float32]
-"""What a model's last layer sees of each face, shape (n, width)."""
+"""The input of a model's last layer for each face, shape (n, width)."""
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels of the upright frame."""
 
 
 class Status(str, Enum):
-    """What became of one file. Everything but `OK` counts as a failure."""
+    """The outcome of one file. Everything but `OK` counts as a failure."""
 
     OK = "ok"
     NO_FACE = "no_face"
@@ -74,11 +74,12 @@ class MediaFile:
 
 @dataclass(frozen=True)
 class FoundFace:
-    """What a detector says of one face.
+    """One face found by a detector.
 
     Attributes:
-        box: left, top, right, bottom in pixels of the picture that was searched.
-        score: the detector's confidence, higher for surer; each detector has a scale of its own.
+        box: left, top, right, bottom in pixels of the image that was searched.
+        score: the detector's confidence; higher is more confident, the scale depends on the
+            detector.
         landmarks: (n, 2), x and y in pixels of that picture: n = 5 (the eyes, the tip of the nose,
             the corners of the mouth, each pair from left to right of the picture) or n = 68 (iBUG
             300-W's); None where the detector gives none.
@@ -178,7 +179,7 @@ _RESULT_KEYS = (
 
 @dataclass
 class FileScan:
-    """How a file's scan went.
+    """The outcome of a file's scan.
 
     Attributes:
         status: ok, no_face, unreadable, unsupported or error (and, from the pool, crashed or
@@ -186,9 +187,9 @@ class FileScan:
         kind: what the file is.
         frames_asked, frames_decoded, frames_with_face: counts.
         frames_skipped: frames of the sample that an early exit did not visit.
-        frames_lost: frames of a video that could not be decoded, other ones coming after them.
-        thinned: fewer frames than the recipe asks were to be visited.
-        note: one line about damage that did not keep the file from being read; else empty.
+        frames_lost: frames of a video that could not be decoded, followed by others.
+        thinned: whether fewer frames than the recipe's number were requested.
+        note: one line about damage of a file that could still be read; else empty.
         seconds: by stage, "decode" and "detect" (which includes cropping and resizing).
         error: one line that says what failed.
     """
@@ -208,9 +209,9 @@ class FileScan:
 
 @dataclass(kw_only=True)
 class FileResult(FileScan):
-    """One file's row with everything known about it: one line of ``scores.jsonl``.
+    """The complete result of one file: one line of ``scores.jsonl``.
 
-    What its scan said (`FileScan`), and in addition:
+    The fields of its scan (`FileScan`), and in addition:
 
     Attributes:
         filename: the name in `submission.csv`.

@@ -1,7 +1,7 @@
-"""A share of many files, by their names: what one machine of several takes.
+"""Shards: a part of the files, chosen by their names, for one machine of several.
 
-In: ``2/8`` and names. Out: those of the second of eight equal parts of all names, wherever and
-whenever they are asked for: a file that is added joins one part and moves no other file.
+In: ``2/8`` and names. Out: the names in the second of eight equal parts. The part of a name depends
+on the name only: an added file joins one part and moves no other file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dfsubmit.console import first_few
 from dfsubmit.errors import UsageError
 
 NAMED = 3
-"""So many files of each shard are named in its record, for people."""
+"""The number of files that a shard's record names as examples."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def number_of(name: str, shards: int) -> int:
 
 
 def check_parts(records: Sequence[Any], command: str) -> None:
-    """That some outputs are all the parts of one division, each of them once. Outputs that are of
-    no division are none of its business.
+    """Check that outputs are all the parts of one division, each of them once. Accepts outputs if
+    none of them is a shard's.
 
     Args:
         records: of each output, what `Shard.record` gave; None where it is not a shard's.

@@ -1,4 +1,4 @@
-"""What people read: escaped names, tables, progress, and standard streams that cannot end a run.
+"""Terminal output: escaped names, tables, progress, and standard streams that cannot end a run.
 
 In: what the other rooms want to say. Out: lines on stdout and stderr. rich is imported when the
 first table or bar is drawn.

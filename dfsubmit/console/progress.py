@@ -1,7 +1,7 @@
 """Progress on stderr: a bar that ticks every second in a terminal, plain lines elsewhere.
 
-A thread of its own shows it, so that it goes on while the caller waits for one long step. Only one
-is shown at a time: the next takes the place of the one before.
+A separate thread draws it, so that it is updated during long steps of the caller. Only one is shown
+at a time: a new one replaces the previous one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dfsubmit.console.text import duration, printable
 from dfsubmit.console.voice import VOICE, say
 
 TICK_SECONDS = 1.0
-# Without a terminal: a line after the first so many seconds, then ever more seldom.
+# Without a terminal: a line after PLAIN_SECONDS, then at growing intervals.
 PLAIN_SECONDS, PLAIN_GROWTH, PLAIN_LONGEST = 10.0, 0.1, 300.0
 _SHORTEST_BAR, _LONGEST_BAR = 5, 40
 
@@ -88,7 +88,7 @@ class Progress:
         return self._thread is not None
 
     def update(self, count: int = 1) -> None:
-        """So many units more are done."""
+        """Record this many more finished units."""
         self.n += count
 
     def write(self, line: str) -> None:

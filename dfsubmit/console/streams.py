@@ -1,4 +1,4 @@
-"""Standard streams that cannot end a run: what cannot be written is dropped, or said at the end."""
+"""Standard streams that cannot end a run: failed writes are dropped, or reported at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said on stderr: how much of it (``-v``, ``-q``), and a copy in a file (``--log``)."""
+"""Messages on stderr: verbosity (``-v``, ``-q``), and a copy in a file (``--log``)."""
 
 from __future__ import annotations
 
