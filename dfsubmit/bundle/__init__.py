@@ -1,4 +1,4 @@
-"""From a model folder to the leaderboard: package, rehearse, submit, remember.
+"""From a model folder to the leaderboard: package, rehearse, submit, record.
 
 - package: `packaging`, with `wheels`, `notebooks`, `pins`, `checks`, `manifest`;
 - rehearse: `rehearsal`, with `upload`, `environment`, `sandbox` (`kernelrun`, `confinement`,

@@ -1,7 +1,7 @@
-"""Why a bundle must not be sent: every rule of both contracts that its files can break.
+"""Checks of a bundle's files against all rules of both contracts.
 
-In: a bundle's folder, its target and the size limit. Out: a list of reasons, empty when there is
-nothing to object to. `packaging` refuses on them, and `rehearsal` and `client` look again, since a
+In: a bundle's folder, its target and the size limit. Out: a list of violations, empty if there are
+none. `packaging` refuses a bundle with violations; `rehearsal` and `client` check again, since a
 bundle may be edited by hand.
 """
 

@@ -1,7 +1,7 @@
-"""``bundle.json``: what is in a bundle, what produced it, and the hash by which it is known.
+"""``bundle.json``: the content of a bundle, its origin, and the hash that identifies it.
 
-In: a bundle's folder. Out: a `Manifest`. The hash covers every file but the manifest itself, so a
-bundle that was edited after its rehearsal is told from the one that was rehearsed.
+In: a bundle's folder. Out: a `Manifest`. The hash covers every file but the manifest itself, so
+that edits after the rehearsal are detected.
 """
 
 from __future__ import annotations

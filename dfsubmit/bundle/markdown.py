@@ -1,6 +1,6 @@
-"""Other people's text in a Markdown document: it stays text, and stays in its cell.
+"""Escaping of untrusted text in a Markdown document.
 
-In: names, messages and cards of any content. Out: Markdown that shows them and nothing else.
+In: names, messages and cards of any content. Out: Markdown that shows them as plain text.
 """
 
 from __future__ import annotations

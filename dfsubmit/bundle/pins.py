@@ -1,4 +1,4 @@
-"""What the scoring server has, and what a bundle installs beside it.
+"""The packages of the scoring server, and the packages that a bundle installs in addition.
 
 The server is the competition's CUDA 12.6 environment: Python 3.10, torch 2.7.1, numpy 1.26.4.
 """

@@ -1,10 +1,10 @@
-"""The user's own folder of what was rehearsed and sent, outside of every bundle.
+"""The user's folder with the records of rehearsals and submissions, outside of every bundle.
 
-A rehearsal's report lies beside its bundle, where anybody who hands over the bundle can write one.
-`seal` notes here that this user's dfsubmit wrote just that report on just that bundle; `is_sealed`
-asks. The note is a file named by a hash over both. It tells a report that came with the bundle, was
-edited, or belongs to another bundle. It does not stop a program that runs as the user and writes
-here too: no secret is at hand that such a program could not read.
+A rehearsal's report is beside its bundle, so whoever passes on the bundle can forge one. `seal`
+records here that this user's dfsubmit wrote this report on this bundle; `is_sealed` checks it. The
+record is a file named by a hash over both. It detects a report that came with the bundle, was
+edited, or belongs to another bundle. It does not protect against a program that runs as the user,
+which could read any secret and write here too.
 """
 
 from __future__ import annotations

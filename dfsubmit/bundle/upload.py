@@ -1,4 +1,4 @@
-"""What each client would upload from a bundle, by the clients' own rules to the letter.
+"""The files that each client would upload from a bundle, by exactly the client's own rules.
 
 In: a bundle's folder and its target. Out: the relative paths that reach the server. The rules are
 those of the published clients (aifactory 2.0.0 and 3.2.2).

@@ -1,6 +1,6 @@
-"""Which environment variables the children of the bundle's commands are given.
+"""The environment variables passed to the child processes of the bundle's commands.
 
-A list of what they may have, not of what they may not: nobody knows the names of all keys.
+An allow list, because the names of all variables with keys are not known.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Build a bundle: a model folder and a few options in, a folder that a client can send out.
+"""Build a bundle: a model folder and options → a folder that a client can send.
 
-A bundle is built beside its place and moved there only when nothing objects to it.
+A bundle is built beside its final place, and moved there only if all checks pass.
 """
 
 from __future__ import annotations

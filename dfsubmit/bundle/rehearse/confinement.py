@@ -1,10 +1,10 @@
-"""Namespaces for a notebook: what it starts ends with it, and it sees nothing of this machine's.
+"""Linux namespaces for a notebook: its processes end with it, and it cannot see private files.
 
-Linux's: a network with nothing but loopback; processes of its own, of which the first takes all
-others with it; their own /proc; covers in the file system over what is private: listening sockets,
-the user's keys, dfsubmit's own folder; and an overlay for what is written to the media, which are
-links to the user's own files. A system may allow all of it, a part or nothing; `probe` finds out
-which, in a child, and a rehearsal's report says what does not hold.
+They give it a network with only loopback; a process namespace, whose first process ends all others;
+its own /proc; covers over private parts of the file system (listening sockets, the user's keys,
+dfsubmit's own folder); and an overlay for writes to the media, which are links to the user's files.
+A system may allow all, some or none of this. `probe` finds out which, in a child process, and a
+rehearsal's report says what is missing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ print(json.dumps(sorted(held)), flush=True)
 
 
 def private_paths(home: Path, own: Path) -> list[str]:
-    """What a notebook must not see: keys in the user's home, and dfsubmit's own folder."""
+    """The paths hidden from a notebook: keys in the user's home, and dfsubmit's own folder."""
     return [str(own), *(str(home / name) for name in _KEYS)]
 
 

@@ -1,6 +1,6 @@
-"""A fresh virtual environment like the server's: its Python, where one is found, and its packages.
+"""A fresh virtual environment like the server's: its Python version, if found, and its packages.
 
-In: a folder. Out: an `Environment`, with everything in it that differs from the server named.
+In: a folder. Out: an `Environment`, with a list of the differences from the server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a rehearsed notebook left behind: is it a submission, and how good is it?
+"""The result of a rehearsed notebook: whether it is a valid submission, and its metrics.
 
 In: the working folder after the run. Out: checks and figures in the `Report`.
 """

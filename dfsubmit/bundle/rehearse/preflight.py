@@ -1,6 +1,6 @@
-"""What a rehearsal needs, looked at before anything is built or replaced.
+"""The requirements of a rehearsal, checked before anything is built or replaced.
 
-In: `RehearsalOptions`. Out: nothing, or the error that an hour's work would have ended with.
+In: `RehearsalOptions`. Out: nothing, or an error.
 """
 
 from __future__ import annotations

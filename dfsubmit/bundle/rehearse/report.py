@@ -1,7 +1,7 @@
-"""A rehearsal's result: checks, figures, and the files in which they are kept.
+"""A rehearsal's result: checks, measurements, and the files in which they are stored.
 
-In: `Check`s. Out: a `Report`, printed as a table and kept beside the bundle (never in it, where it
-would be sent) in ``<bundle>.rehearsal/``.
+In: `Check`s. Out: a `Report`, printed as a table and stored beside the bundle in
+``<bundle>.rehearsal/`` (not in the bundle, where it would be sent).
 """
 
 from __future__ import annotations

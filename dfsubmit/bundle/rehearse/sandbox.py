@@ -1,7 +1,7 @@
 """Run a notebook under the server's limits: time, CPUs, memory, network.
 
-In: a notebook as JSON, a folder and `Limits`. Out: a `Run`. The notebook's processes are watched
-from outside; what goes over a limit is killed with everything that it started.
+In: a notebook as JSON, a folder and `Limits`. Out: a `Run`. The notebook's processes are monitored
+from outside; if a limit is exceeded, all of them are killed.
 """
 
 from __future__ import annotations

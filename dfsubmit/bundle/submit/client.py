@@ -1,12 +1,12 @@
 """Send a bundle with the organisers' own client, and read its answer.
 
-In: a bundle's folder, a model name and the key. Out: an `Answer`. The client runs in a process of
-its own, in a folder that holds only what is uploaded, and imports nothing from there. Its return
-value proves nothing (2.0.0 returns None either way), so its output is read: only the line that it
-prints on success is believed.
+In: a bundle's folder, a model name and the key. Out: an `Answer`. The client runs in a separate
+process, in a folder that contains only the uploaded files, and imports nothing from there. Its
+return value is not informative (2.0.0 always returns None), so its output is read: success means
+that it printed its success line.
 
-The key reaches the client through its environment (3.x) or its standard input (2.0.0), never
-through the command line, and is taken out of everything that is printed or returned.
+The key is passed to the client in its environment (3.x) or on its standard input (2.0.0), never on
+the command line, and is removed from everything that is printed or returned.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ SUCCESS_3 = ("제출 완료", "디버그 제출 완료")
 SERVER_VARIABLE = "AIF_SERVER"
 SERVER = "https://api.aifactory.space"
 HOST_2025 = "api.aifactory.space"
-"""Where the clients go unless they are told otherwise; the 2025 one has several hosts."""
+"""The clients' default servers; the 2025 client has several hosts."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a submission.
+    """The outcome of a submission.
 
     Attributes:
         accepted: the client printed its line of success.
@@ -93,10 +93,10 @@ def server_of(target: str, server: str | None) -> str | None:
 
 
 def require(target: str, say: Callable[[str], None] = lambda line: None) -> None:
-    """Make sure that the client is there, before anything is entered in the ledger.
+    """Make sure that the client is installed, before anything is recorded in the ledger.
 
     Raises:
-        NotInstalled: it is missing, or its environment cannot be made.
+        NotInstalled: it is missing, or its environment cannot be created.
     """
     if target == "task":
         client_2025_python(say)

@@ -1,7 +1,7 @@
-"""What is expected of a bundle before it is sent: what was measured, or that it was not.
+"""The expected results of a bundle before it is sent, and which measurements are missing.
 
-In: the rehearsal's report and, where they were made, the JSON outputs of `dfsubmit compare` and
-`dfsubmit stress`. Out: lines for people.
+In: the rehearsal's report and, if available, the JSON outputs of `dfsubmit compare` and
+`dfsubmit stress`. Out: lines of text.
 """
 
 from __future__ import annotations

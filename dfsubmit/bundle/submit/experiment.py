@@ -1,7 +1,7 @@
 """The experiment report: model card, rehearsal, comparison and score of one submission.
 
-In: an entry of the ledger and what was kept with it. Out: Markdown. What was kept may have been
-edited since: what cannot be read is said to be unreadable, and all text stays text.
+In: an entry of the ledger and the files stored with it. Out: Markdown. The files may have been
+edited since: unreadable ones are reported as such, and all text is escaped.
 """
 
 from __future__ import annotations

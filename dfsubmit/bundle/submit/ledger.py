@@ -1,9 +1,9 @@
-"""The ledger: what was sent, what the server answered, and how it scored later.
+"""The ledger: submissions, the server's answers, and later scores.
 
-One JSON object a line in ``submissions.jsonl`` under the user's data directory; lines are only ever
-added. A line is a submission, the answer to it, or a score; `read` folds them into `Entry` objects.
-A submission is entered before it is sent: nothing that happens then can lose it. Beside it,
-``submissions/ID/`` keeps what an experiment report needs. The key is in none of them.
+One JSON object per line in ``submissions.jsonl`` in the user's data directory; lines are only
+appended. A line is a submission, the answer to it, or a score; `read` combines them into `Entry`
+objects. A submission is recorded before it is sent, so that it cannot be lost. Beside the ledger,
+``submissions/ID/`` stores what an experiment report needs. The key is in none of them.
 """
 
 from __future__ import annotations

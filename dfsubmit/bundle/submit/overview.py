@@ -1,4 +1,4 @@
-"""The ledger's entries → what they say together: the quota that is left, gains, and a table."""
+"""The ledger's entries → the remaining quota, gains, and a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAIT = timedelta(minutes=30)
 
 
 def quota_warnings(entries: Iterable[Entry], now: datetime) -> list[str]:
-    """What speaks against sending at this moment, by the quota of 2025.
+    """Reasons against sending now, by the quota of 2025.
 
     Args:
         entries: the ledger.

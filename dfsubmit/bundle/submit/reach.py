@@ -1,7 +1,7 @@
-"""Whether a server can be reached at all, asked before a submission gets a number.
+"""Whether a server can be reached, checked before a submission gets a number.
 
-In: its address. Out: nothing, or an error. A server that answers anything is reached: what it makes
-of a submission is between it and the organisers' client.
+In: its address. Out: nothing, or an error. Any answer counts as reached; the organisers' client
+handles the answer to the submission itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One submission from decision to ledger: may it go, what goes, what came back.
+"""One submission: check the bundle, send it, and record it in the ledger.
 
-In: a bundle and the user's evidence. Out: an `Entry` in the ledger. `client` does the talking.
+In: a bundle and the user's evidence. Out: an `Entry` in the ledger. `client` talks to the server.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _FIGURES = ("macro_f1", "macro_f1_ci", "seconds", "forecast_seconds", "files", "
 
 @dataclass(frozen=True)
 class Plan:
-    """A submission that is ready to go.
+    """A submission that is ready to send.
 
     Attributes:
-        bundle, manifest, bundle_hash: what goes.
-        model_name: under which it is sent.
-        entry_id: its ID in the ledger, where the user chose one; "" takes the next number.
+        bundle, manifest, bundle_hash: what is sent.
+        model_name: the name under which it is sent.
+        entry_id: its ID in the ledger if the user chose one; "" takes the next number.
         trial: a debug submission.
-        server: where it goes; None for the hosts of the 2025 client.
-        evidence: what is known of it.
-        warnings: what speaks against sending now.
+        server: the server's address; None for the hosts of the 2025 client.
+        evidence: the measurements of the bundle.
+        warnings: reasons against sending now.
     """
 
     bundle: Path
@@ -81,7 +81,7 @@ def plan(
     entry_id: str | None = None,
     now: datetime | None = None,
 ) -> Plan:
-    """Decide whether a bundle may go.
+    """Decide whether a bundle may be sent.
 
     Args:
         bundle: its folder.
@@ -94,8 +94,8 @@ def plan(
         now: the time, with its zone; None for the clock's.
 
     Raises:
-        DfsubmitError: it breaks a rule, or was not rehearsed as it is.
-        UsageError: an argument is not usable.
+        DfsubmitError: it breaks a rule, or was not rehearsed in its present state.
+        UsageError: an argument is not valid.
     """
     manifest = read_manifest(bundle)
     if trial and manifest.target == "task":
@@ -151,12 +151,12 @@ def _doubt(rehearsal: report.Report | None, digest: str, is_sealed: bool) -> str
 
 
 def send(plan: Plan, key: str, say: Callable[[str], None] = lambda line: None) -> Entry:
-    """Enter it in the ledger, send it, and enter the answer, also when the server refused it.
+    """Record it in the ledger, send it, and record the answer, even if the server refused it.
 
     Raises:
-        DfsubmitError: the server cannot be reached, and nothing was entered or sent; it refused,
-            with the client's words; or the ledger cannot be written: then nothing was sent, unless
-            the message says so.
+        DfsubmitError: the server cannot be reached (nothing was recorded or sent); it refused the
+            bundle (with the client's message); or the ledger cannot be written (nothing was sent,
+            unless the message says so).
     """
     manifest = plan.manifest
     if bundle_hash(plan.bundle) != plan.bundle_hash:
