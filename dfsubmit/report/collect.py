@@ -1,4 +1,4 @@
-"""Pictures that a run did not take: its files are scanned again, by the same code.
+"""Pictures for a run without them: its files are scanned again, with the same code.
 
 In: files of a run, the folder that they lie in, and the run's metadata. Out: pictures in a folder,
 as `faces.pictures` writes them in the workers of a run.

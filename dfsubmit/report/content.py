@@ -1,4 +1,4 @@
-"""Scores, metadata and labels → what the page shows of each file.
+"""Scores, metadata and labels → the page's data for each file.
 
 In: one or two scores files, and true labels. Out: a `Run` each, and an `Entry` for each file of the
 first run, whose numbers are those of the files, unchanged.

@@ -1,4 +1,4 @@
-"""Which pictures the page shows, within the bytes that it may have.
+"""The selection of the page's pictures, within its size limit.
 
 In: the files of a run and the folders with their pictures. Out: `FilePictures` by file number: a
 thumbnail of each, up to two of its faces, and all faces of the files that matter most, as far as

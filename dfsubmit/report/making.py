@@ -48,7 +48,7 @@ class ReportOptions:
         output: the page; None: ``<stem>.report.html`` beside the scores.
         faces: show pictures.
         assets: a folder for the pictures; None puts them into the page.
-        attention: show where the model looked in so many files.
+        attention: the number of files for which to show where the model looked.
         language: "en" or "ko"; None: by the locale.
         plugins_dir, strict: as of a run.
         progress: show progress bars on stderr.

@@ -1,4 +1,4 @@
-"""What the page's upper half says: the run in numbers, in words and in figures.
+"""The upper half of the page: the run in numbers, text and figures.
 
 In: `Run`s and `Entry`s. Out: plain values for the templates, in the page's language.
 """
