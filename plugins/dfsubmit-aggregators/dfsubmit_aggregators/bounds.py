@@ -1,4 +1,4 @@
-"""What an aggregate can still become while some frames are unknown, for early exit."""
+"""Bounds of the aggregate while some frames are unknown, for early exit."""
 
 from __future__ import annotations
 

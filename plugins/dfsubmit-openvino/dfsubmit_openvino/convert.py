@@ -1,8 +1,8 @@
 """Hugging Face folder → OpenVINO graph, made once and cached.
 
-In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`. The cache's
-names hold everything that a graph depends on, so that nothing in it is ever out of date, and each
-graph has its checksum beside it, so that nothing in it is ever damaged without a word.
+In: a folder with weights, and the hash of its contents. Out: an fp32 `openvino.Model`. The names in
+the cache contain everything that a graph depends on, so that no entry is outdated. Each graph has a
+checksum beside it, so that damage is detected.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def compile_graph(graph: Any, precision: str, threads: int = 0) -> Any:
 
 
 def cache_folder() -> Path:
-    """Where converted graphs lie."""
+    """The folder of converted graphs."""
     return Path(platformdirs.user_cache_dir("dfsubmit")) / "openvino"
 
 
@@ -125,7 +125,7 @@ def _checksum(folder: Path) -> str:
 
 
 def _store(model: Any, folder: Path) -> None:
-    """Save a graph so that no other process ever sees half of it; a full disk costs only speed."""
+    """Save a graph atomically; on a full disk, the graph is only not cached."""
     scratch = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def _store(model: Any, folder: Path) -> None:
         # Weights stay fp32: halved ones would move probabilities.
         load_openvino().save_model(model, Path(scratch) / _GRAPH, compress_to_fp16=False)
         (Path(scratch) / _CHECKSUM).write_text(_checksum(Path(scratch)))
-        # What lies there is damaged, or another process has just put the same there.
+        # An existing entry is damaged, or another process has just written the same.
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(scratch, folder)
     except (OSError, RuntimeError):

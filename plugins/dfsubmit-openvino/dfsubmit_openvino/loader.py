@@ -21,7 +21,7 @@ from dfsubmit.hooks import (
 )
 
 FACES = 32
-"""Crops that int8 takes its ranges from. More change little: docs/performance.md."""
+"""The number of crops for int8 calibration. More change little: docs/performance.md."""
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 _PRECISIONS = ("fp32", "bf16", "int8")
@@ -94,7 +94,7 @@ class OpenVinoModel:
 
 
 class Int8Model(OpenVinoModel):
-    """A model that is quantised to int8 once it has seen some faces: a `NeedsFaces`.
+    """A model that is quantised to int8 after it has received some faces (see `NeedsFaces`).
 
     Attributes:
         faces_wanted: by `see`, before the first `logits`; 0 once it is quantised.

@@ -1,8 +1,7 @@
-"""An fp32 graph and some faces → an int8 graph, and how far it moves those faces' probabilities.
+"""An fp32 graph and some faces → an int8 graph, and the drift of these faces' probabilities.
 
-Post-training quantisation by NNCF. What suits one architecture ruins another, so the settings
-depend on the graph; and as no settings suit every model, each graph carries its own drift from
-fp32, to be told to whoever uses it.
+Post-training quantisation by NNCF. The settings depend on the graph, because no settings work for
+all architectures. Each graph stores its drift from fp32, which is reported to the user.
 """
 
 from __future__ import annotations
