@@ -29,7 +29,7 @@ WEAK = 0.2
 LARGEST_CHANGE = 1.6
 """A face's area may change by this factor; dlib's boxes grow by steps of 1.2 a side (area 1.44)."""
 PLAIN_SIZE = 100
-"""A face of at least this many pixels is found without upsampling, which finds faces from 80."""
+"""From this size in pixels a face is searched without upsampling, which finds faces from 80 on."""
 
 
 def anchors_of(sample: Sequence[int]) -> frozenset[int]:
