@@ -1,7 +1,7 @@
 """The competition's entry point: `main`, called by a notebook's cell or by ``submit/task.py``.
 
 It is `dfsubmit run` for an unattended machine: one model and no fallback, the competition's time
-limit, and an exception where the command would return an exit code that nobody reads.
+limit, and an exception instead of an exit code.
 """
 
 from __future__ import annotations

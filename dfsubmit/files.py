@@ -1,9 +1,9 @@
-"""Files that a kill at any moment leaves readable: atomic writes, and journals of JSON lines.
+"""Files that stay readable after a kill at any moment: atomic writes, and journals of JSON lines.
 
-`write_atomically` replaces a file: a reader sees the old one or the new one, never a half of it.
-Links are followed, and only regular files are written to.
-`append_json_line` and `read_json_lines` are for files that only grow: a kill or a full disk costs
-the line that was being written.
+`write_atomically` replaces a file: a reader sees the old or the new one, never a part of it. Links
+are followed, and only regular files are written.
+`append_json_line` and `read_json_lines` are for files that only grow: a kill or a full disk loses
+only the line that was being written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SUFFIX = ".part"
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
-    """Refuse a place for output before any work is done for it.
+    """Check an output path before any work is done.
 
     Raises:
         UsageError: it is, or leads to, something other than a regular file.
@@ -43,14 +43,14 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
 
 def output_target(path: str | os.PathLike[str]) -> Path:
-    """The file that is written to under a path: itself, or what a link leads to.
+    """The file that is written for a path: the path itself, or the target of a link.
 
     Raises:
-        OSError: that is a folder, a device, a pipe or a socket, or the link leads in a circle.
+        OSError: it is a folder, a device, a pipe or a socket, or the link is circular.
     """
     target = Path(os.path.realpath(path))
     try:
-        # os.replace would put a file in a device's place, for everybody on the machine.
+        # os.replace would replace a device by a file, for all users of the machine.
         if not stat.S_ISREG(os.stat(target).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
     except FileNotFoundError:
@@ -73,8 +73,8 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """`write_atomically` for content that comes piece by piece: a stream to write it to, which
-    takes the file's place when the block ends well.
+    """`write_atomically` for content in pieces: a context with a stream, whose content replaces the
+    file if the block ends without an exception.
 
     Raises:
         OSError: the folder is not writable, the disk is full, or the path leads to no regular
@@ -101,7 +101,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def remove_parts(path: str | os.PathLike[str]) -> None:
     """Remove the temporary files that processes killed while they wrote `path` left beside it.
 
-    Only for one who knows that nobody else is writing it now.
+    Call it only if no other process is writing the file.
     """
     with contextlib.suppress(OSError):
         path = output_target(path)

@@ -1,8 +1,8 @@
-"""Ctrl-C, SIGTERM and the clock: stop within two seconds, with everything known written.
+"""Ctrl-C, SIGTERM and the time limit: stop within two seconds, and write all results so far.
 
-Between batches the engine asks `Interrupt.requested`. A forward pass, or loading the model, may
-take longer than the two seconds, so during one, and only then, the signal raises `Interrupted` at
-once. The end of a time limit does the same by an alarm.
+Between batches the engine checks `Interrupt.requested`. A forward pass, or loading the model, may
+take longer than two seconds; only during these the signal raises `Interrupted` at once. The end of
+a time limit does the same with an alarm.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Interrupted(BaseException):
 
 
 class Interrupt:
-    """A context in which the signals ask for a stop. Outside the main thread, where Python
+    """A context in which the signals request a stop. Outside the main thread, where Python
     delivers no signals, it does nothing.
 
     Args:
-        end: on `time.monotonic`, when guarded calls are broken off; None for never.
+        end: when guarded calls are interrupted, on `time.monotonic`; None for never.
 
     Attributes:
-        requested: somebody asked for a stop (the clock does not ask).
+        requested: whether a signal requested a stop (the time limit does not set it).
     """
 
     def __init__(self, end: float | None = None) -> None:
@@ -62,7 +62,7 @@ class Interrupt:
             signal.signal(number, handler)
 
     def guard(self, function: Callable[..., Answer]) -> Callable[..., Answer]:
-        """The function, such that a signal breaks off a call of it."""
+        """Wrap a function, so that a signal interrupts a call of it."""
 
         def guarded(*arguments: Any) -> Answer:
             self._guarded = True

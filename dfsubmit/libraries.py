@@ -1,4 +1,4 @@
-"""OpenCV, with a remedy where it cannot be imported."""
+"""Import of OpenCV and dlib, with a remedy if it fails."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WHEELS = (
     "opencv-contrib-python",
     "opencv-contrib-python-headless",
 )
-"""The distributions that bring the module ``cv2``: all to the same place, so one must do."""
+"""The distributions of the module ``cv2``. All use the same path, so install only one of them."""
 
 OPENCV_BOUND = "<4.13"
-"""The releases that are fit. From 4.13 on (5.0 too) FFmpeg 8's swscale refuses interlaced pictures,
-and OpenCV hands out whatever its buffer held before in their place."""
+"""The supported releases. From 4.13 on (5.0 too), FFmpeg 8's swscale refuses interlaced pictures,
+and OpenCV returns the previous content of its buffer instead."""
 
 
 def load_cv2() -> Any:

@@ -46,7 +46,7 @@ ECE_BINS = 10
 
 @dataclass(frozen=True)
 class Predictions:
-    """n files, their true labels and what was said of them.
+    """n files, their true labels and their predictions.
 
     Attributes:
         labels: int64 (n,), 0 real, 1 fake.

@@ -1,4 +1,4 @@
-"""Children that run Python, and nothing that lies in the current folder.
+"""Commands for Python child processes that import nothing from the current folder.
 
 ``python -c`` and ``python -m`` look for modules in the current folder first, and that may be the
 data folder: a file called json.py there would be run. Every child that the package starts gets its
@@ -22,7 +22,7 @@ def python_command(code: str, *arguments: str) -> list[str]:
 
     Args:
         code: a program; ``sys`` is imported.
-        arguments: what it finds in ``sys.argv[1:]``.
+        arguments: its ``sys.argv[1:]``.
     """
     boot = f"import sys; sys.path[:] = sys.argv.pop(1).split({os.pathsep!r})\n{code}"
     return [sys.executable, "-I", "-c", boot, os.pathsep.join(_module_folders()), *arguments]

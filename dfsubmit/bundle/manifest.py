@@ -142,7 +142,7 @@ def _check(manifest: Manifest) -> None:
 
 
 def changes(folder: Path, manifest: Manifest) -> list[str]:
-    """How a bundle differs from its manifest, one line a file; empty when it does not."""
+    """The differences of a bundle from its manifest, one line per file; empty if there are none."""
     listed = {item.path: item for item in manifest.files}
     present = set(relative_files(folder)) - {MANIFEST_FILE}
     lines = [f"{path} is missing" for path in sorted(listed.keys() - present)]

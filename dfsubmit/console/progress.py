@@ -24,7 +24,7 @@ _SHORTEST_BAR, _LONGEST_BAR = 5, 40
 
 
 class Progress:
-    """What is being done, how much of it is done, and how long the rest will take.
+    """The current activity, the share done, and the estimated remaining time.
 
     Args:
         total: how many units there are; None where that is not known: seconds are counted then.

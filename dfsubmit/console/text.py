@@ -1,4 +1,4 @@
-"""Names, lists and durations as people read them in a terminal."""
+"""Names, lists and durations, formatted for a terminal."""
 
 from __future__ import annotations
 

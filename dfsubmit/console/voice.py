@@ -14,12 +14,12 @@ from dfsubmit.console.text import printable_text
 
 @dataclass
 class Voice:
-    """How this process speaks.
+    """The verbosity and the log of this process.
 
     Attributes:
-        verbose: say what is for those who measure, too.
-        quiet: say warnings and errors only.
-        log: takes a copy of all that is said; None for no log.
+        verbose: also show measurements.
+        quiet: show only warnings and errors.
+        log: receives a copy of all messages; None for no log.
     """
 
     verbose: bool = False
@@ -46,7 +46,7 @@ def say(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Say on stderr what does not stop the work."""
+    """Write a warning to stderr."""
     say(f"warning: {message}")
 
 

@@ -1,7 +1,7 @@
 """Aggregators side by side, on the cached frame scores of one or several runs.
 
 In: `CachedRun`s of the same labelled files. Out: a `Comparison`: a row for each run, aggregator
-and number of frames, with intervals, and each held against the mean on the same files.
+and number of frames, with intervals, each compared with the mean on the same files.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Choice:
-    """What taking the best row is worth on files that did not choose it.
+    """The out-of-fold value of choosing the best row.
 
     Attributes:
         macro_f1: of labels by the row that was best on other folds (`best_out_of_fold`).
@@ -97,7 +97,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows, best macro F1 first, and what they stand on.
+    """The rows, best macro F1 first, and their basis.
 
     Attributes:
         rows: sorted by macro F1.
@@ -120,7 +120,7 @@ class Comparison:
         return len(self.runs[0].labels)
 
     def finding(self, row: Row) -> str:
-        """What may be said of a row against the reference, in a word or two."""
+        """The verdict on a row against the reference, in a word or two."""
         if row is self.reference:
             return "reference"
         if row.changed == 0:

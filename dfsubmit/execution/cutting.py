@@ -1,4 +1,4 @@
-"""The faces of many files, cut on this machine and encoded, a file at a time."""
+"""Cuts and encodes the faces of many files on this machine, one file at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dfsubmit.workers.pool import WorkerPool
 
 
 class LocalCutter:
-    """Cuts faces on this machine. `cut` may be called again once it has ended.
+    """Cuts faces on this machine. `cut` may be called again after it has ended.
 
     Args:
-        job: what to do.
+        job: the settings of the extraction.
     """
 
     def __init__(self, job: CutJob) -> None:
@@ -36,13 +36,13 @@ class LocalCutter:
         self._pool.__exit__(kind, error, traceback)
 
     def in_hand(self) -> list[str]:
-        """The names of the files that workers have now."""
+        """The names of the files in progress."""
         return self._pool.in_hand()
 
     def cut(
         self, files: Iterable[MediaFile], should_stop: Callable[[], bool] = lambda: False
     ) -> Generator[CutFile, None, None]:
-        """Cut the faces of the files; give each file as it is finished."""
+        """Cut the faces of the files; yields each file as it is finished."""
         # By frame, since a file whose worker died is scanned once more from its first frame on.
         faces: dict[str, dict[int, EncodedFace]] = collections.defaultdict(dict)
         for event in self._pool.events(files):
@@ -52,7 +52,7 @@ class LocalCutter:
                 faces[event.file.name][event.face.index] = _encoded(event.file, event.face)
             elif isinstance(event, FileEvent):
                 cut = faces.pop(event.file.name, {})
-                # A file that failed half-way may have delivered faces: they do not count.
+                # A file that failed part-way may have delivered faces: they are discarded.
                 kept = sorted(cut) if event.scan.status is Status.OK else []
                 yield event.file, event.scan, tuple(cut[frame] for frame in kept)
 

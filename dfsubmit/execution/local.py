@@ -1,7 +1,7 @@
 """The built-in executor ``local``: this machine's worker processes and this process's model.
 
-In: files. Out: finished results as they come. An executor for several machines runs one of these on
-each (`dfsubmit.hooks.execution`).
+In: files. Out: results as they are finished. An executor for several machines runs one of these on
+each machine (`dfsubmit.hooks.execution`).
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ class LocalExecutor:
     """This machine."""
 
     def scorer(self, job: ScoreJob) -> LocalScorer:
-        """For one run."""
+        """The scorer of one run."""
         return LocalScorer(job)
 
     def cutter(self, job: CutJob) -> LocalCutter:
-        """For one extraction."""
+        """The cutter of one extraction."""
         return LocalCutter(job)
 
 
 class LocalScorer:
-    """Scores files on this machine. `score` may be called again once it has ended.
+    """Scores files on this machine. `score` may be called again after it has ended.
 
     Args:
-        job: what to do.
+        job: the settings of the run.
 
     Raises:
         UsageError: more workers than this machine's limit of open files allows, or there is no such
@@ -98,7 +98,7 @@ class LocalScorer:
 
     @property
     def disk_answers(self) -> bool:
-        """False while workers wait in vain for their files."""
+        """False while workers are stuck reading their files."""
         return self.pool.disk_answers
 
     def load(self) -> ModelFacts:
@@ -121,7 +121,7 @@ class LocalScorer:
         return self._facts()
 
     def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
-        """Show the model some faces, where it needs any."""
+        """Show the model some faces, if it needs any."""
         assert self._chosen is not None
         warnings = self.job.guard(show_faces)(self._chosen.model, files, self.pool)
         return dataclasses.replace(self._facts(), warnings=warnings)
@@ -132,7 +132,7 @@ class LocalScorer:
         keep: Callable[[MediaFile], int | None],
         should_stop: Callable[[], bool],
     ) -> Scored:
-        """Score the files; give each with its result as it is finished."""
+        """Score the files; yields each with its result as it is finished."""
         rows, early_exit, pictures = self._rows, self._early_exit, self.job.options.pictures
         assert self._chosen is not None
         assert self._classifier is not None
@@ -149,12 +149,12 @@ class LocalScorer:
         return engine.run(files)
 
     def progress(self) -> InHand:
-        """What the engine has in hand."""
+        """The current progress of the engine."""
         engine = self._engine
         return InHand() if engine is None else InHand(engine.frames, engine.in_hand())
 
     def report(self) -> dict[str, Any]:
-        """Nothing that an undivided run's metadata do not have."""
+        """Empty: a local run has no further metadata."""
         return {}
 
     def _facts(self) -> ModelFacts:

@@ -22,10 +22,10 @@ def auc_interval(predictions: Predictions, groups: IntArray) -> Interval:
     freedom are Satterthwaite's for the scatter of the two classes. To the scatter of each class
     `AGREEING` of a group is added in which all agree.
 
-    Where fakes and reals are wholly apart there is no variance. Of m independent pairs of a fake
-    and a real, with m the groups of the rarer class, all are in order with probability AUC**m:
-    the lower end is the AUC at which that is 2.5 %. With a single group of a class nothing is known
-    of the scatter between groups: the interval is [0, 1].
+    If the classes are perfectly separated, there is no variance. Of m independent pairs of a fake
+    and a real file, with m the number of groups of the rarer class, all are in order with
+    probability AUC**m: the lower end is the AUC at which this is 2.5 %. With a single group of a
+    class the scatter between groups is unknown: the interval is [0, 1].
     """
     labels, p_fake = predictions.labels, predictions.p_fake
     if p_fake is None or len(np.unique(labels)) < 2:

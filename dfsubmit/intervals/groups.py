@@ -1,4 +1,4 @@
-"""Files that belong together, and whether there are enough groups of them for an interval."""
+"""Groups of files, and whether there are enough groups for an interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from dfsubmit.records import IntArray
 
 FEW_GROUPS = 10
-"""Below this many groups no interval is to be trusted: their scatter is hardly known."""
+"""With fewer groups intervals are not reliable: the scatter between groups is hardly known."""
 
 
 def group_numbers(groups: Sequence[str]) -> IntArray:

@@ -169,7 +169,7 @@ class Gallery:
         return quote(Path(os.path.relpath(path, self.page.parent)).as_posix())
 
     def _take(self, size: int) -> bool:
-        """Whether there is room for so many bytes, which are taken then."""
+        """Whether there is room for this many bytes, which are then reserved."""
         if self.assets is None:
             if size > self.room:
                 return False

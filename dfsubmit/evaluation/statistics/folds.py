@@ -50,7 +50,7 @@ def out_of_fold(
     judge: Callable[[npt.NDArray[np.bool_]], FloatArray],
     seed: int = 0,
 ) -> FloatArray:
-    """What is said of each file by something that was fitted on the *other* folds.
+    """Each file's prediction by a fit on the *other* folds.
 
     Args:
         labels: int64 (n,).

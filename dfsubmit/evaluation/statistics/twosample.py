@@ -25,7 +25,7 @@ class TwoSamples:
     Attributes:
         auc: of rows that it had not seen, in [0, 1]; 0.5 is not at all.
         p: the share of permutations with as high an AUC; at least 1 / (`PERMUTATIONS` + 1).
-        rows: of either sample that were looked at.
+        rows: the numbers of rows used of either sample.
     """
 
     auc: float

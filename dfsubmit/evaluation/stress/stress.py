@@ -34,7 +34,7 @@ MEASURED = ("macro_f1", "auc", "recall", "accuracy", "log_loss")
 
 @dataclass(frozen=True)
 class Stressed:
-    """One variant's figures.
+    """One variant's metrics.
 
     Attributes:
         variant: its name; "clean" for the files as they are.
