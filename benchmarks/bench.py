@@ -54,6 +54,7 @@ MODES: dict[str, Mode] = {
     "a organiser's notebook": Mode("benchmarks.organiser"),
     NAIVE: Mode("benchmarks.naive"),
     "c exact, torch": Mode(options=("--loader", "huggingface")),
+    "c exact, torch, report page": Mode(options=("--loader", "huggingface", "--report")),
     "c torch bf16": Mode(options=("--loader", "huggingface", "--precision", "bf16")),
     "d OpenVINO fp32": Mode(options=(*_OPENVINO, "fp32"), needs="dfsubmit_openvino"),
     "d OpenVINO bf16": Mode(options=(*_OPENVINO, "bf16"), needs="dfsubmit_openvino"),

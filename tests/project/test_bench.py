@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import NAIVE
+from benchmarks.bench import MODES, NAIVE
 from benchmarks.measure import measure
 from benchmarks.report import overlap, ratios, write_report
+from dfsubmit.cli.run import command
 
 BOX = [10, 10, 30, 30]
 
@@ -24,6 +25,15 @@ def result(mode: str, number: int, wall: float, **file: object) -> dict[str, obj
         "mode": mode, "round": number, "wall": wall, "cpu": 2 * wall, "peak": 2**20,
         "busy": 0.75, "files": files, **extra,
     }  # fmt: skip
+
+
+def test_the_modes_options_are_those_of_run(tmp_path: Path) -> None:
+    params = {}
+    for name, mode in MODES.items():
+        arguments = [str(tmp_path), "--model", str(tmp_path), *mode.options]
+        params[name] = command.make_context("run", arguments).params  # refuses what is no option
+    plain, paged = params["c exact, torch"], params["c exact, torch, report page"]
+    assert {key for key in plain if plain[key] != paged[key]} == {"report"}
 
 
 def test_ratios_pair_the_runs_of_a_round() -> None:
