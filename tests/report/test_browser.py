@@ -232,6 +232,24 @@ def test_dark_and_light_differ(browser: Any, make: Make) -> None:
     assert all(one != other for one, other in zip(light, dark, strict=True))
 
 
+def test_on_paper_it_is_light_and_holds_what_was_opened(browser: Any, make: Make) -> None:
+    paper = {"width": 718, "height": 1047}  # A4 within Chromium's margins
+    with visit(browser, make(NAMES), "#open=f3", color_scheme="dark", viewport=paper) as seen:
+        seen.page.emulate_media(media="print")
+        colours = seen.page.evaluate(
+            "[document.body, document.querySelector('section')]"
+            ".map(one => getComputedStyle(one).backgroundColor)"
+        )
+        assert colours == ["rgb(255, 255, 255)"] * 2
+        assert seen.page.locator("details:visible").count() == 1
+        assert seen.page.locator("#f3 .inside").is_visible()
+        assert seen.page.locator("#f3 svg.spark").is_visible()  # as on a wide screen
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == 718
+        outside = "[...document.querySelectorAll('main *')].filter(one => one.matches('td, th, p'))"
+        outside += ".filter(one => one.getBoundingClientRect().right > 719).length"
+        assert seen.page.evaluate(outside) == 0
+
+
 @pytest.mark.parametrize(
     ("language", "scheme", "width"),
     [("en", "light", 1280), ("ko", "dark", 1280), ("en", "dark", 360)],
