@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from commands import start
 
 from dfsubmit import RunOptions, run
 from dfsubmit.output.summary import RunSummary
@@ -68,6 +70,14 @@ class Setting:
             batch_size=1, recipe=self.recipe, plugins_dir=(str(self.plugins),), progress=False,
             **changes,
         )  # fmt: skip
+
+    def command(self, output: Path, executor: str) -> list[object]:
+        """The same as a command."""
+        return [
+            "run", self.data, "--model", self.model, "--output", output, "--no-fallback",
+            "--loader", "huggingface", "--workers", 1, "--batch-size", 1, "--recipe", self.recipe,
+            "--plugins-dir", self.plugins, "--no-progress", "--executor", executor,
+        ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +137,29 @@ def test_a_lost_machines_files_go_to_the_others(
     (lost,) = [machine for machine in machines if machine["lost"]]
     assert (lost["files"], lost["losses"]) == (0, 1)
     assert sum("was lost with 1 files in hand" in line for line in said) == 1
+
+
+def test_a_killed_drivers_run_is_finished_by_the_same_command(
+    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
+) -> None:
+    (setting.plugins / "hold").touch()
+    journal = tmp_path / "s.journal.jsonl"
+    spec = f"ray:address={cluster.address},machines=2,share=1"
+    driver = start(*setting.command(tmp_path / "s.csv", spec))
+    try:
+        # The conditions, and two files; the black picture is in hand.
+        wait_for(
+            lambda: (
+                driver.poll() is not None
+                or (journal.exists() and journal.read_bytes().count(b"\n") >= 3)
+            )
+        )
+    finally:
+        driver.kill()
+        (setting.plugins / "hold").unlink()
+    output, _ = driver.communicate()
+    assert driver.returncode == -signal.SIGKILL, output
+    # Its actors hold the machines' CPUs until Ray has ended them.
+    summary = run(setting.options(tmp_path / "s.csv", executor=spec))
+    assert 2 <= summary.meta["resumed"] < 8
+    check_same(summary, alone)
