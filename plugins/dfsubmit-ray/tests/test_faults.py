@@ -18,6 +18,7 @@ from commands import start
 
 from dfsubmit import RunOptions, run
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.records import Status
 
 pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray>=2.50,<3'")
 
@@ -163,3 +164,15 @@ def test_a_killed_drivers_run_is_finished_by_the_same_command(
     summary = run(setting.options(tmp_path / "s.csv", executor=spec))
     assert 2 <= summary.meta["resumed"] < 8
     check_same(summary, alone)
+
+
+def test_a_segfault_costs_its_file_alone(
+    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
+) -> None:
+    # Two shares: one machine has the white picture among others.
+    summary = run(setting.options(tmp_path / "s.csv", executor="ray:machines=2,share=4"))
+    check_same(summary, alone)
+    found = {result.filename: result.status for result in summary.results}
+    assert found.pop("white.png") is Status.CRASHED
+    assert set(found.values()) == {Status.OK}
+    assert not any(machine["losses"] for machine in summary.meta["machines"])
