@@ -174,7 +174,7 @@ def probability_of_fake(logits: Any, classes: tuple[int, int]) -> FloatArray:
 
 
 class Conductor(TrainerCallback):  # type: ignore[misc]
-    """Everything that happens around the steps.
+    """The callback for everything besides the steps.
 
     Sets the sampler's epoch, updates the average, asks for a last evaluation, keeps the best
     weights, marks checkpoints as whole, stops when patience ends, and shows the progress.
@@ -184,8 +184,8 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
         sampler: told which epoch begins.
         steps_per_epoch: of this process.
         average: as in `FaceTrainer`.
-        patience: evaluations without a better one until it stops; None never stops early.
-        seconds_before: spent before this process resumed.
+        patience: evaluations without improvement until it stops; None never stops early.
+        seconds_before: the seconds spent before this process resumed.
         progress: show a bar on stderr.
     """
 
@@ -210,7 +210,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
 
     @property
     def seconds(self) -> float:
-        """Spent so far, earlier processes included."""
+        """The seconds spent so far, including earlier processes."""
         return time.monotonic() - self.started
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -230,7 +230,7 @@ class Conductor(TrainerCallback):  # type: ignore[misc]
         self.bar.update(state.global_step - self.bar.n)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A loss that is not a number never becomes one again."""
+        """Stop on a loss that is NaN or infinite, which never recovers."""
         loss = (kwargs.get("logs") or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise DfsubmitError(

@@ -92,7 +92,7 @@ def check_aggregator(
 
 def sample_scores(seed: int = 0) -> Iterator[FrameScores]:
     """Frame scores to test an aggregator with: single frames and images, frames that agree and that
-    differ widely, probabilities of exactly 0 and 1, ties, and weights of no use."""
+    differ widely, probabilities of exactly 0 and 1, ties, and unusable weights."""
     random = np.random.default_rng(seed)
     for p in (0.0, 0.2, 0.5, 0.87, 1.0):
         yield _frames(random, np.array([p]))

@@ -7,7 +7,7 @@ The file itself decides whether to seek:
 * its packets are read before anything is decoded (`packets.py`; microseconds per packet). They give
   the time of every frame and the start of every group. A damaged packet ends the attempt;
 * every decoded frame must have the next of these times, and a frame reached by seeking its own
-  time. This shows that no frame is missing, at the end neither;
+  time. This shows that no frame is missing, including the last one;
 * the first frame reached by seeking is also reached by decoding, and must be identical (streams
   with gradual refresh decode differently after a seek).
 

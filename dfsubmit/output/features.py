@@ -1,7 +1,7 @@
 """``<stem>.features.npz``: the inputs of the model's last layer per file (``--keep-features``).
 
 In: the results of a run. Out: an array in a file beside its scores, one row per file: the mean over
-its frames, in float16. It allows to compare two runs of one model without labels.
+its frames, in float16. Two runs of one model can be compared by it, without labels.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Self-blended images: a fake made from one real face alone.
 
 Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images" (CVPR 2022): a real face is
-blended with a slightly transformed copy of itself through a soft, warped mask of the face. What
-remains is what every face swap leaves behind, a seam between two statistics of colour, sharpness
-and geometry, and nothing that belongs to one method only. The paper takes its masks from facial
+blended with a slightly transformed copy of itself through a soft, warped mask of the face. The
+result has the artefact common to all face swaps, a seam between two statistics of colour, sharpness
+and geometry, and no artefact of a single method. The paper takes its masks from facial
 landmarks, and so does this where the crops come with 68 (their convex hull). Else the mask is an
 ellipse in the detector's box, which needs no landmark model and no licence.
 """

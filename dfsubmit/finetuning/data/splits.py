@@ -179,7 +179,7 @@ def _by_group(
 
 
 def _check(rows: Sequence[FaceRow], split: Split) -> None:
-    """Neither side may lack a class."""
+    """Check that neither side lacks a class."""
     for side, name in ((split.learn, "learn from"), (split.validate, "validate on")):
         for word, label in LABELS.items():
             if not any(rows[i].label == label for i in side):

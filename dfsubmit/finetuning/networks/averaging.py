@@ -33,7 +33,7 @@ class WeightAverage:
         }
 
     def update(self, model: Any, step: int) -> None:
-        """Take in the weights after optimiser step number `step`, counted from 1."""
+        """Update the average with the weights after optimiser step `step`, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
         state = model.state_dict()  # detached: no gradient is recorded
         for name, value in self.values.items():
@@ -41,7 +41,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self, model: Any) -> Iterator[None]:
-        """Inside, the model has the average's weights."""
+        """A context in which the model has the average's weights."""
         state = model.state_dict()
         own = {name: state[name].clone() for name in self.values}
         try:
@@ -62,7 +62,7 @@ class WeightAverage:
         save_file({name: value.contiguous() for name, value in self.values.items()}, path)
 
     def load(self, path: Path) -> None:
-        """Go on from a saved average."""
+        """Load a saved average."""
         from safetensors.torch import load_file
 
         for name, value in load_file(path).items():

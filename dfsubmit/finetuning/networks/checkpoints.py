@@ -33,7 +33,7 @@ class Best:
 
     Attributes:
         step: of the evaluation.
-        figure: what it is the best by.
+        figure: the metric by which it is the best.
         sha256: of its weights.
     """
 
@@ -66,15 +66,15 @@ class Checkpoints:
         """Prepare the folder for a fine-tuning with these settings.
 
         Args:
-            settings: what all runs that make one model have in common.
-            warn: receives what is damaged and was left aside or put right.
+            settings: the settings common to all runs that make one model.
+            warn: receives messages about damage that was skipped or repaired.
 
         Returns:
             the newest intact checkpoint, to resume from, or None for a fresh start.
 
         Raises:
-            UsageError: the folder belongs to a fine-tuning with other settings, or is damaged
-                beyond what can be left aside.
+            UsageError: the folder belongs to a fine-tuning with other settings, or its damage
+                cannot be repaired.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = json.loads(json.dumps(settings))
@@ -106,11 +106,11 @@ class Checkpoints:
         return last
 
     def last(self) -> Path | None:
-        """The newest checkpoint that was written to its end and is intact."""
+        """The newest checkpoint that is complete and intact."""
         return next((path for path in self._complete() if not self._damage(path)), None)
 
     def complete(self, step: int, seconds: float) -> None:
-        """Mark the checkpoint of a step as whole, with the seconds spent until then."""
+        """Mark the checkpoint of a step as complete, with the seconds spent until then."""
         folder = self.folder / f"checkpoint-{step}"
         best = self.best()
         facts = {
@@ -174,7 +174,7 @@ class Checkpoints:
         return self.folder / f"best-{step}.safetensors"
 
     def _complete(self) -> list[Path]:
-        """The checkpoints that were written to their end, the newest first."""
+        """The complete checkpoints, the newest first."""
         steps = {
             int(number): path.parent
             for path in self.folder.glob(f"checkpoint-*/{COMPLETE}")
@@ -201,7 +201,7 @@ class Checkpoints:
             )
 
     def _damage(self, checkpoint: Path) -> str:
-        """What is wrong with a checkpoint; nothing where it is as it was written."""
+        """The damage of a checkpoint; empty if it is intact."""
         try:
             facts = _read(checkpoint / COMPLETE)
             seconds, expected = facts.get("seconds"), facts.get("sha256")
@@ -218,7 +218,7 @@ class Checkpoints:
         return f"changed since it was written: {', '.join(wrong)}" if wrong else ""
 
     def _settle_best(self, last: Path, warn: Warn) -> None:
-        """Put right what is damaged of the best evaluation, from the checkpoint `last`."""
+        """Repair a damaged best evaluation from the checkpoint `last`."""
         path = self.folder / BEST
         try:
             best = Best.read(_read(path))
