@@ -43,7 +43,7 @@ def test_three_machines_give_what_one_gives(
     samples: Path,
     tmp_path: Path,
 ) -> None:
-    alone = run(options(tiny_model, samples, tmp_path / "alone" / "s.csv"))
+    alone = run(options(tiny_model, samples, tmp_path / "alone.csv"))
     said: list[str] = []
     spec = "ray:share=2,ship=model+media"
     asked = options(tiny_model, samples, tmp_path / "s.csv", executor=spec)
@@ -101,11 +101,14 @@ def members(size: int = 3) -> list[Member]:
 
 
 def worked_off(
-    machines: list[Member], names: list[str], should_stop: Callable[[], bool] = lambda: False
+    machines: list[Member],
+    names: list[str],
+    should_stop: Callable[[], bool] = lambda: False,
+    size: int = 0,
 ) -> dict[str, Any]:
     files = [MediaFile(Path(name), name) for name in names]
     done = work_off(
-        machines, files, "score", lambda file: (file, None, None), should_stop, print, set()
+        machines, files, "score", lambda file: (file, None, bytes(size)), should_stop, print, set()
     )
     results = [(file.name, result) for file, result in done]
     assert len(results) == len(dict(results))
@@ -138,6 +141,13 @@ def test_it_is_an_error_when_no_machine_is_left(cluster: Any) -> None:
     with pytest.raises(DfsubmitError, match="no machine of the cluster is left"):
         worked_off(machines, [f"{number}" for number in range(50)], should_stop)
     assert [machine.gone for machine in machines] == [True]
+
+
+def test_shares_larger_than_the_object_store_are_done(cluster: Any) -> None:
+    names = [f"{number}" for number in range(8)]
+    results = worked_off(members(2), names, size=NODE["object_store_memory"] * 3 // 4)
+    assert set(results) == set(names)
+    assert None not in results.values()
 
 
 def test_a_stop_leaves_what_is_not_finished(cluster: Any) -> None:

@@ -19,6 +19,7 @@ from commands import start
 from dfsubmit import RunOptions, run
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import Status
+from dfsubmit.scoring.timelimit import TimePlan
 
 pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray>=2.50,<3'")
 
@@ -176,3 +177,32 @@ def test_a_segfault_costs_its_file_alone(
     assert found.pop("white.png") is Status.CRASHED
     assert set(found.values()) == {Status.OK}
     assert not any(machine["losses"] for machine in summary.meta["machines"])
+
+
+def test_a_run_that_a_time_limit_ended_is_finished_by_one_machine(
+    cluster: Any,
+    setting: Setting,
+    alone: RunSummary,
+    check_same: Same,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (setting.plugins / "hold").touch()
+    journal = tmp_path / "s.journal.jsonl"
+    output = tmp_path / "s.csv"
+    # Over when three files are done, of which one may be the white picture.
+    with monkeypatch.context() as patch:
+        patch.setattr(TimePlan, "over", lambda plan: journal.read_bytes().count(b"\n") >= 4)
+        try:
+            summary = run(
+                setting.options(output, time_limit=3600.0, executor="ray:machines=2,share=1")
+            )
+        finally:
+            (setting.plugins / "hold").unlink()
+    found = {result.filename: result.status for result in summary.results}
+    assert len(found) == 8
+    assert found["black.png"] is Status.PENDING
+    assert 2 <= sum(status is Status.OK for status in found.values()) < 7
+    finished = run(setting.options(output))
+    assert finished.meta["resumed"] >= 2
+    check_same(finished, alone)
