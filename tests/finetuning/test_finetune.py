@@ -160,7 +160,7 @@ def _run_obeys_the_recipe(model: Path, tree: Path, scratch: Path) -> None:
     )
     said: list[str] = []
     summary = run(options, said.append)
-    assert summary.meta["recipe"] == dataclasses.asdict(load_recipe(model))
+    assert summary.meta["recipe"] == load_recipe(model).to_dict()
     assert not [line for line in said if "not made for" in line]
     assert summary.failed == 0
     scores: dict[bool, list[float]] = {True: [], False: []}
