@@ -33,6 +33,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # core spin on it. Sums come out the same on one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Output as into a pipe, whatever the tests run in; pytest-xdist sets COLUMNS for its processes.
+for _name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)
+
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 

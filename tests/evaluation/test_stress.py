@@ -149,8 +149,6 @@ def test_a_file_that_will_not_be_degraded_is_scored_as_it_is(
 
 
 def test_labels_have_to_fit_the_folder(options: RunOptions, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'nowhere.mp4'"):
-        stress(options, LABELS | {"nowhere.mp4": LabelledFile("nowhere.mp4", 1)}, tmp_path)
     fakes = {name: row for name, row in LABELS.items() if row.label}
     with pytest.raises(UsageError, match="both classes"):
         stress(options, fakes, tmp_path)
@@ -181,7 +179,7 @@ def test_the_command(options: RunOptions, tmp_path: Path) -> None:
     arguments += ["--markdown", str(markdown), "--plot", str(plot)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert f"{data['clean']['macro_f1']:.3f}" in result.output.splitlines()[-1]
+    assert f"{data['clean']['macro_f1']:.3f}" in result.stdout.splitlines()[-1]
     assert "| jpeg30 |" in markdown.read_text()
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert CliRunner().invoke(main, [*arguments, "--variant", "jpg30"]).exit_code == 2

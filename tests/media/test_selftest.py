@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from poison import loaded
 
 from dfsubmit.errors import DfsubmitError, Exit, NotInstalled
 from dfsubmit.faces.scan import Scanner
@@ -78,8 +79,7 @@ class Spoil:
 
 
 def test_a_worker_says_so_and_the_run_ends(samples: Path) -> None:
-    file = MediaFile(samples / "pan.mp4", "pan.mp4")
-    object.__setattr__(file, "_spoil", Spoil())
+    file = loaded(MediaFile(samples / "pan.mp4", "pan.mp4"), Spoil())
     settings = ScanSettings(Recipe(detector="none"))
     with (
         WorkerPool(settings, workers=1) as pool,
