@@ -225,7 +225,7 @@ def test_a_whole_run_says_nothing_but_what_it_means_to_say(
     command += ["--model", tiny_model, "--output", tmp_path / "s.csv"]
     command += ["--no-fallback", "--no-progress"]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    loading, untrained, model, *_ = finished.stderr.splitlines()
-    assert loading == "loading the model …"
+    untrained, model, *_, following = finished.stderr.splitlines()
+    assert following.startswith("next: dfsubmit check ")
     assert untrained.startswith("warning: this model is UNTRAINED")
     assert model.startswith("untrained: class 1 ('Fake') is fake")

@@ -99,6 +99,8 @@ def _commands(model: Path, out: Path) -> dict[str, list[list[str]]]:
     commands = {
         "run": [["run", ".", *quick, "--output", str(out / "s.csv"), "--max-failures", "100%"]],
         "check": [["check", str(out / "s.csv"), "--data", "."]],
+        "merge": [["merge", str(out / "whole.csv"), str(out / "s.csv")]],
+        "config": [["config"]],
         "plugins": [["--version"], ["--help"], ["plugins"]],
         "doctor": [["doctor"]],
         "models": [["models", "--folder", str(model.parent)]],
@@ -108,6 +110,7 @@ def _commands(model: Path, out: Path) -> dict[str, list[list[str]]]:
         "soup": [["soup", *[str(out / "m")] * 2, "--faces", str(out / "faces"), *soup]],
         "compare": [["compare", scores, *labels]],
         "evaluate": [["evaluate", scores, *labels]],
+        "report": [["report", scores, *labels, "--data", ".", "--no-progress"]],
         "calibrate": [["calibrate", scores, *labels, "--model", str(model)]],
         "stress": [
             ["stress", ".", *labels, *quick, "--variant", "dark50", "--output", str(out / "x")],

@@ -45,6 +45,7 @@ def test_a_soup_is_the_mean_and_says_the_figures_of_all(kitchen: Path, tmp_path:
         str(kitchen / "m2"),
         "soup",
         "model",
+        "next",
     ]
     states = [
         load_file(path / "model.safetensors")
