@@ -41,6 +41,7 @@ from dfsubmit.hooks.interfaces import (
     Warns,
 )
 from dfsubmit.hooks.network import load_network
+from dfsubmit.recipe import load_recipe
 from dfsubmit.records import (
     Detector,
     Features,
@@ -104,5 +105,6 @@ __all__ = [
     "hookimpl",
     "load_network",
     "load_preprocessor",
+    "load_recipe",
     "local_executor",
 ]

@@ -24,6 +24,8 @@ def load_network(folder: Path) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    # It warns of loss functions, which nobody uses here; weights are checked below.
+    logging.set_verbosity_error()
     wanted, held = _parameters(folder), _weight_bytes(folder)
     # transformers allocates missing weights before it reports them.
     if wanted > held:

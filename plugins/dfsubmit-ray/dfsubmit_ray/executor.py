@@ -30,8 +30,8 @@ from dfsubmit.hooks import (
     Status,
     UsageError,
     Waiting,
+    load_recipe,
 )
-from dfsubmit.recipe import load_recipe
 from dfsubmit_ray import cluster
 from dfsubmit_ray.machine import Failure, Machine
 from dfsubmit_ray.shares import RESTARTS, Member, work_off
