@@ -43,6 +43,7 @@ if importlib.util.find_spec("openvino") is None:
     pytest.skip("openvino is not installed", allow_module_level=True)
 
 HASH = "a" * 64
+CLASSES = {0: "Real", 1: "Fake"}
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +93,9 @@ def _p_fake(model: FrameModel, faces: Pixels, batch_size: int = 5) -> FloatArray
 def test_fp32_equals_the_original_in_any_batch(
     folder: Path, faces: Pixels, expected: FloatArray
 ) -> None:
-    classes = {0: "Real", 1: "Fake"}
-    model = OpenVinoLoader().load(LoadRequest(folder, classes, threads=1, model_hash=HASH))
+    model = OpenVinoLoader().load(LoadRequest(folder, CLASSES, threads=1, model_hash=HASH))
     assert (model.device, model.precision) == ("cpu (OpenVINO)", "fp32")
-    assert model.id2label == classes
+    assert model.id2label == CLASSES
     assert not isinstance(model, NeedsFaces)
     for batch_size in (1, 5, 24):
         np.testing.assert_allclose(_p_fake(model, faces, batch_size), expected, atol=1e-4)
@@ -104,7 +104,7 @@ def test_fp32_equals_the_original_in_any_batch(
 def test_bf16_is_near_or_says_that_it_is_fp32(
     folder: Path, faces: Pixels, expected: FloatArray
 ) -> None:
-    model = OpenVinoLoader().load(LoadRequest(folder, precision="bf16", model_hash=HASH))
+    model = OpenVinoLoader().load(LoadRequest(folder, CLASSES, precision="bf16", model_hash=HASH))
     # A CPU without bf16 computes in fp32, and the model has to say so.
     difference = np.abs(_p_fake(model, faces) - expected).max()
     assert model.precision in ("bf16", "fp32")
@@ -115,7 +115,7 @@ def test_bf16_is_near_or_says_that_it_is_fp32(
 def test_second_load_takes_the_cache(
     folder: Path, faces: Pixels, expected: FloatArray, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = LoadRequest(folder, model_hash=HASH)
+    request = LoadRequest(folder, CLASSES, model_hash=HASH)
     OpenVinoLoader().load(request)
     assert len(list(cache.iterdir())) == 1
 
@@ -130,7 +130,7 @@ def test_second_load_takes_the_cache(
 
 
 def test_a_damaged_cache_is_made_anew(folder: Path, cache: Path) -> None:
-    request = LoadRequest(folder, model_hash=HASH)
+    request = LoadRequest(folder, CLASSES, model_hash=HASH)
     OpenVinoLoader().load(request)
     (stored,) = cache.iterdir()
     wrong = bytearray(weights := (stored / "model.bin").read_bytes())
@@ -149,14 +149,14 @@ def test_an_unwritable_cache_costs_nothing_but_time(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(conversion, "cache_folder", lambda: tmp_path / "file" / "cache")
-    assert OpenVinoLoader().load(LoadRequest(folder, model_hash=HASH)).precision == "fp32"
+    assert OpenVinoLoader().load(LoadRequest(folder, CLASSES, model_hash=HASH)).precision == "fp32"
 
 
 def test_int8_takes_its_ranges_from_the_first_faces(
     folder: Path, faces: Pixels, expected: FloatArray, warm_cache: Path
 ) -> None:
     pytest.importorskip("nncf")
-    request = LoadRequest(folder, precision="int8", model_hash=HASH)
+    request = LoadRequest(folder, CLASSES, precision="int8", model_hash=HASH)
     model = OpenVinoLoader().load(request)
     assert isinstance(model, Int8Model)
     assert model.faces_wanted == FACES
@@ -187,7 +187,7 @@ def test_int8_is_recalled_without_faces_or_nncf(
     folder: Path, faces: Pixels, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("nncf")
-    request = LoadRequest(folder, precision="int8", model_hash=HASH)
+    request = LoadRequest(folder, CLASSES, precision="int8", model_hash=HASH)
     model = OpenVinoLoader().load(request)
     assert isinstance(model, Int8Model)
     assert not model.recall("of these files")
@@ -209,7 +209,7 @@ def test_int8_takes_a_folder_of_faces(folder: Path, faces: Pixels, tmp_path: Pat
     crops.mkdir(parents=True)
     for number, face in enumerate(faces):
         Image.fromarray(face).save(crops / f"{number}.png")
-    request = LoadRequest(folder, precision="int8", model_hash=HASH, faces=crops.parent)
+    request = LoadRequest(folder, CLASSES, precision="int8", model_hash=HASH, faces=crops.parent)
     assert np.isfinite(OpenVinoLoader().load(request).logits(faces)).all()
 
 
