@@ -21,8 +21,10 @@ from dfsubmit.errors import NotInstalled, UsageError, did_you_mean
 
 FILE = "dfsubmit.toml"
 MODEL_FOLDERS = "model_folders"
-NAMED_FILE_ONLY = frozenset(("plugins_dir", "plugins", "dfsubmit", "server", "yes"))
-"""Options that run code, or decide where a key is sent and whether that is asked."""
+NAMED_FILE_ONLY = frozenset(
+    ("plugins_dir", "plugins", "dfsubmit", "executor", "report_to", "server", "yes", "force")
+)
+"""Options that run code, send data or a key elsewhere, or take a question or a guard away."""
 
 
 @dataclass(frozen=True)

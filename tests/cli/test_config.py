@@ -86,6 +86,8 @@ def test_a_named_file_takes_the_place_of_the_found_one(write: Write, tmp_path: P
         ("[rnu]\nframes = 3\n", ["'rnu' is not a command", "'run'"]),
         ("frames = \n", ["dfsubmit.toml: "]),
         ('[run]\nplugins-dir = ["x"]\n', ["'plugins-dir' may not be set by a file that was found"]),
+        ('executor = "ray:address=1.2.3.4"\n', ["'executor' may not be set by a file"]),
+        ("[run]\nforce = true\n", ["'force' may not be set by a file that was found"]),
         ("[run]\nframes = 0\n", ["invalid value for '--frames'"]),
     ],
 )
