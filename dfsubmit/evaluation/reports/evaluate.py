@@ -156,9 +156,9 @@ def _document(
     blocks = [
         wrapped(head),
         table(["metric", "value", "95 %"], cells),
-        title("Truth against label given"),
+        title("Confusion matrix"),
         table(
-            ["truth", "called real", "called fake"],
+            ["true label", "predicted real", "predicted fake"],
             [["real", *map(str, real)], ["fake", *map(str, fake)]],
         ),
     ]
