@@ -36,7 +36,7 @@ def scan_settings(
     Args:
         meta: of the run.
         model: a model folder that says how crops become the model's input; None takes what the
-            metadata say. Where they say nothing (before 0.2), crops stay as they were cut.
+            metadata say. Where they say nothing, crops stay as they were cut.
         plugins: the recipe's detector may be one's.
 
     Raises:

@@ -17,6 +17,9 @@ from dfsubmit.records import FloatArray
 SPARK_POINTS = 48
 """A sparkline has no room for more."""
 
+SQUARE = (44, 280)
+"""Of a chart whose axes both go from 0 to 1: the space at its left, and its side."""
+
 
 def histogram(
     series: Sequence[tuple[str, str, FloatArray]], threshold: float, words: dict[str, str]
@@ -84,13 +87,8 @@ def roc(curves: Sequence[tuple[str, str, Predictions]], words: dict[str, str]) -
         curves: (class of the style sheet, legend, predictions with probabilities) each.
         words: "alt", "x" and "y".
     """
-    side, left, bottom = 280, 44, 36
-    parts = []
-    for value in (0, 0.25, 0.5, 0.75, 1):
-        y = 8 + side * (1 - value)
-        parts.append(_line("grid", left, y, left + side, y))
-        parts.append(_text("tick end", left - 6, y + 4, f"{value:g}"))
-    parts += _ticks_below(left, side, 8 + side)
+    left, side = SQUARE
+    parts = _square_axes(words)
     parts.append(_line("chance", left, 8 + side, left + side, 8))
     for number, (style, legend, item) in enumerate(curves):
         assert item.p_fake is not None
@@ -106,13 +104,7 @@ def roc(curves: Sequence[tuple[str, str, Predictions]], words: dict[str, str]) -
         y = 8 + side - 16 - 18 * (len(curves) - 1 - number)
         parts.append(_line(f"curve {style}", left + 70, y - 4, left + 88, y - 4))
         parts.append(_text("tick", left + 94, y, legend))
-    parts.append(_text("axis middle", left + side / 2, side + 8 + bottom - 2, words["x"]))
-    parts.append(
-        Markup(
-            '<text class="axis middle" transform="translate(10 {}) rotate(-90)">{}</text>'
-        ).format(_number(8 + side / 2), words["y"])
-    )
-    return _figure("chart square", left + side + 12, side + 8 + bottom, words["alt"], parts)
+    return _figure("chart square", left + side + 12, side + 44, words["alt"], parts)
 
 
 def scatter(
@@ -127,13 +119,8 @@ def scatter(
         thresholds: of the two runs.
         words: "alt", "x" and "y".
     """
-    side, left, bottom = 280, 44, 36
-    parts = []
-    for value in (0, 0.25, 0.5, 0.75, 1):
-        y = 8 + side * (1 - value)
-        parts.append(_line("grid", left, y, left + side, y))
-        parts.append(_text("tick end", left - 6, y + 4, f"{value:g}"))
-    parts += _ticks_below(left, side, 8 + side)
+    left, side = SQUARE
+    parts = _square_axes(words)
     x, y = left + side * thresholds[0], 8 + side * (1 - thresholds[1])
     parts += [_line("threshold", x, 8, x, 8 + side), _line("threshold", left, y, left + side, y)]
     for changed in (False, True):
@@ -143,13 +130,7 @@ def scatter(
             if moved is changed
         ]
         parts.append(_dots("moved" if changed else "still", dots))
-    parts.append(_text("axis middle", left + side / 2, side + 8 + bottom - 2, words["x"]))
-    parts.append(
-        Markup(
-            '<text class="axis middle" transform="translate(10 {}) rotate(-90)">{}</text>'
-        ).format(_number(8 + side / 2), words["y"])
-    )
-    return _figure("chart square", left + side + 12, side + 8 + bottom, words["alt"], parts)
+    return _figure("chart square", left + side + 12, side + 44, words["alt"], parts)
 
 
 def bar(p_fake: float, threshold: float, fake: bool) -> Markup:
@@ -233,6 +214,20 @@ def _round_step(largest: int) -> int:
     while largest / step > 5:
         step = step * 5 // 2 if str(step).startswith("2") else step * 2
     return step
+
+
+def _square_axes(words: dict[str, str]) -> list[Markup]:
+    """Both axes from 0 to 1, with their titles, of a chart of `SQUARE`."""
+    left, side = SQUARE
+    parts = []
+    for value in (0, 0.25, 0.5, 0.75, 1):
+        y = 8 + side * (1 - value)
+        parts.append(_line("grid", left, y, left + side, y))
+        parts.append(_text("tick end", left - 6, y + 4, f"{value:g}"))
+    parts += _ticks_below(left, side, 8 + side)
+    parts.append(_text("axis middle", left + side / 2, side + 42, words["x"]))
+    turned = '<text class="axis middle" transform="translate(10 {}) rotate(-90)">{}</text>'
+    return [*parts, Markup(turned).format(_number(8 + side / 2), words["y"])]
 
 
 def _ticks_below(left: float, wide: float, y: float) -> list[Markup]:

@@ -177,25 +177,26 @@ class Gallery:
         return True
 
     def _hung(self, entry: Entry, found: Pictures) -> FilePictures:
+        p_fake = _p_fake(entry)
+
+        def shown(picture: Picture, kind: str, data: bytes) -> Shown:
+            return Shown(
+                self.address(f"{entry.number}-{kind}", data),
+                picture.index,
+                picture.time,
+                picture.detection,
+                picture.box,
+                picture.size,
+                p_fake.get(picture.index),
+            )
+
         small = large = None
         if found.frame is not None:
-            small = self._shown(entry, found.frame, "small", found.thumbnail)
+            small = shown(found.frame, "small", found.thumbnail)
             if found.frame.data:
-                large = self._shown(entry, found.frame, "frame", found.frame.data)
-        crops = (self._shown(entry, crop, f"face-{crop.index}", crop.data) for crop in found.crops)
+                large = shown(found.frame, "frame", found.frame.data)
+        crops = (shown(crop, f"face-{crop.index}", crop.data) for crop in found.crops)
         return FilePictures(small, large, tuple(crops))
-
-    def _shown(self, entry: Entry, picture: Picture, kind: str, data: bytes) -> Shown:
-        p_fake = {frame.index: frame.p_fake for frame in entry.result.frames}
-        return Shown(
-            self.address(f"{entry.number}-{kind}", data),
-            picture.index,
-            picture.time,
-            picture.detection,
-            picture.box,
-            picture.size,
-            p_fake.get(picture.index),
-        )
 
 
 def fitting(entry: Entry, found: Pictures) -> Pictures | None:
@@ -216,11 +217,16 @@ def _of(entry: Entry, folders: Sequence[Path]) -> Pictures | None:
     return None
 
 
+def _p_fake(entry: Entry) -> dict[int, float]:
+    """Of each scored frame, by its index."""
+    return {frame.index: frame.p_fake for frame in entry.result.frames}
+
+
 def _extremes(entry: Entry, crops: Sequence[Picture]) -> tuple[Picture, ...]:
     """The faces with the highest and the lowest p_fake, in order of time."""
-    p_fake = {frame.index: frame.p_fake for frame in entry.result.frames}
     if len(crops) <= FEW:
         return tuple(crops)
+    p_fake = _p_fake(entry)
     values = np.array([p_fake[crop.index] for crop in crops])
     chosen = sorted({int(values.argmax()), int(values.argmin())})
     return tuple(crops[place] for place in chosen)

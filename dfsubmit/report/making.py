@@ -118,8 +118,9 @@ def _write(options: ReportOptions, page: Page, output: Path, temporary: Path, sa
     t = Words(page.language)
     folders = [_kept(page.run.path), temporary]
     assets = Path(options.assets) if options.assets else None
-    notes = _fill(options, page, folders, t, say) if options.faces else []
+    # First, since it refuses another model than the run's before anything is scanned.
     drawn = _looks(options, page, say) if options.attention else {}
+    notes = _fill(options, page, folders, t, say) if options.faces else []
     listed = _listed(page.entries)
     if len(listed) < len(page.entries):
         notes.append(t("listed", count=len(listed), all=len(page.entries)))
