@@ -73,6 +73,10 @@ class Shard:
         stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
         return path.with_name(f"{stem}-{self.number}-of-{self.of}{suffix}")
 
+    def all_beside(self, path: Path, folder: bool = False) -> list[Path]:
+        """The outputs of all shards, as `beside`."""
+        return [Shard(number, self.of).beside(path, folder) for number in range(1, self.of + 1)]
+
     def record(self, names: Iterable[str]) -> dict[str, Any]:
         """What its output says of the division, as plain JSON types; `check_parts` reads it.
 

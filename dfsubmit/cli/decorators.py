@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -17,8 +18,12 @@ from dfsubmit.cli.values import ModelName, byte_size, complete_recipes, output_f
 from dfsubmit.console import VOICE, note, say, start_log
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
+from dfsubmit.shards import Shard
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_NAMED_PARTS = 8
+"""More shards than this are not listed one by one."""
 
 
 def plugin_options(function: Command) -> Command:
@@ -98,6 +103,18 @@ def ending(*command: object, wrote: Iterable[object] = ()) -> None:
         say(f"wrote {path}")
     if command:
         say(f"next: dfsubmit {' '.join(shlex.quote(str(word)) for word in command)}")
+
+
+def ending_of_shard(shard: Shard, output: Path, folder: bool = False) -> None:
+    """`ending` of a command that made one shard: once all are made, they are merged.
+
+    Args:
+        shard: which one.
+        output: of the undivided run.
+        folder: it is a folder.
+    """
+    parts = shard.all_beside(output, folder) if shard.of <= _NAMED_PARTS else ["PARTS"]
+    ending("merge", output, *parts)
 
 
 progress_option = click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, json_option, progress_option
+from dfsubmit.cli.decorators import debug_option, ending, json_option, progress_option
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import DfsubmitError, UsageError
 
@@ -49,3 +49,7 @@ def command(out: Path, parts: tuple[Path, ...], as_json: bool, progress: bool) -
     except OSError as error:
         raise DfsubmitError(f"{error.filename or out}: {error.strerror or error}") from error
     click.echo(json.dumps(merged, indent=2) if as_json else text)
+    if out.is_dir():
+        ending("finetune", out, "--output", "MODEL")
+    else:
+        ending("check", out, "--data", "DATA")

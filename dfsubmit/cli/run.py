@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from dfsubmit.cli.decorators import (
     debug_option,
     device_option,
     ending,
+    ending_of_shard,
     executor_option,
     fake_label_option,
     frames_option,
@@ -204,6 +206,8 @@ def command(context: click.Context, /, as_json: bool, force: bool, **_: Any) -> 
             click.echo(printable_text(f"page: {page}"))
     if summary.exit_code == Exit.INTERRUPTED:
         say("stopped: the same command continues where it stopped; unscored files are provisional")
+    elif options.shard is not None:
+        ending_of_shard(options.shard, Path(options.output))
     else:
         ending("check", summary.submission, "--data", options.data)
     if summary.exit_reason:

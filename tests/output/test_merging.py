@@ -149,3 +149,22 @@ def test_an_unfinished_part_is_refused(
         merge_runs(tmp_path / "s.csv", parts)
     with pytest.raises(UsageError, match="is one of the parts"):
         merge_runs(parts[0], parts)
+
+
+def test_a_shard_s_last_line_is_the_command_that_merges_all(
+    tiny_model: Path, samples: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "s.csv"
+    data.mkdir()
+    shutil.copy(samples / "face.jpg", data)
+    options = ["--model", tiny_model, "--no-fallback", "--frames", "1", "--no-progress"]
+    last = []
+    for number in (1, 2):
+        result = dfsubmit("run", data, *options, "--output", out, "--shard", f"{number}/2")
+        last.append(result.splitlines()[-1])
+    following = (
+        f"next: dfsubmit merge {out} {tmp_path / 's-1-of-2.csv'} {tmp_path / 's-2-of-2.csv'}"
+    )
+    assert last == [following, following]
+    merged = dfsubmit(*following.removeprefix("next: dfsubmit ").split())
+    assert merged.splitlines()[-1] == f"next: dfsubmit check {out} --data DATA"

@@ -84,4 +84,4 @@ def command(
     )
     for note in made.notes:
         say(note)
-    click.echo(printable_text(f"{made.path}: {made.size / 1e6:.1f} MB"))
+    click.echo(printable_text(f"{made.path}: {made.size / 1e6:.2g} MB"))

@@ -9,6 +9,7 @@ import click
 from dfsubmit.cli.decorators import (
     debug_option,
     ending,
+    ending_of_shard,
     executor_option,
     json_option,
     plugin_options,
@@ -153,3 +154,5 @@ def command(
     click.echo(f"index: {options.folder_of(faces) / 'faces.csv'}")
     if shard is None:
         ending("finetune", faces, "--output", "MODEL")
+    else:
+        ending_of_shard(shard, faces, folder=True)
