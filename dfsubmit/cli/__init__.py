@@ -17,7 +17,7 @@ import click
 from dfsubmit._version import __version__
 from dfsubmit.cli.help import GroupedCommands
 from dfsubmit.cli.settings import Settings, defaults_of, load_settings
-from dfsubmit.console import guard_standard_streams, note, output_error, reset_voice, say
+from dfsubmit.console import guard_standard_streams, note, output_error, reset_verbosity, say
 from dfsubmit.errors import DfsubmitError, Exit, did_you_mean
 
 # command: (module in this package, one line of help), in the order in which a project meets them.
@@ -92,7 +92,7 @@ class LazyGroup(GroupedCommands):
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         guard_standard_streams()
-        reset_voice()
+        reset_verbosity()
         own: Any = super().main
         if not named.pop("standalone_mode", True):
             return own(*arguments, **named, standalone_mode=False)

@@ -15,7 +15,7 @@ import click
 from dfsubmit._version import __version__
 from dfsubmit.bundle.upload import MAX_SIZE
 from dfsubmit.cli.values import ModelName, byte_size, complete_recipes, output_file, shard
-from dfsubmit.console import VOICE, note, say, start_log
+from dfsubmit.console import VERBOSITY, note, say, start_log
 from dfsubmit.errors import UsageError
 from dfsubmit.files import write_atomically
 from dfsubmit.shards import Shard
@@ -39,10 +39,10 @@ def plugin_options(function: Command) -> Command:
     )(function)
 
 
-def _set_voice(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+def _set_verbosity(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
     def set_it(context: click.Context, parameter: click.Parameter, value: bool) -> None:
         if value:
-            setattr(VOICE, name, True)
+            setattr(VERBOSITY, name, True)
 
     return set_it
 
@@ -75,7 +75,7 @@ def debug_option(function: Command) -> Command:
             "--quiet",
             is_flag=True,
             expose_value=False,
-            callback=_set_voice("quiet"),
+            callback=_set_verbosity("quiet"),
             help="Say warnings and errors only.",
         ),
         click.option(
@@ -83,7 +83,7 @@ def debug_option(function: Command) -> Command:
             "--verbose",
             is_flag=True,
             expose_value=False,
-            callback=_set_voice("verbose"),
+            callback=_set_verbosity("verbose"),
             help="Say more, such as what waited for what.",
         ),
     ):

@@ -4,14 +4,14 @@ In: what the other rooms want to say. Out: lines on stdout and stderr. rich is i
 first table or bar is drawn.
 """
 
+from dfsubmit.console.messages import VERBOSITY, note, reset_verbosity, say, start_log, warn
 from dfsubmit.console.progress import Progress, activity, progress_bar
 from dfsubmit.console.streams import guard_standard_streams, output_error, stderr
 from dfsubmit.console.tables import paragraph, table
 from dfsubmit.console.text import counted, duration, first_few, printable, printable_text
-from dfsubmit.console.voice import VOICE, note, reset_voice, say, start_log, warn
 
 __all__ = [
-    "VOICE",
+    "VERBOSITY",
     "Progress",
     "activity",
     "counted",
@@ -24,7 +24,7 @@ __all__ = [
     "printable",
     "printable_text",
     "progress_bar",
-    "reset_voice",
+    "reset_verbosity",
     "say",
     "start_log",
     "stderr",

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from dfsubmit.console.messages import VERBOSITY, say
 from dfsubmit.console.streams import stderr
 from dfsubmit.console.text import duration, printable
-from dfsubmit.console.voice import VOICE, say
 
 TICK_SECONDS = 1.0
 # Without a terminal: a line after PLAIN_SECONDS, then at growing intervals.
@@ -51,7 +51,7 @@ class Progress:
         done: int = 0,
         describe: Callable[[], tuple[float | None, str]] | None = None,
     ) -> None:
-        self.total, self.name, self.shown = total, name, shown and not VOICE.quiet
+        self.total, self.name, self.shown = total, name, shown and not VERBOSITY.quiet
         self.n = self._before = done
         self.note = ""
         self.describe = describe

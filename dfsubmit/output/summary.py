@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import VOICE, counted, duration, first_few, paragraph, printable, table
+from dfsubmit.console import VERBOSITY, counted, duration, first_few, paragraph, printable, table
 from dfsubmit.labels import LABELS
 from dfsubmit.output.scores import read_scores, scores_path
 from dfsubmit.output.tally import SHOWN, Tally
@@ -72,7 +72,7 @@ def _speed(meta: dict[str, Any]) -> str:
         f"{duration(seconds['total'])}, of it {seconds['load']:.1f} s to load the model; "
         f"{per_minute:.1f} files/min; work: {stages}"
     )
-    if not VOICE.verbose:
+    if not VERBOSITY.verbose:
         return text
     return (
         f"{text}; the model waited {seconds['model_waited']:.1f} s for faces, "

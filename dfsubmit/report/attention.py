@@ -20,7 +20,7 @@ from dfsubmit.errors import ModelError
 from dfsubmit.hooks import load_network, load_preprocessor
 from dfsubmit.models.huggingface import choose_device, last_layer
 from dfsubmit.records import Pixels
-from dfsubmit.report.watching import Watch, no_map
+from dfsubmit.report.activations import Activations, no_map
 
 Maps = npt.NDArray[np.float32]
 
@@ -116,7 +116,7 @@ def grad_cam(network: Any, images: Any, class_index: int) -> Any:
     """
     import torch
 
-    with torch.enable_grad(), Watch(network, images) as seen:
+    with torch.enable_grad(), Activations(network, images) as seen:
         logits = network(pixel_values=images.detach().requires_grad_()).logits
         features = seen.features()
         (gradient,) = torch.autograd.grad(logits[:, class_index].sum(), features)
@@ -140,7 +140,7 @@ def rollout(network: Any, images: Any) -> Any:
     unfit = no_map(
         network, "rollout needs a plain ViT that gives its attention away", "take Grad-CAM"
     )
-    with torch.no_grad(), _eager(network), Watch(network, images) as seen:
+    with torch.no_grad(), _eager(network), Activations(network, images) as seen:
         try:
             attentions = network(pixel_values=images, output_attentions=True).get("attentions")
         except (TypeError, ValueError) as error:  # convolutional networks, timm's

@@ -24,7 +24,7 @@ from dfsubmit.records import Box
 from dfsubmit.report.content import Entry
 
 if TYPE_CHECKING:
-    from dfsubmit.report.looked import Drawn
+    from dfsubmit.report.heatmaps import Drawn
 
 FEW = 2
 """Faces of a file that does not matter: those with the highest and the lowest p_fake."""

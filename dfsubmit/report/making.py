@@ -25,7 +25,7 @@ from dfsubmit.report.page import Page, render
 from dfsubmit.report.texts import Words, default_language
 
 if TYPE_CHECKING:
-    from dfsubmit.report.looked import Drawn
+    from dfsubmit.report.heatmaps import Drawn
 
 PAGE_BYTES = 20_000_000
 """The most that a page may have; pictures that do not fit are left out, and it says so."""
@@ -201,12 +201,12 @@ def _looks(options: ReportOptions, page: Page, say: Say) -> dict[int, list[Drawn
             "--attention needs the files, the model and their pictures",
             "give --data DIR and --model DIR, and leave --no-faces away",
         )
-    from dfsubmit.report.looked import draw_looks, most_wanted  # imports torch
+    from dfsubmit.report.heatmaps import draw_heatmaps, most_wanted  # imports torch
 
     files = find_files(most_wanted(page.entries, options.attention), Path(options.data))
     say(f"looking into {counted(len(files), 'file')} with {options.model}")
     settings = _settings(options, page.run)
-    return draw_looks(Path(options.model), page.run.meta, files, settings, options.progress)
+    return draw_heatmaps(Path(options.model), page.run.meta, files, settings, options.progress)
 
 
 def _has_pictures(entry: Entry, folders: Sequence[Path]) -> bool:

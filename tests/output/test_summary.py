@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dfsubmit.console import VOICE
+from dfsubmit.console import VERBOSITY
 from dfsubmit.hooks.execution import Waiting
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.summary import RunSummary, format_summary
@@ -105,7 +105,7 @@ def test_what_waited_for_what_is_for_those_who_ask(
     make_result: Callable[..., FileResult],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(VOICE, "verbose", True)
+    monkeypatch.setattr(VERBOSITY, "verbose", True)
     assert re.search(r"the model waited [\d.]+ s for faces", text([make_result("a", 0.9)]))
 
 

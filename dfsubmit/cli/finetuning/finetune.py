@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dfsubmit.cli.decorators import debug_option, json_option, progress_option
-from dfsubmit.cli.finetuning.telling import describe, say_outcome, say_what_would_be_done
+from dfsubmit.cli.finetuning.printing import describe, say_outcome, say_what_would_be_done
 from dfsubmit.cli.help import GroupedOptions
 from dfsubmit.errors import NotInstalled, UsageError, did_you_mean
 

@@ -13,7 +13,7 @@ from dfsubmit.console.text import printable_text
 
 
 @dataclass
-class Voice:
+class Verbosity:
     """The verbosity and the log of this process.
 
     Attributes:
@@ -27,7 +27,7 @@ class Voice:
     log: TextIO | None = None
 
 
-VOICE = Voice()
+VERBOSITY = Verbosity()
 """This process's."""
 
 _HEARD = ("warning:", "error:", "  hint:")
@@ -41,7 +41,7 @@ def say(message: str) -> None:
     """
     text = printable_text(message)
     note(text)
-    if not VOICE.quiet or text.startswith(_HEARD):
+    if not VERBOSITY.quiet or text.startswith(_HEARD):
         print(_coloured(text), file=stderr())
 
 
@@ -52,10 +52,10 @@ def warn(message: str) -> None:
 
 def note(text: str) -> None:
     """Write into the log, if there is one; a log that cannot be written ends nothing."""
-    if VOICE.log is not None:
+    if VERBOSITY.log is not None:
         with contextlib.suppress(OSError):
-            VOICE.log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}\n")
-            VOICE.log.flush()
+            VERBOSITY.log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}\n")
+            VERBOSITY.log.flush()
 
 
 def start_log(path: str) -> None:
@@ -64,15 +64,15 @@ def start_log(path: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    VOICE.log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    VERBOSITY.log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
 
-def reset_voice() -> None:
+def reset_verbosity() -> None:
     """As when the process began: neither verbose nor quiet, and no log."""
-    if VOICE.log is not None:
+    if VERBOSITY.log is not None:
         with contextlib.suppress(OSError):
-            VOICE.log.close()
-    VOICE.verbose, VOICE.quiet, VOICE.log = False, False, None
+            VERBOSITY.log.close()
+    VERBOSITY.verbose, VERBOSITY.quiet, VERBOSITY.log = False, False, None
 
 
 def _coloured(text: str) -> str:

@@ -48,7 +48,7 @@ def most_wanted(entries: Sequence[Entry], count: int) -> list[Entry]:
     return sorted(scored, key=lambda entry: entry.matters)[:count]
 
 
-def draw_looks(
+def draw_heatmaps(
     model: Path,
     meta: Mapping[str, Any],
     files: Mapping[int, MediaFile],

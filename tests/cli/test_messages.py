@@ -13,7 +13,7 @@ from scores_samples import make_run
 
 from dfsubmit.cli import COMMANDS, main
 from dfsubmit.cli.decorators import debug_option, ending
-from dfsubmit.console import VOICE, say, warn
+from dfsubmit.console import VERBOSITY, say, warn
 
 
 def invoke(*arguments: object) -> Result:
@@ -33,7 +33,7 @@ def speaker(monkeypatch: pytest.MonkeyPatch) -> None:
         warn("it is old\x1b")
         if raised:
             raise {"stop": KeyboardInterrupt, "no": click.Abort}[raised]
-        click.echo(f"verbose: {VOICE.verbose}")
+        click.echo(f"verbose: {VERBOSITY.verbose}")
         ending("run", "my data", "--model", "M", wrote=["a.csv"])
 
     import sys

@@ -18,7 +18,7 @@ def no_map(network: Any, reason: str, hint: str = "") -> ModelError:
     return ModelError(f"a map of a {kind} network cannot be drawn: {reason}", hint)
 
 
-class Watch:
+class Activations:
     """Sees the features that Grad-CAM needs pass by, and the grids that features lie in.
 
     Two hooks on all modules. Where the last block (a member of a list of modules) takes tokens,
@@ -38,7 +38,7 @@ class Watch:
             if isinstance(side := getattr(config, "patch_size", None), int):
                 self._grids.append((self._height // side, self._width // side))
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Activations:
         import torch
 
         lists = (torch.nn.ModuleList, torch.nn.Sequential)
