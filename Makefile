@@ -106,6 +106,6 @@ $(VENV)/.dev: $(METADATA)
 	$(call install,-e ".[dev]" $(foreach plugin,$(PLUGINS),-e $(plugin)))
 	@touch $(VENV)/.demo
 
-$(VENV)/.docs: $(VENV)/.dev
+$(VENV)/.docs: $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	@touch $@
