@@ -135,7 +135,7 @@ def test_a_card_s_usage_is_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.slow
 def test_the_parts_run_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("skimage")
-    monkeypatch.setattr("benchmarks.gpu.parity.LONGEST", 0)
+    monkeypatch.setattr("benchmarks.gpu.parity.LONGEST", 0.001)
     monkeypatch.setattr("benchmarks.gpu.learning.WAYS", ("fp32",))
     bench = bench_in(tmp_path)
     bench.prepare(None, "tiny")
