@@ -13,6 +13,8 @@ from dfsubmit.shards import Shard
 
 BASELINE_MODEL = Path("models/deep-fake-detector-v2-model")
 SMALL_MODEL = "tiny-vit-demo"
+CASCADE = "cascade"
+"""The precision that scores in a quick one first, and doubtful files again in fp32."""
 
 
 def pictures_path(submission: Path) -> Path:
@@ -36,7 +38,8 @@ class RunOptions:
         recipe: overrides the model's own recipe (a name, a file or a Recipe); None uses it.
         frames: overrides the recipe's number of frames; None uses it.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        precision: "auto", "fp32", "bf16", "fp16" or "int8".
+        precision: "auto", "fp32", "bf16", "fp16", "int8" or "cascade" (`dfsubmit.scoring.cascade`).
+        audit_seed: chooses the files that a cascade scores in both precisions as a check.
         loader: the name of a model loader; None picks the best one.
         batch_size: faces per forward pass; 0 chooses by device.
         workers: processes that decode and detect; 0 means the CPUs available, and one more with
@@ -98,6 +101,7 @@ class RunOptions:
     report: bool = False
     shard: Shard | None = None
     executor: str = "local"
+    audit_seed: int = 0
 
     @property
     def submission(self) -> Path:
@@ -125,7 +129,7 @@ class RunOptions:
             "failure_label": tuple(LABELS),
             "no_face": ("fail", "whole-frame"),
             "tta": ("none", "flip"),
-            "precision": ("auto", "fp32", "bf16", "fp16", "int8"),
+            "precision": ("auto", "fp32", "bf16", "fp16", "int8", CASCADE),
         }
         for name, allowed in choices.items():
             value = getattr(self, name)

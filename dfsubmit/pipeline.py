@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfsubmit.console import progress_bar
-from dfsubmit.errors import DfsubmitError, Exit
+from dfsubmit.console import counted, progress_bar
+from dfsubmit.errors import DfsubmitError, Exit, UsageError
 from dfsubmit.hooks import ModelFacts, ScoreJob, Scorer
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.interrupt import Interrupt, Interrupted
 from dfsubmit.labels import LABELS
 from dfsubmit.media.listing import files_to_score
 from dfsubmit.media.names import not_utf8_problem
-from dfsubmit.options import RunOptions
+from dfsubmit.options import CASCADE, RunOptions
 from dfsubmit.output.features import check_features
 from dfsubmit.output.metadata import describe_arithmetic, describe_outcome, describe_run
 from dfsubmit.output.recheck import what_changed
@@ -30,8 +30,10 @@ from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.output.verdict import verdict
 from dfsubmit.records import FileResult, MediaFile, Status
+from dfsubmit.scoring.cascade import in_random_order
 from dfsubmit.scoring.earlyexit import EarlyExit
 from dfsubmit.scoring.rows import RowMaker, rows_for
+from dfsubmit.scoring.settling import ScoresExactly, Settling
 from dfsubmit.scoring.showing import RunView
 from dfsubmit.scoring.timelimit import TimePlan, deadline
 
@@ -68,6 +70,11 @@ def run(options: RunOptions, say: Say = lambda line: None) -> RunSummary:
             options, len(files), plugins, interrupt.guard, lambda facts: going.moved(facts), say
         )
     )
+    if options.precision == CASCADE and not isinstance(scorer, ScoresExactly):
+        raise UsageError(
+            f"--precision cascade does not work with --executor {options.executor}",
+            "use --shard on each machine, or another precision",
+        )
     output = RunOutput(options.submission, files, LABELS[options.failure_label])
     with contextlib.closing(output), interrupt, scorer:
         output.provide()
@@ -136,13 +143,15 @@ class _Run:
         output.refresh(force=True)
         todo = output.todo
         try:
-            if todo:
+            # The margin of a cascade is needed even if only its end was interrupted.
+            if todo or self._is_cascade:
                 # All files: a resumed run's model, and each shard's, is then the same.
                 facts = self.scorer.prepare(listed)
                 output.meta["warnings"] += facts.warnings
                 output.meta |= describe_arithmetic(facts)
                 self._note_load_time()
                 self._score(todo, len(files))
+                self._settle(files)
         except Interrupted:
             pass  # a signal, or the end of the time limit: what is known is written
         except BaseException:
@@ -153,7 +162,10 @@ class _Run:
             why = f" within the time limit of {self.options.time_limit:g} s"
         output.refresh(force=True)
         fits = self._compare_with_folder()
-        tally = output.finish(self._outcome, f"not reached{why}", keep_journal=not fits)
+        unsettled = output.meta.get(CASCADE, {}).get("unsettled", 0)
+        tally = output.finish(
+            self._outcome, f"not reached{why}", keep_journal=not fits or bool(unsettled)
+        )
         code, reason = Exit.INTERRUPTED, ""
         if not self.interrupt.requested:
             code, reason = verdict(tally, output.meta, self.options.max_failures, fits)
@@ -191,6 +203,8 @@ class _Run:
         plan = self.plan
         if plan is not None:
             files = plan.order(files)
+        elif self._is_cascade:
+            files = in_random_order(files, self.options.audit_seed)
         view = RunView(files, self.facts.recipe.frames, self.scorer.progress)
         with (
             progress_bar(total, "files", self.options.progress, total - len(files), view) as bar,
@@ -206,6 +220,33 @@ class _Run:
                     self.aggregator_failed = True
                     self.say(f"warning: {file.name}: the mean is used instead of {result.error}")
                 bar.update()
+
+    @property
+    def _is_cascade(self) -> bool:
+        return self.options.precision == CASCADE
+
+    def _settle(self, files: list[MediaFile]) -> None:
+        """Score files of a cascade again whose labels are in doubt by the margin at the end."""
+        if not isinstance(self.scorer, ScoresExactly) or not self._is_cascade:
+            return
+        settling = Settling(self.rows, self.scorer.margin_report(), self.output.results)
+        names = settling.unsettled()
+        again = [file for file in files if file.name in names]
+        with (
+            progress_bar(len(again), "files again", self.options.progress and bool(again)) as bar,
+            contextlib.closing(
+                self.scorer.score_exactly(again, self._keep, self._should_stop)
+            ) as scored,
+        ):
+            for file, result in scored if again else ():
+                self.rows.decide(result)
+                self.output.add(file, result)
+                bar.update()
+        self.output.meta[CASCADE] = {"scored_again": len(again), **settling.describe()}
+        if left := self.output.meta[CASCADE]["unsettled"]:
+            warning = f"{counted(left, 'file')} near the threshold: labels may differ from fp32's"
+            self.say(f"warning: {warning}")
+            self.output.meta["warnings"].append(warning)
 
     def _should_stop(self) -> bool:
         self.output.refresh()

@@ -224,6 +224,9 @@ class FileResult(FileScan):
         aggregator_fallback: the chosen aggregator failed here and the mean was used.
         features: float16 (width,), the mean of its frames' features where the run keeps them. They
             are no part of its line in ``scores.jsonl``.
+        precision: of its frames' probabilities, in a run with precision "cascade"; else "".
+        quick: the probabilities of its frames in the quick precision, if such a run scored them in
+            both; else None.
     """
 
     filename: str
@@ -235,6 +238,8 @@ class FileResult(FileScan):
     seconds: dict[str, float] = field(default_factory=dict)
     aggregator_fallback: bool = False
     features: npt.NDArray[np.float16] | None = field(default=None, compare=False, repr=False)
+    precision: str = ""
+    quick: list[float] | None = None
 
     def frame_scores(self) -> FrameScores:
         """The frames as arrays, in order of time."""
@@ -245,6 +250,8 @@ class FileResult(FileScan):
         data = {key: getattr(self, key) for key in _RESULT_KEYS}
         data["status"], data["kind"] = self.status.value, self.kind.value
         data["frames"] = [dict(zip(_FRAME, _values(frame), strict=True)) for frame in self.frames]
+        if self.precision:
+            data |= {"precision": self.precision, "quick": self.quick}
         return data
 
     @classmethod
@@ -263,6 +270,8 @@ class FileResult(FileScan):
         if values.get("bounds") is not None:
             low, high = values["bounds"]
             values["bounds"] = (float(low), float(high))
+        if values.get("quick") is not None:
+            values["quick"] = [float(p_fake) for p_fake in values["quick"]]
         values["frames"] = [
             FrameRecord(
                 int(frame["index"]),

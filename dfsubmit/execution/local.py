@@ -26,12 +26,16 @@ from dfsubmit.hooks.interfaces import GivesFeatures, TellsArithmetic
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.machine import available_cpus, check_open_files
 from dfsubmit.models.arithmetic import let_threads_sleep
-from dfsubmit.models.choice import ChosenModel, choose_model
-from dfsubmit.records import MediaFile
+from dfsubmit.models.choice import ChosenModel, choose_model, choose_quick
+from dfsubmit.options import CASCADE
+from dfsubmit.records import MediaFile, Status
+from dfsubmit.scoring.cascade import Cascade
 from dfsubmit.scoring.classifier import Classifier
 from dfsubmit.scoring.earlyexit import EarlyExit
 from dfsubmit.scoring.engine import Engine
-from dfsubmit.scoring.first_faces import show_faces
+from dfsubmit.scoring.first_faces import faces_key, show_faces
+from dfsubmit.scoring.margin import Margin
+from dfsubmit.scoring.pairs import PairStore
 from dfsubmit.scoring.rows import RowMaker, rows_for
 from dfsubmit.workers.events import Visit
 from dfsubmit.workers.pool import WorkerPool
@@ -80,6 +84,8 @@ class LocalScorer:
         check_open_files(workers)
         self.pool = WorkerPool(None, workers, options.per_file_timeout)
         self._chosen: ChosenModel | None = None
+        self._exact: ChosenModel | None = None
+        self._cascade: Cascade | None = None
         self._rows: RowMaker | None = None
         self._classifier: Classifier | None = None
         self._engine: Engine | None = None
@@ -106,25 +112,54 @@ class LocalScorer:
         options = self.job.options
         let_threads_sleep()
         self.pool.start()
-        self._chosen = chosen = self.job.guard(choose_model)(options, self._plugins)
+        self._chosen = chosen = self.job.guard(self._choose)()
         self._rows = rows_for(options, self._aggregator, chosen.folder.path)[0]
         self.pool.settings = chosen.scan_settings(options.no_face)
-        self._classifier = Classifier(
+        self._classifier = self._classifier_of(chosen, options.keeps_features)
+        return self._facts()
+
+    def _choose(self) -> ChosenModel:
+        """The model; for a cascade, in the quick precision, and `_exact` is the same in fp32."""
+        options = self.job.options
+        if options.precision != CASCADE:
+            return choose_model(options, self._plugins)
+        exact = dataclasses.replace(options, precision="fp32")
+        self._exact = choose_model(exact, self._plugins)
+        return choose_quick(self._exact, options, self._plugins)
+
+    def _classifier_of(self, chosen: ChosenModel, keep_features: bool) -> Classifier:
+        return Classifier(
             chosen.model,
             chosen.fake_index,
             chosen.batch_size,
-            options.tta,
+            self.job.options.tta,
             f"{chosen.folder.name} (model loader {chosen.loader!r})",
             lambda: self.job.moved(self._facts()),
-            options.keeps_features,
+            keep_features,
         )
-        return self._facts()
 
     def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
-        """Show the model some faces, if it needs any."""
+        """Show the model some faces, if it needs any, and recall a cascade's margin."""
         assert self._chosen is not None
+        assert self._rows is not None
         warnings = self.job.guard(show_faces)(self._chosen.model, files, self.pool)
-        return dataclasses.replace(self._facts(), warnings=warnings)
+        facts = dataclasses.replace(self._facts(), warnings=warnings)
+        if self._exact is not None:
+            exact = self._classifier_of(self._exact, keep_features=False)
+            loaders = (self._chosen.loader, self._exact.loader)
+            about = (facts.sha256, *loaders, facts.device, facts.precision, facts.arithmetic)
+            self._cascade = Cascade(
+                Margin(self._rows),
+                self.job.guard(exact.p_fake),
+                self._exact.batch_size,
+                self._chosen.model.precision,
+                self._exact.model.precision,
+                self.job.options.audit_seed,
+                PairStore((*about, self.job.options.tta, faces_key(files, self.pool))),
+                self.waiting,
+            )
+            self._cascade.recall()
+        return facts
 
     def score(
         self,
@@ -133,20 +168,44 @@ class LocalScorer:
         should_stop: Callable[[], bool],
     ) -> Scored:
         """Score the files; yields each with its result as it is finished."""
-        rows, early_exit, pictures = self._rows, self._early_exit, self.job.options.pictures
-        assert self._chosen is not None
         assert self._classifier is not None
+        return self._engine_for(self._classifier, keep, should_stop, self._cascade).run(files)
+
+    def score_exactly(
+        self,
+        files: Iterable[MediaFile],
+        keep: Callable[[MediaFile], int | None],
+        should_stop: Callable[[], bool],
+    ) -> Scored:
+        """Score the files in a cascade's exact precision."""
+        assert self._exact is not None
+        exact = self._classifier_of(self._exact, keep_features=False)
+        for file, result in self._engine_for(exact, keep, should_stop).run(files):
+            if result.status is Status.OK:
+                result.precision = self._exact.model.precision
+            yield file, result
+
+    def _engine_for(
+        self,
+        classifier: Classifier,
+        keep: Callable[[MediaFile], int | None],
+        should_stop: Callable[[], bool],
+        cascade: Cascade | None = None,
+    ) -> Engine:
+        rows, early_exit, pictures = self._rows, self._early_exit, self.job.options.pictures
+        margin = None if cascade is None else cascade.margin
         assert rows is not None
-        self._engine = engine = Engine(
+        self._engine = Engine(
             self.pool,
-            self.job.guard(self._classifier.score),
-            self._chosen.batch_size,
+            self.job.guard(classifier.score),
+            classifier.batch_size,
             lambda file: Visit(keep(file), early_exit.first_grant, pictures),
-            lambda frames, left: early_exit.more(rows, frames, left),
+            lambda frames, left: early_exit.more(rows, frames, left, margin),
             should_stop,
             self.waiting,
+            cascade,
         )
-        return engine.run(files)
+        return self._engine
 
     def progress(self) -> InHand:
         """The current progress of the engine."""
@@ -157,10 +216,18 @@ class LocalScorer:
         """Empty: a local run has no further metadata."""
         return {}
 
+    def margin_report(self) -> dict[str, Any]:
+        """What a cascade has learned of its margin."""
+        assert self._cascade is not None
+        return self._cascade.report()
+
     def _facts(self) -> ModelFacts:
         chosen = self._chosen
         assert chosen is not None
         folder, model = chosen.folder, chosen.model
+        precision = model.precision
+        if self._exact is not None:
+            precision = f"{CASCADE} ({precision}, {self._exact.model.precision})"
         return ModelFacts(
             name=folder.name,
             folder=folder.path,
@@ -174,7 +241,7 @@ class LocalScorer:
             recipe=chosen.recipe,
             batch_size=chosen.batch_size,
             device=model.device,
-            precision=model.precision,
+            precision=precision,
             arithmetic=model.arithmetic if isinstance(model, TellsArithmetic) else "",
             input=dataclasses.asdict(model.preprocessor),
             feature_width=model.feature_width if isinstance(model, GivesFeatures) else 0,

@@ -38,6 +38,7 @@ class ChosenModel:
         fallback_reason: why the requested model was not used; empty if it was.
         warnings: warnings for the user, one line each.
         detector: where workers find the recipe's detector; None if it is built in.
+        request: what the loader was asked for.
     """
 
     folder: ModelFolder
@@ -46,6 +47,7 @@ class ChosenModel:
     fake_index: int
     recipe: Recipe
     batch_size: int
+    request: LoadRequest
     fallback_reason: str = ""
     warnings: list[str] = field(default_factory=list)
     detector: DetectorPlugin | None = None
@@ -119,7 +121,38 @@ def _load(
     on_gpu = model.device.startswith("cuda")
     batch_size = options.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH)
     return ChosenModel(
-        folder, model, name, fake_index, recipe, batch_size, warnings=warnings, detector=detector
+        folder, model, name, fake_index, recipe, batch_size, request, warnings=warnings,
+        detector=detector,
+    )  # fmt: skip
+
+
+def choose_quick(exact: ChosenModel, options: RunOptions, plugins: Plugins) -> ChosenModel:
+    """The same model in the quickest other precision that a loader offers: int8, else fp16 on
+    a GPU and bf16 on a CPU.
+
+    Args:
+        exact: the model in fp32.
+        options, plugins: as for `choose_model`.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        UsageError: there is none on this machine.
+    """
+    on_gpu = exact.model.device.startswith("cuda")
+    for precision in ("int8", "fp16" if on_gpu else "bf16"):
+        request = dataclasses.replace(exact.request, precision=precision)
+        loaders = _able(request, options.loader, plugins)
+        if not loaders:
+            continue
+        warnings = list(exact.warnings)
+        name, model = _load_first(request, loaders, warnings)
+        if model.precision != exact.model.precision:
+            return dataclasses.replace(exact, model=model, loader=name, warnings=warnings)
+    raise UsageError(
+        f"--precision cascade: {exact.folder.name} has no quicker precision than "
+        f"{exact.model.precision} on this machine",
+        "use --precision fp32, or install the OpenVINO plugin for int8: "
+        "pip install ./plugins/dfsubmit-openvino",
     )
 
 
@@ -183,17 +216,7 @@ def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict
             hint = did_you_mean(wanted, plugins.loaders)
             raise UsageError(f"there is no model loader {wanted!r}", hint)
         return {wanted: plugins.loaders[wanted]}
-    ranks: dict[str, int] = {}
-    for name, loader in plugins.loaders.items():
-        try:
-            ranks[name] = loader.rank(request)
-        except DfsubmitError:
-            raise
-        except Exception as error:  # a plugin's mistake must not hide the other loaders
-            raise ModelError(
-                f"the model loader {name!r} failed: {in_brief(error, loader)}"
-            ) from error
-    able = sorted((name for name in ranks if ranks[name] > 0), key=lambda name: -ranks[name])
+    able = _able(request, None, plugins)
     if not able:
         if request.precision == "int8":
             raise UsageError(
@@ -204,4 +227,22 @@ def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict
             f"{request.folder} holds no weights that an installed loader can read",
             "expected model.safetensors (or, with the ONNX plugin, model.onnx)",
         )
+    return able
+
+
+def _able(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict[str, ModelLoader]:
+    """The loaders, or the one wanted, that rank above 0, the best first."""
+    ranks: dict[str, int] = {}
+    for name, loader in plugins.loaders.items():
+        if wanted not in (None, name):
+            continue
+        try:
+            ranks[name] = loader.rank(request)
+        except DfsubmitError:
+            raise
+        except Exception as error:  # a plugin's mistake must not hide the other loaders
+            raise ModelError(
+                f"the model loader {name!r} failed: {in_brief(error, loader)}"
+            ) from error
+    able = sorted((name for name in ranks if ranks[name] > 0), key=lambda name: -ranks[name])
     return {name: plugins.loaders[name] for name in able}

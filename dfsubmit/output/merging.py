@@ -20,6 +20,7 @@ from dfsubmit.console import first_few
 from dfsubmit.errors import Exit, UsageError
 from dfsubmit.files import check_output, write_atomically
 from dfsubmit.hooks.execution import Waiting
+from dfsubmit.options import CASCADE
 from dfsubmit.output.features import features_path, merge_features
 from dfsubmit.output.metadata import describe_outcome
 from dfsubmit.output.scores import iter_scores, meta_path, read_meta, scores_path, write_scores
@@ -27,6 +28,7 @@ from dfsubmit.output.submission import write_submission
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.output.tally import Tally
 from dfsubmit.records import FileResult, Status
+from dfsubmit.scoring.settling import merged
 from dfsubmit.shards import check_parts
 
 # What must be equal for all parts, with its name for messages.
@@ -162,6 +164,8 @@ def _merged_meta(
     meta["warnings"] = list(warnings)
     meta["started"] = min(str(one["started"]) for one in metas)
     meta["resumed"] = sum(one["resumed"] for one in metas)
+    if CASCADE in meta:
+        meta[CASCADE] = merged([one[CASCADE] for one in metas])
     meta["plugin_failures"] = {
         name: reason for one in metas for name, reason in one["plugin_failures"].items()
     }

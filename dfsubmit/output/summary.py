@@ -9,6 +9,7 @@ from typing import Any
 
 from dfsubmit.console import VERBOSITY, counted, duration, first_few, paragraph, printable, table
 from dfsubmit.labels import LABELS
+from dfsubmit.options import CASCADE
 from dfsubmit.output.scores import read_scores, scores_path
 from dfsubmit.output.tally import SHOWN, Tally
 from dfsubmit.records import FileResult, Status
@@ -89,10 +90,23 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         seen = meta["frames_classified"] + meta["frames_skipped"]
         share = meta["frames_skipped"] / seen
         yield f"early exit saved {counted(meta['frames_skipped'], 'frame')} ({share:.0%})"
+    if CASCADE in meta:
+        yield _cascade(meta[CASCADE])
     if meta["passed_over"]:
         yield f"skipped (not regular files): {first_few(meta['passed_over'], SHOWN)}"
     for name, error in meta["plugin_failures"].items():
         yield f"WARNING: the plugin {name} did not load: {error}"
+
+
+def _cascade(cascade: dict[str, Any]) -> str:
+    """How many files were scored in which precision, and what the check of the margin found."""
+    count, quick, exact = cascade["files"], cascade["quick"], cascade["exact"]
+    return (
+        f"{quick} for {counted(count['quick'], 'file')}, {exact} for "
+        f"{count['both'] + count['exact']} that are near the threshold or part of a sample; "
+        f"{quick} would change {cascade['audit_changed']} of {count['audited']} labels "
+        "of a random sample"
+    )
 
 
 def _aggregator(summary: RunSummary) -> Iterator[str]:

@@ -30,6 +30,7 @@ from dfsubmit.records import (
     Pixels,
     Status,
 )
+from dfsubmit.scoring.cascade import CROP_BYTES, Cascade
 from dfsubmit.workers.events import Event, FaceEvent, RetryEvent, Visit, WaitEvent
 from dfsubmit.workers.pool import WorkerPool
 
@@ -49,6 +50,7 @@ class _InHand:
         left: the number of frames not visited yet, if its worker waits for a grant.
         scan: the outcome of its scan; None until it is finished.
         features: float64 (width,), the sum over `frames`; None if features are not kept.
+        faces: its faces, if they may be scored a second time.
     """
 
     file: MediaFile
@@ -58,6 +60,7 @@ class _InHand:
     left: int | None = None
     scan: FileScan | None = None
     features: FloatArray | None = None
+    faces: list[Face] = field(default_factory=list)
 
     def result(self, scan: FileScan) -> FileResult:
         """The file's result, without its label."""
@@ -95,6 +98,7 @@ class Engine:
             classified frames and the number of frames not visited; 0 ends the file.
         should_stop: called between batches; True leaves the remaining files unscored.
         waiting: updated while the engine runs.
+        cascade: takes finished files that need a second precision; None for a single one.
 
     Attributes:
         frames: the number of frames with a face so far.
@@ -109,6 +113,7 @@ class Engine:
         grant: Callable[[list[FrameRecord], int], int],
         should_stop: Callable[[], bool],
         waiting: Waiting,
+        cascade: Cascade | None = None,
     ) -> None:
         self.pool = pool
         self.score = score
@@ -117,6 +122,7 @@ class Engine:
         self.grant = grant
         self.should_stop = should_stop
         self.waiting = waiting
+        self.cascade = cascade
         self.frames = 0
         self._queue: queue.Queue[Event | BaseException | None] = queue.Queue(
             QUEUED_BATCHES * batch_size
@@ -144,6 +150,7 @@ class Engine:
                     if any(item.left is not None for item in self._files.values()):
                         self._classify()
                         self._grant()
+                    yield from self._second(everything=True)
                     continue
                 if isinstance(event, BaseException):
                     raise event
@@ -153,9 +160,12 @@ class Engine:
                     self._classify()
                 self._grant()
                 yield from self._finished()
+                yield from self._second(everything=event is None)
                 if event is None:
                     whole = True
                     return
+            if self.cascade is not None:
+                yield from self.cascade.left()
         finally:
             if not whole:
                 self.pool.stop()
@@ -201,6 +211,8 @@ class Engine:
         item = self._files.setdefault(event.file.name, _InHand(event.file))
         if isinstance(event, FaceEvent):
             self._batch.append((event.file, event.face))
+            if self.cascade is not None and self._held() + event.face.crop.nbytes <= CROP_BYTES:
+                item.faces.append(event.face)
             item.unclassified += 1
             self.frames += 1
         elif isinstance(event, WaitEvent):
@@ -240,4 +252,15 @@ class Engine:
         for name, item in list(self._files.items()):
             if item.scan is not None and not item.unclassified:
                 del self._files[name]
-                yield item.file, item.result(item.scan)
+                result = item.result(item.scan)
+                if self.cascade is None or not self.cascade.take(item.file, result, item.faces):
+                    yield item.file, result
+
+    def _second(self, everything: bool) -> Scored:
+        """The files that were scored in the second precision."""
+        if self.cascade is not None:
+            yield from self.cascade.scored(everything)
+
+    def _held(self) -> int:
+        """The bytes of the faces that are kept."""
+        return sum(face.crop.nbytes for item in self._files.values() for face in item.faces)

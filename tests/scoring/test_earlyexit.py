@@ -33,7 +33,7 @@ def visit(
     seen: list[float] = []
     done = 0
     while done < len(frames):
-        grant = next_grant(aggregator, make_scores(*seen), len(frames) - done, threshold)
+        grant = next_grant(aggregator.bounds, make_scores(*seen), len(frames) - done, threshold)
         assert 0 <= grant <= len(frames) - done
         if grant == 0:
             break
@@ -83,17 +83,17 @@ def test_undecided_frames_are_all_visited(make_scores: Callable[..., FrameScores
 def test_the_first_grant_is_the_fewest_that_could_settle(
     make_scores: Callable[..., FrameScores],
 ) -> None:
-    assert next_grant(MEAN, make_scores(), 40, 0.5) in (20, 21)
+    assert next_grant(MEAN.bounds, make_scores(), 40, 0.5) in (20, 21)
     # A low threshold is passed early: 5 certain frames of 40 already make a mean over 0.1.
-    assert next_grant(MEAN, make_scores(), 40, 0.1) == 5
+    assert next_grant(MEAN.bounds, make_scores(), 40, 0.1) == 5
 
 
 def test_nothing_left_needs_nothing(make_scores: Callable[..., FrameScores]) -> None:
-    assert next_grant(MEAN, make_scores(0.5), 0, 0.5) == 0
+    assert next_grant(MEAN.bounds, make_scores(0.5), 0, 0.5) == 0
 
 
 def test_without_bounds_every_frame_is_granted(make_scores: Callable[..., FrameScores]) -> None:
-    assert next_grant(UNBOUNDED, make_scores(0.0), 39, 0.5) == 39
+    assert next_grant(UNBOUNDED.bounds, make_scores(0.0), 39, 0.5) == 39
     assert visit(make_scores, [0.0] * 40, 0.5, UNBOUNDED)[1] == 0
 
 
@@ -115,4 +115,4 @@ def test_rounding_cannot_settle_a_label(make_scores: Callable[..., FrameScores])
     threshold = 0.6 / 6
     assert mean_bounds(make_scores(0.1, 0.2, 0.3), 3)[0] > threshold
     assert label_for(mean(make_scores(0.3, 0.2, 0.1, 0.0, 0.0, 0.0)), threshold) == 0
-    assert next_grant(MEAN, make_scores(0.1, 0.2, 0.3), 3, threshold) > 0
+    assert next_grant(MEAN.bounds, make_scores(0.1, 0.2, 0.3), 3, threshold) > 0

@@ -36,7 +36,7 @@ def early(
     while True:
         seen = sorted(place for place in order[:visited] if has_face[place])
         scores = frames(p_fake[seen])
-        grant = next_grant(rule, scores, len(order) - visited, threshold)
+        grant = next_grant(rule.bounds, scores, len(order) - visited, threshold)
         if grant == 0:
             return label_for(rule(scores), threshold), visited
         visited += grant

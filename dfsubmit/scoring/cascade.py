@@ -1,0 +1,182 @@
+"""``--precision cascade``: every file in a quick precision, doubtful ones again in fp32.
+
+In: files with their results in the quick precision and their crops. Out: the same results, with
+fp32's probabilities for three kinds of files: those near the threshold, those from which the
+margin is learned, and a random share that checks it. `Margin` says what "near" is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dfsubmit.hooks.execution import Waiting
+from dfsubmit.records import Face, FileResult, FloatArray, MediaFile, Pixels, Status
+from dfsubmit.scoring.margin import Margin
+from dfsubmit.scoring.pairs import PairStore
+
+AUDITED = 100
+"""One file in so many is scored in both precisions wherever it lies, as a check of the margin."""
+
+CROP_BYTES = 256 * 2**20
+"""How many bytes of crops are kept at most. A file whose crops are not kept is read again at the
+end of the run if its label is in doubt."""
+
+
+@dataclass
+class _Doubtful:
+    """A file whose faces wait for fp32.
+
+    Attributes:
+        file, result: which one, and its result in the quick precision.
+        exact: the probabilities of its frames in fp32, so far.
+        left: how many are missing.
+    """
+
+    file: MediaFile
+    result: FileResult
+    exact: list[float]
+    left: int
+
+
+class Cascade:
+    """The second precision of one run.
+
+    Args:
+        margin: learns from every file that is scored in both.
+        score: as `Classifier.p_fake`, in fp32.
+        batch_size: faces per call.
+        quick, exact: the names of the two precisions.
+        seed: chooses the files that are checked.
+        store: where the files that the margin was first learned from are kept for later runs.
+        waiting: updated while `score` runs.
+    """
+
+    def __init__(
+        self,
+        margin: Margin,
+        score: Callable[[Pixels], FloatArray],
+        batch_size: int,
+        quick: str,
+        exact: str,
+        seed: int,
+        store: PairStore,
+        waiting: Waiting,
+    ) -> None:
+        self.margin = margin
+        self.score = score
+        self.batch_size = batch_size
+        self.quick, self.exact = quick, exact
+        self.seed = seed
+        self.store = store
+        self.waiting = waiting
+        self._faces: list[tuple[_Doubtful, int, Pixels]] = []
+
+    def take(self, file: MediaFile, result: FileResult, faces: Sequence[Face]) -> bool:
+        """Take a finished file, if it is to be scored in fp32; `scored` yields it.
+
+        Args:
+            file: which one.
+            result: in the quick precision, with all its frames.
+            faces: of all its frames, in any order; fewer if they were not kept.
+        """
+        if result.status is not Status.OK:
+            return False
+        result.precision = self.quick
+        if len(faces) != len(result.frames):
+            return False
+        self.margin.rows.decide(result)
+        if result.frames_skipped or not self._is_wanted(result):
+            return False
+        count = len(result.frames)
+        doubtful = _Doubtful(file, result, [0.0] * count, count)
+        crops = {face.index: face.crop for face in faces}
+        self._faces += [
+            (doubtful, place, crops[frame.index]) for place, frame in enumerate(result.frames)
+        ]
+        return True
+
+    def _is_wanted(self, result: FileResult) -> bool:
+        return is_audited(result.filename, self.seed) or not self.margin.settles(result)
+
+    def scored(self, everything: bool) -> Iterator[tuple[MediaFile, FileResult]]:
+        """Score full batches of the faces taken; yields each file that is complete.
+
+        Args:
+            everything: score the last batch too, although it is not full.
+        """
+        while self._faces and (everything or len(self._faces) >= self.batch_size):
+            batch, self._faces = self._faces[: self.batch_size], self._faces[self.batch_size :]
+            start = time.perf_counter()
+            scores = self.score(np.stack([crop for _, _, crop in batch]))
+            seconds = time.perf_counter() - start
+            self.waiting.classify += seconds
+            for (item, place, _), p_fake in zip(batch, scores, strict=True):
+                item.exact[place] = float(p_fake)
+                item.left -= 1
+                item.result.seconds["classify"] += seconds / len(batch)
+                if not item.left:
+                    yield item.file, self._finished(item)
+
+    def left(self) -> Iterator[tuple[MediaFile, FileResult]]:
+        """The files that are still waiting, as the quick precision has them."""
+        items = {id(item): item for item, _, _ in self._faces}
+        self._faces = []
+        for item in items.values():
+            yield item.file, item.result
+
+    def _finished(self, item: _Doubtful) -> FileResult:
+        result, was_known = item.result, self.margin.known
+        result.precision = self.exact
+        result.quick = [frame.p_fake for frame in result.frames]
+        result.frames = [
+            dataclasses.replace(frame, p_fake=p_fake)
+            for frame, p_fake in zip(result.frames, item.exact, strict=True)
+        ]
+        self.margin.learn(result)
+        if not was_known:
+            self.store.add(result)
+            if self.margin.known:
+                self.store.save()
+        return result
+
+    def recall(self) -> None:
+        """Learn the margin from an earlier run of the same model on the same files, if there was
+        one."""
+        for result in self.store.load():
+            self.margin.learn(result)
+
+    def report(self) -> dict[str, Any]:
+        """The state of the margin, as plain JSON types."""
+        known = self.margin.known
+        return {
+            "quick": self.quick,
+            "exact": self.exact,
+            "seed": self.seed,
+            "low": self.margin.low if known else None,
+            "high": self.margin.high if known else None,
+        }
+
+
+def is_audited(name: str, seed: int) -> bool:
+    """Whether a file is one of the random ones that are scored in both precisions anyway."""
+    return _number(f"audit {seed} {name}") % AUDITED == 0
+
+
+def in_random_order(files: Sequence[MediaFile], seed: int) -> list[MediaFile]:
+    """The files in an order that does not depend on what their names have in common.
+
+    The margin is learned from the first of them, which must be a random choice of all.
+    """
+    return sorted(files, key=lambda file: _number(f"order {seed} {file.name}"))
+
+
+def _number(text: str) -> int:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")

@@ -1,0 +1,281 @@
+"""``--precision cascade``: fp32's labels, with few files in fp32."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from dfsubmit import RunOptions, run
+from dfsubmit.errors import UsageError
+from dfsubmit.media.listing import list_media
+from dfsubmit.output.summary import RunSummary
+from dfsubmit.recipe import Recipe
+from dfsubmit.records import FileResult
+from dfsubmit.scoring.cascade import in_random_order, is_audited
+
+pytestmark = pytest.mark.slow
+
+PICTURES, CLIPS = 400, 12
+WHOLE = Recipe(name="whole", detector="none", margin=0.0, frames=40)
+
+# The logit of a face is its brightness, from -2 to 2. In int8 an error is added that depends on the
+# face: small, but in blueish faces.
+PLUGIN = """
+import os
+import zlib
+
+import numpy as np
+
+from dfsubmit.hooks import hookimpl, load_preprocessor
+
+DFSUBMIT_HOOKS = 1
+
+
+class Model:
+    device = "cpu"
+
+    def __init__(self, request):
+        self.id2label, self.preprocessor = request.id2label, load_preprocessor(request.folder)
+        self.precision = request.precision
+        self.calls = 0
+
+    def logits(self, pixels):
+        self.calls += 1
+        if self.precision == "int8" and self.calls > int(os.environ.get("TEST_CALLS", 10**9)):
+            raise RuntimeError("the machine burns")
+        z = (pixels[:, :, :, 1].astype(float).mean(axis=(1, 2)) - 127.5) / 127.5 * 2
+        if self.precision == "int8":
+            numbers = [zlib.crc32(face.tobytes()) / 2**32 for face in pixels]
+            blue = pixels[:, :, :, 2].mean(axis=(1, 2)) > 200
+            z += (np.array(numbers) - 0.5) * np.where(blue, 2.0, 0.4)
+        return np.stack([np.zeros(len(z)), z], axis=1).astype(np.float32)
+
+
+class Loader:
+    def rank(self, request):
+        return 99
+
+    def load(self, request):
+        return Model(request)
+
+
+class Fp32Only(Loader):
+    def load(self, request):
+        model = Model(request)
+        model.precision = "fp32"
+        return model
+
+
+def doubtful(scores):
+    # Not declared monotone.
+    return float(np.median(scores.p_fake))
+
+
+@hookimpl
+def register_model_loaders(register):
+    register("noisy", Loader())
+
+
+@hookimpl
+def register_aggregators(register):
+    register("undeclared", doubtful)
+"""
+
+
+def picture(brightness: int, blue: int, chance: np.random.Generator) -> np.ndarray[Any, Any]:
+    face = np.zeros((24, 24, 3), np.uint8)
+    face[:, :, 0] = blue
+    face[:, :, 1] = np.clip(brightness + chance.integers(-20, 21, (24, 24)), 0, 255)
+    return face
+
+
+def write_pictures(folder: Path) -> None:
+    folder.mkdir()
+    chance = np.random.default_rng(0)
+    for number in range(PICTURES):
+        blue = 255 if number % 40 == 7 else 0
+        face = picture(int(chance.integers(0, 256)), blue, chance)
+        cv2.imwrite(str(folder / f"{number:03}.png"), face)
+
+
+def write_clips(folder: Path) -> None:
+    folder.mkdir()
+    chance = np.random.default_rng(1)
+    for number in range(CLIPS):
+        path = str(folder / f"{number:02}.avi")
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 10, (24, 24))
+        brightness = 60 + 12 * number
+        for _ in range(50):
+            writer.write(picture(brightness, 0, chance))
+        writer.release()
+
+
+@pytest.fixture(scope="module")
+def pictures(make_once: Any) -> Path:
+    path: Path = make_once("cascade-pictures", write_pictures)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(make_once: Any) -> Path:
+    path: Path = make_once("cascade-clips", write_clips)
+    return path
+
+
+@pytest.fixture
+def base(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunOptions:
+    """A run with the loader above, whose margins are kept in a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "noisy.py").write_text(PLUGIN)
+    return RunOptions(
+        model=tiny_model,
+        data=tmp_path,
+        output=tmp_path / "cascade.csv",
+        recipe=WHOLE,
+        precision="cascade",
+        loader="noisy",
+        workers=1,
+        fallback=None,
+        progress=False,
+        plugins_dir=(str(tmp_path / "plugins"),),
+    )
+
+
+def labels(results: list[FileResult]) -> dict[str, int]:
+    return {result.filename: result.label for result in results}
+
+
+def exact(base: RunOptions, **changes: Any) -> dict[str, int]:
+    output = Path(base.output).with_name("exact.csv")
+    changed = dataclasses.replace(base, precision="fp32", output=output, **changes)
+    return labels(run(changed).results)
+
+
+def scored(summary: RunSummary) -> dict[str, int]:
+    counts: dict[str, int] = summary.meta["cascade"]["files"]
+    return counts
+
+
+def test_labels_are_those_of_fp32(base: RunOptions, pictures: Path) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    reference = exact(base)
+    for seed in (0, 1):
+        summary = run(dataclasses.replace(base, audit_seed=seed))
+        assert labels(summary.results) == reference
+        counts = scored(summary)
+        assert counts["audited"] == sum(is_audited(name, seed) for name in reference) > 0
+        assert sum(counts[kind] for kind in ("quick", "exact", "both")) == PICTURES
+        assert counts["quick"] > 30
+        assert summary.meta["precision"] == "cascade (int8, fp32)"
+        assert summary.meta["cascade"]["unsettled"] == 0
+        assert {result.precision for result in summary.results} == {"int8", "fp32"}
+        kinds = [result.precision for result in summary.results if result.quick is None]
+        assert (kinds.count("int8"), kinds.count("fp32")) == (counts["quick"], counts["exact"])
+
+
+def test_a_second_run_knows_the_margin(base: RunOptions, pictures: Path) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    first = run(base)
+    reference = labels(first.results)
+    second = run(base)
+    assert labels(second.results) == reference
+    # Labels of int8 alone differ, or this would show nothing.
+    alone = run(dataclasses.replace(base, precision="int8"))
+    assert labels(alone.results) != reference
+    assert scored(second)["both"] < scored(first)["both"] - 100
+
+
+def test_a_margin_that_grows_sends_files_again(
+    base: RunOptions, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    # A bound from the first files that nearly all others exceed.
+    monkeypatch.setattr("dfsubmit.scoring.margin.FRAMES", 1)
+    monkeypatch.setattr("dfsubmit.scoring.margin.conformal_bound", lambda values, alpha: 0.001)
+    summary = run(base)
+    cascade = summary.meta["cascade"]
+    assert cascade["scored_again"] == cascade["files"]["exact"] > 0
+    assert cascade["high"] > 0.01
+    assert cascade["unsettled"] == 0
+
+
+def test_crops_that_are_not_kept_are_read_again(
+    base: RunOptions, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    monkeypatch.setattr("dfsubmit.scoring.engine.CROP_BYTES", 0)
+    summary = run(base)
+    assert labels(summary.results) == exact(base)
+    assert scored(summary) == {"quick": 0, "exact": PICTURES, "both": 0, "audited": 0}
+
+
+@pytest.mark.parametrize("changes", [{}, {"early_exit": True}, {"tta": "flip"}])
+def test_clips_too(base: RunOptions, clips: Path, changes: dict[str, Any]) -> None:
+    base = dataclasses.replace(base, data=clips, **changes)
+    reference = exact(base)
+    assert labels(run(base).results) == reference
+    again = run(base)
+    assert labels(again.results) == reference
+    assert scored(again)["quick"] > 4
+    if base.early_exit:
+        assert again.meta["frames_skipped"] > 0
+
+
+def test_an_aggregator_that_declares_nothing(base: RunOptions, pictures: Path) -> None:
+    base = dataclasses.replace(base, data=pictures, aggregator="undeclared")
+    summary = run(base)
+    assert labels(summary.results) == exact(base)
+    assert summary.meta["cascade"]["margin_of"] == "aggregate"
+    assert scored(summary)["quick"] > 30
+
+
+def test_a_broken_run_resumes(
+    base: RunOptions, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    monkeypatch.setenv("TEST_CALLS", "40")
+    with pytest.raises(Exception, match="the machine burns"):
+        run(base)
+    monkeypatch.delenv("TEST_CALLS")
+    summary = run(base)
+    assert summary.meta["resumed"] > 250
+    assert labels(summary.results) == exact(base)
+    assert summary.meta["cascade"]["unsettled"] == 0
+
+
+def test_what_a_time_limit_leaves_in_doubt_is_said(
+    base: RunOptions, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=pictures, time_limit=3600)
+    monkeypatch.setattr("dfsubmit.scoring.engine.CROP_BYTES", 0)
+    nothing: list[Any] = []
+    monkeypatch.setattr(
+        "dfsubmit.execution.local.LocalScorer.score_exactly", lambda *args: (x for x in nothing)
+    )
+    summary = run(base)
+    assert summary.meta["cascade"]["unsettled"] == PICTURES
+    assert any("may differ from fp32's" in warning for warning in summary.meta["warnings"])
+
+
+def test_without_a_quicker_precision(base: RunOptions, pictures: Path, tmp_path: Path) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    plugin = PLUGIN.replace('"noisy", Loader()', '"noisy", Fp32Only()')
+    (tmp_path / "plugins" / "noisy.py").write_text(plugin)
+    with pytest.raises(UsageError, match="no quicker precision than fp32"):
+        run(base)
+    assert not Path(base.output).exists()
+
+
+def test_the_order_is_one_of_chance(pictures: Path) -> None:
+    files = list_media(pictures)
+    order = in_random_order(files, 0)
+    assert sorted(order, key=files.index) == files
+    places = [files.index(file) for file in order]
+    assert abs(np.corrcoef(places, range(PICTURES))[0, 1]) < 0.2
+    assert order != in_random_order(files, 1)
