@@ -6,11 +6,13 @@ each machine (`dfsubmit.hooks.execution`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
+from dfsubmit.errors import UsageError
 from dfsubmit.execution.cutting import LocalCutter
 from dfsubmit.hooks import hookimpl
 from dfsubmit.hooks.execution import (
@@ -143,6 +145,8 @@ class LocalScorer:
         assert self._chosen is not None
         assert self._rows is not None
         warnings = self.job.guard(show_faces)(self._chosen.model, files, self.pool)
+        if self._exact is not None and warnings:
+            warnings = self._leave_int8(self._exact, warnings)
         facts = dataclasses.replace(self._facts(), warnings=warnings)
         if self._exact is not None:
             exact = self._classifier_of(self._exact, keep_features=False)
@@ -160,6 +164,15 @@ class LocalScorer:
             )
             self._cascade.recall()
         return facts
+
+    def _leave_int8(self, exact: ChosenModel, warnings: list[str]) -> list[str]:
+        """Take another quick precision if there is one, since int8 warns that it is too far off."""
+        with contextlib.suppress(UsageError):
+            self._chosen = choose_quick(exact, self.job.options, self._plugins, int8=False)
+            self._classifier = self._classifier_of(self._chosen, self.job.options.keeps_features)
+            quick = self._chosen.model.precision
+            return [f"{warning}; the cascade uses {quick}" for warning in warnings]
+        return warnings
 
     def score(
         self,

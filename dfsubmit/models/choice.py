@@ -126,20 +126,23 @@ def _load(
     )  # fmt: skip
 
 
-def choose_quick(exact: ChosenModel, options: RunOptions, plugins: Plugins) -> ChosenModel:
+def choose_quick(
+    exact: ChosenModel, options: RunOptions, plugins: Plugins, int8: bool = True
+) -> ChosenModel:
     """The same model in the quickest other precision that a loader offers: int8, else fp16 on
     a GPU and bf16 on a CPU.
 
     Args:
         exact: the model in fp32.
         options, plugins: as for `choose_model`.
+        int8: whether int8 may be chosen.
 
     Raises:
         ModelError: it cannot be loaded.
         UsageError: there is none on this machine.
     """
     on_gpu = exact.model.device.startswith("cuda")
-    for precision in ("int8", "fp16" if on_gpu else "bf16"):
+    for precision in ("int8",) * int8 + ("fp16" if on_gpu else "bf16",):
         request = dataclasses.replace(exact.request, precision=precision)
         loaders = _able(request, options.loader, plugins)
         if not loaders:

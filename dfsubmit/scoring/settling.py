@@ -68,7 +68,7 @@ class Settling:
             result.filename
             for result in self._results()
             if result.status is Status.OK
-            and result.precision == self._report["quick"]
+            and result.precision != self._report["exact"]
             and not self._margin.settles(result)
         }
 
@@ -79,8 +79,9 @@ class Settling:
         changed = []
         for result in self._results():
             if result.quick is None:
-                count["quick"] += result.precision == self._report["quick"]
-                count["exact"] += result.precision == self._report["exact"]
+                scored = result.status is Status.OK
+                count["quick"] += scored and result.precision != self._report["exact"]
+                count["exact"] += scored and result.precision == self._report["exact"]
                 continue
             count["both"] += 1
             if is_audited(result.filename, seed):

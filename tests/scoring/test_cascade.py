@@ -13,10 +13,12 @@ import pytest
 from dfsubmit import RunOptions, run
 from dfsubmit.errors import UsageError
 from dfsubmit.media.listing import list_media
+from dfsubmit.output.merging import merge_runs
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import FileResult
 from dfsubmit.scoring.cascade import in_random_order, is_audited
+from dfsubmit.shards import Shard
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +86,16 @@ def register_model_loaders(register):
 @hookimpl
 def register_aggregators(register):
     register("undeclared", doubtful)
+
+
+class Elsewhere:
+    def scorer(self, job):
+        return object()
+
+
+@hookimpl
+def register_executors(register):
+    register("elsewhere", Elsewhere)
 """
 
 
@@ -261,6 +273,42 @@ def test_what_a_time_limit_leaves_in_doubt_is_said(
     summary = run(base)
     assert summary.meta["cascade"]["unsettled"] == PICTURES
     assert any("may differ from fp32's" in warning for warning in summary.meta["warnings"])
+
+
+def test_shards_merge(
+    base: RunOptions, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=pictures)
+    # Half of the pictures are fewer than 300.
+    monkeypatch.setattr("dfsubmit.scoring.margin.FRAMES", 100)
+    monkeypatch.setattr("dfsubmit.scoring.margin.CONFIDENCE", 0.98)
+    parts = [run(dataclasses.replace(base, shard=Shard(number, 2))) for number in (1, 2)]
+    whole = merge_runs(tmp_path / "whole.csv", [part.submission for part in parts])
+    assert labels(whole.results) == labels([result for part in parts for result in part.results])
+    cascade, *others = (each.meta["cascade"] for each in (whole, *parts))
+    assert cascade["low"] == min(other["low"] for other in others)
+    assert cascade["high"] == max(other["high"] for other in others)
+    assert cascade["files"]["both"] == sum(other["files"]["both"] for other in others) > 0
+
+
+def test_an_executor_that_cannot_do_it_is_refused(base: RunOptions, pictures: Path) -> None:
+    base = dataclasses.replace(base, data=pictures, executor="elsewhere")
+    with pytest.raises(UsageError, match="does not work with --executor elsewhere"):
+        run(base)
+    assert not Path(base.output).exists()
+
+
+def test_int8_that_is_too_far_off_is_not_used(
+    base: RunOptions, clips: Path, tmp_path: Path
+) -> None:
+    base = dataclasses.replace(base, data=clips)
+    warning = "\n        if request.precision == 'int8':\n            self.warnings = ['far off']"
+    plugin = PLUGIN.replace("self.calls = 0", f"self.calls = 0{warning}")
+    (tmp_path / "plugins" / "noisy.py").write_text(plugin)
+    summary = run(base)
+    assert summary.meta["precision"] == "cascade (bf16, fp32)"
+    assert "far off; the cascade uses bf16" in summary.meta["warnings"]
+    assert {result.precision for result in summary.results} <= {"bf16", "fp32"}
 
 
 def test_without_a_quicker_precision(base: RunOptions, pictures: Path, tmp_path: Path) -> None:
