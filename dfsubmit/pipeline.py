@@ -177,6 +177,9 @@ class _Run:
 
     def conditions(self) -> dict[str, Any]:
         """What a file's frame scores depend on besides the file."""
+        facts = self.facts
+        # A graph that was prepared; of others, nothing is known before they have seen faces.
+        prepared = facts.arithmetic if facts.precision == "int8" else ""
         return {
             "model": self.facts.sha256,
             "recipe": self.facts.recipe.to_dict(),
@@ -184,7 +187,7 @@ class _Run:
             "loader": self.facts.loader,
             "device": self.facts.device,
             "precision": self.facts.precision,
-            "calibration": str(self.options.calibration or ""),
+            "calibration": str(self.options.calibration or prepared),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
             **self.early_exit.conditions(self.rows),

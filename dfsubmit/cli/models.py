@@ -1,4 +1,4 @@
-"""``dfsubmit models``: the model folders at hand, and the baseline from the hub."""
+"""``dfsubmit models``: the model folders at hand, the baseline from the hub, and preparing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from pathlib import Path
 
 import click
 
-from dfsubmit.cli.decorators import debug_option, ending, json_option
+from dfsubmit.cli.decorators import (
+    debug_option,
+    device_option,
+    ending,
+    json_option,
+    plugin_options,
+)
 from dfsubmit.cli.help import GroupedCommands, GroupedOptions
+from dfsubmit.cli.values import ModelName
 
 
 @click.group("models", cls=GroupedCommands, invoke_without_command=True)
@@ -21,7 +28,7 @@ from dfsubmit.cli.help import GroupedCommands, GroupedOptions
 @debug_option
 @click.pass_context
 def command(context: click.Context, folder: Path | None, as_json: bool) -> None:
-    """List model folders, or fetch the baseline."""
+    """List model folders, fetch the baseline, or prepare a model for int8."""
     if context.invoked_subcommand is not None:
         return
     from dfsubmit.models.catalogue import list_models
@@ -55,3 +62,60 @@ def fetch(name: str) -> None:
     model = fetch_baseline()
     click.echo(f"{name}: {model.source} is ready, recipe {model.recipe.name}")
     ending("run", "DATA", "--model", model.source)
+
+
+@command.command("prepare", cls=GroupedOptions)
+@click.argument("model", type=ModelName())
+@click.option(
+    "--precision",
+    type=click.Choice(["int8"]),
+    default="int8",
+    show_default=True,
+    help="Of the runs that it is for.",
+)
+@click.option("--calibration", required=True, metavar="DIR", help="Face crops.")
+@device_option
+@json_option
+@plugin_options
+@debug_option
+def prepare(
+    model: str,
+    precision: str,
+    calibration: str,
+    device: str,
+    as_json: bool,
+    plugins_dir: tuple[str, ...],
+    strict: bool,
+) -> None:
+    """Quantise MODEL once, and keep the result in its folder.
+
+    A later 'dfsubmit run --precision int8' uses it and needs no faces for calibration, on any
+    machine with the same releases. The model's hash stays the same.
+    """
+    from dfsubmit.console import activity, warn
+    from dfsubmit.hooks.loading import load_plugins
+
+    with activity("reading the model"):
+        from dfsubmit.models.preparing import prepare_model
+
+        plugins = load_plugins(plugins_dir, strict)
+        made = prepare_model(model, precision, Path(calibration), device, plugins)
+    prepared = made.prepared
+    if as_json:
+        content = {
+            "model": str(made.model.path),
+            "sha256": made.model.sha256,
+            "loader": made.loader,
+            "precision": precision,
+            "folder": str(prepared.folder),
+            "bytes": made.bytes,
+            "arithmetic": prepared.arithmetic,
+            "warnings": list(prepared.warnings),
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo(f"{prepared.folder}: {made.bytes / 1e6:.2g} MB")
+        click.echo(prepared.arithmetic)
+    for line in prepared.warnings:
+        warn(line)
+    ending("run", "DATA", "--model", model, "--precision", precision)

@@ -4,6 +4,7 @@
 Both modules import only NumPy and pluggy, and no heavy library.
 """
 
+from dfsubmit.console import activity
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, NotInstalled, UsageError
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
 from dfsubmit.hooks.execution import (
@@ -22,7 +23,13 @@ from dfsubmit.hooks.execution import (
     Waiting,
     local_executor,
 )
-from dfsubmit.hooks.hookspecs import HOOKS_VERSION, hookimpl
+from dfsubmit.hooks.hookspecs import (
+    HOOKS_VERSION,
+    RegisterAggregator,
+    RegisterDetector,
+    RegisterModelLoader,
+    hookimpl,
+)
 from dfsubmit.hooks.interfaces import (
     Aggregator,
     Bounds,
@@ -33,14 +40,14 @@ from dfsubmit.hooks.interfaces import (
     ModelLoader,
     MovesToCpu,
     NeedsFaces,
+    Prepared,
+    PreparesModels,
     RecallsFaces,
-    RegisterAggregator,
-    RegisterDetector,
-    RegisterModelLoader,
     TellsArithmetic,
     Warns,
 )
 from dfsubmit.hooks.network import load_network
+from dfsubmit.processes import python_command
 from dfsubmit.recipe import load_recipe
 from dfsubmit.records import (
     Detector,
@@ -88,6 +95,8 @@ __all__ = [
     "NeedsFaces",
     "NotInstalled",
     "Pixels",
+    "Prepared",
+    "PreparesModels",
     "Preprocessor",
     "RecallsFaces",
     "RegisterAggregator",
@@ -102,9 +111,11 @@ __all__ = [
     "UsageError",
     "Waiting",
     "Warns",
+    "activity",
     "hookimpl",
     "load_network",
     "load_preprocessor",
     "load_recipe",
     "local_executor",
+    "python_command",
 ]

@@ -6,14 +6,13 @@ one by name. See ``plugins/README.md`` for a ten-line example.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Protocol
+
 import pluggy
 
 from dfsubmit.hooks.execution import RegisterExecutor
-from dfsubmit.hooks.interfaces import (
-    RegisterAggregator,
-    RegisterDetector,
-    RegisterModelLoader,
-)
+from dfsubmit.hooks.interfaces import Aggregator, Bounds, MakeDetector, ModelLoader
 
 HOOKS_VERSION = 1
 """Incremented when a hook, or a type that a plugin implements or receives, changes incompatibly.
@@ -21,6 +20,31 @@ Additions do not increment it."""
 
 hookspec = pluggy.HookspecMarker("dfsubmit")
 hookimpl = pluggy.HookimplMarker("dfsubmit")
+
+
+class RegisterDetector(Protocol):
+    """Given to `register_detectors`."""
+
+    def __call__(self, name: str, make: MakeDetector, *, landmarks: bool = False) -> None: ...
+
+
+class RegisterAggregator(Protocol):
+    """Given to `register_aggregators`."""
+
+    def __call__(
+        self,
+        name: str,
+        aggregator: Aggregator,
+        *,
+        properties: Collection[str] = (),
+        bounds: Bounds | None = None,
+    ) -> None: ...
+
+
+class RegisterModelLoader(Protocol):
+    """Given to `register_model_loaders`."""
+
+    def __call__(self, name: str, loader: ModelLoader) -> None: ...
 
 
 @hookspec

@@ -5,7 +5,7 @@ Importing this module imports neither torch nor OpenCV.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -39,25 +39,6 @@ one image at a time. May raise `NotInstalled` if files or libraries are missing.
 
 Parameters are keyword parameters with defaults, set in a spec such as ``name:key=value``.
 """
-
-
-class RegisterDetector(Protocol):
-    """Given to `register_detectors`."""
-
-    def __call__(self, name: str, make: MakeDetector, *, landmarks: bool = False) -> None: ...
-
-
-class RegisterAggregator(Protocol):
-    """Given to `register_aggregators`."""
-
-    def __call__(
-        self,
-        name: str,
-        aggregator: Aggregator,
-        *,
-        properties: Collection[str] = (),
-        bounds: Bounds | None = None,
-    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -228,10 +209,35 @@ class ModelLoader(Protocol):
         ...
 
 
-class RegisterModelLoader(Protocol):
-    """Given to `register_model_loaders`."""
+@dataclass(frozen=True)
+class Prepared:
+    """What a loader has kept with a model.
 
-    def __call__(self, name: str, loader: ModelLoader) -> None: ...
+    Attributes:
+        folder: the folder with it, inside the model's.
+        arithmetic: one line on how the model computes with it.
+        warnings: for the user, one line each.
+    """
+
+    folder: Path
+    arithmetic: str
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class PreparesModels(Protocol):
+    """Optional, of a loader: it can keep with the model folder what each run would have to make."""
+
+    def prepare(self, request: LoadRequest) -> Prepared:
+        """Make it, and keep it in ``request.folder``; `load` then uses it for the same precision.
+
+        The model's hash must not change: nothing is added to the weights or the configuration.
+        What belongs to other weights, or is damaged, must not be used by `load`.
+
+        Raises:
+            DfsubmitError: it cannot be made or kept, or there is nothing to prepare.
+        """
+        ...
 
 
 @dataclass(frozen=True)

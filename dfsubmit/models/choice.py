@@ -117,7 +117,7 @@ def _load(
         model_hash=folder.sha256,
         faces=Path(options.calibration) if options.calibration else None,
     )
-    name, model = _load_first(request, _loaders(request, options.loader, plugins), warnings)
+    name, model = _load_first(request, loaders_for(request, options.loader, plugins), warnings)
     on_gpu = model.device.startswith("cuda")
     batch_size = options.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH)
     return ChosenModel(
@@ -199,7 +199,7 @@ def _load_first(
             warnings.append(reason)
         else:
             return name, model
-    assert failure is not None  # `_loaders` gives at least one
+    assert failure is not None  # `loaders_for` gives at least one
     raise failure
 
 
@@ -212,8 +212,15 @@ def _complete(model: FrameModel) -> FrameModel:
     return model
 
 
-def _loaders(request: LoadRequest, wanted: str | None, plugins: Plugins) -> dict[str, ModelLoader]:
-    """The loaders that may load it, the best first: those that rank above 0, or the one wanted."""
+def loaders_for(
+    request: LoadRequest, wanted: str | None, plugins: Plugins
+) -> dict[str, ModelLoader]:
+    """The loaders that may load it, the best first: those that rank above 0, or the one wanted.
+
+    Raises:
+        UsageError: there is no loader of that name, or none for this precision.
+        ModelError: no loader can read its weights, or a loader failed.
+    """
     if wanted is not None:
         if wanted not in plugins.loaders:
             hint = did_you_mean(wanted, plugins.loaders)

@@ -103,7 +103,10 @@ def _commands(model: Path, out: Path) -> dict[str, list[list[str]]]:
         "config": [["config"]],
         "plugins": [["--version"], ["--help"], ["plugins"]],
         "doctor": [["doctor"]],
-        "models": [["models", "--folder", str(model.parent)]],
+        "models": [
+            ["models", "--folder", str(model.parent)],
+            ["models", "prepare", str(model), "--calibration", "real"],
+        ],
         "samples": [["samples", str(out / "samples")]],
         "extract": [["extract", ".", str(out / "faces"), *faces, "--frames", "2"]],
         "finetune": [["finetune", str(out / "faces"), "--output", str(out / "m"), *tiny, *faces]],

@@ -29,6 +29,7 @@ from dfsubmit.hooks import (
     LoadRequest,
     MovesToCpu,
     NeedsFaces,
+    PreparesModels,
     RecallsFaces,
     TellsArithmetic,
     Warns,
@@ -37,6 +38,7 @@ from dfsubmit.hooks import (
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.hooks.testing import check_aggregator
 from dfsubmit.media.listing import list_media
+from dfsubmit.models.huggingface import HuggingFaceLoader
 from dfsubmit.output.metadata import describe_arithmetic
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import MediaFile
@@ -57,6 +59,7 @@ EXAMPLES: dict[str, str] = dict(
 )
 OPTIONAL = (
     "NeedsFaces", "RecallsFaces", "Warns", "TellsArithmetic", "GivesFeatures", "MovesToCpu",
+    "PreparesModels",
 )  # fmt: skip
 
 MakeModel = Callable[[str], Any]
@@ -85,7 +88,7 @@ def linear(tmp_path: Path) -> LoadRequest:
 
 @pytest.fixture
 def model_of(linear: LoadRequest) -> MakeModel:
-    """The model that a section of the README shows, by the section's protocol."""
+    """The model, or the loader, that a section of the README shows, by the section's protocol."""
     classes: dict[str, Any] = {}
     exec(EXAMPLES["linear_loader.py"], classes)
     made: dict[str, Any] = {}
@@ -95,7 +98,7 @@ def model_of(linear: LoadRequest) -> MakeModel:
         exec(code, classes)
         (new,) = set(classes) - before
         made[name] = classes[new]
-    return lambda name: made[name](linear)
+    return lambda name: made[name]() if hasattr(made[name], "load") else made[name](linear)
 
 
 def test_there_are_hooks_and_examples() -> None:
@@ -247,6 +250,16 @@ def test_optional_MovesToCpu(model_of: MakeModel, monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(Classifier(model, 1, batch_size=2).p_fake(black), 0.5)
     assert model.device == "cpu"
     assert not model.fall_back_to_cpu()
+
+
+def test_optional_PreparesModels(model_of: MakeModel, linear: LoadRequest) -> None:
+    loader = model_of("PreparesModels")
+    assert isinstance(loader, PreparesModels)
+    assert not isinstance(HuggingFaceLoader(), PreparesModels)
+    prepared = loader.prepare(linear)
+    assert prepared.folder.parent == linear.folder
+    assert prepared.arithmetic == "scales colours by 127"
+    assert list(prepared.folder.iterdir()) == [prepared.folder / "scale.txt"]
 
 
 def test_the_command_lists_all_examples(folder: Path) -> None:

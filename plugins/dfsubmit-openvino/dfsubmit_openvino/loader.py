@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,14 @@ from dfsubmit.hooks import (
     FrameModel,
     LoadRequest,
     Pixels,
+    Prepared,
     Preprocessor,
     UsageError,
     load_preprocessor,
 )
+
+if TYPE_CHECKING:
+    from dfsubmit_openvino.store import Stored
 
 FACES = 32
 """The number of crops for int8 calibration. More change little: docs/performance.md."""
@@ -50,19 +55,68 @@ class OpenVinoLoader:
             UsageError: the folder of faces holds no pictures.
             NotInstalled: int8 without nncf.
         """
-        from dfsubmit_openvino.convert import convert
-
         preprocessor = load_preprocessor(request.folder)
-        graph = convert(request.folder, request.model_hash, preprocessor.height, preprocessor.width)
         if request.precision == "int8":
-            quantised = Int8Model(graph, preprocessor, request)
-            if request.faces is not None:
-                quantised.see(read_crops(request.faces, preprocessor))
-            return quantised
+            return _load_int8(request, preprocessor)
         precision = "fp32" if request.precision == "auto" else request.precision
         model = OpenVinoModel(preprocessor, request, precision)
-        model.compile(graph)
+        model.compile(_converted(request, preprocessor).read())
         return model
+
+    def prepare(self, request: LoadRequest) -> Prepared:
+        """Quantise the model with faces, and keep the graph in its folder; see `prepared`.
+
+        Raises:
+            ModelError, NotInstalled: as from `load`.
+            UsageError: not int8, no faces, or the folder cannot be written.
+        """
+        from dfsubmit_openvino.prepared import keep
+        from dfsubmit_openvino.quantise import drift_of
+
+        if request.precision != "int8":
+            raise UsageError(f"there is nothing to prepare for --precision {request.precision}")
+        if request.faces is None:
+            raise UsageError(
+                "--precision int8 is prepared with faces",
+                "name a folder of face crops with --calibration",
+            )
+        preprocessor = load_preprocessor(request.folder)
+        crops = read_crops(request.faces, preprocessor)
+        stored = Int8Model(preprocessor, request).quantise(crops)
+        drift = drift_of(stored.read())
+        folder = keep(stored, request.folder, request.model_hash)
+        return Prepared(folder, str(drift), drift.warnings)
+
+
+def _load_int8(request: LoadRequest, preprocessor: Preprocessor) -> FrameModel:
+    """An int8 model: quantised with the request's faces, or prepared, or one that needs faces."""
+    from dfsubmit_openvino.prepared import find_prepared
+
+    model = Int8Model(preprocessor, request)
+    if request.faces is not None:
+        model.see(read_crops(request.faces, preprocessor))
+        return model
+    stored, name = find_prepared(request.folder, request.model_hash)
+    if stored is not None:
+        try:
+            model.take(stored, name)
+            return model
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            name = f"{stored.folder} is not used: OpenVINO cannot read it: {reason}"
+    if name:
+        model.warnings.append(
+            f"{name}; int8 takes its ranges from this run's faces instead "
+            "('dfsubmit models prepare' makes it anew)"
+        )
+    model.exact()  # now, so that a model that cannot be converted is found out here
+    return model
+
+
+def _converted(request: LoadRequest, preprocessor: Preprocessor) -> Stored:
+    from dfsubmit_openvino.convert import convert
+
+    return convert(request.folder, request.model_hash, preprocessor.height, preprocessor.width)
 
 
 class OpenVinoModel:
@@ -78,7 +132,7 @@ class OpenVinoModel:
 
     def compile(self, graph: Any) -> None:
         """Take an `openvino.Model` as the network, in the precision asked for."""
-        from dfsubmit_openvino.convert import compile_graph
+        from dfsubmit_openvino.runtime import compile_graph
 
         rest = "fp32" if self.precision == "int8" else self.precision
         self._compiled = compile_graph(graph, rest, self._threads)
@@ -99,15 +153,16 @@ class Int8Model(OpenVinoModel):
     Attributes:
         faces_wanted: by `see`, before the first `logits`; 0 once it is quantised.
         arithmetic: how far it is from fp32, once it is quantised.
-        warnings: that it is too far, where it is.
+        warnings: that it is too far, where it is, and why a prepared graph is not used.
+        exact: gives the fp32 graph, made at the first call.
     """
 
-    def __init__(self, graph: Any, preprocessor: Preprocessor, request: LoadRequest) -> None:
+    def __init__(self, preprocessor: Preprocessor, request: LoadRequest) -> None:
         super().__init__(preprocessor, request, "int8")
         self.faces_wanted = FACES
-        self.arithmetic = "int8"
+        self.arithmetic = ""
         self.warnings: list[str] = []
-        self._graph = graph
+        self.exact = functools.cache(lambda: _converted(request, preprocessor))
         self._model_hash = request.model_hash
         self._key = ""
 
@@ -116,10 +171,10 @@ class Int8Model(OpenVinoModel):
         from dfsubmit_openvino.quantise import recall
 
         self._key = key
-        graph = recall(self._model_hash, key)
-        if graph is not None:
-            self._take(graph)
-        return graph is not None
+        stored = recall(self._model_hash, key)
+        if stored is not None:
+            self.take(stored)
+        return stored is not None
 
     def see(self, faces: Pixels) -> None:
         """Quantise with the ranges that these faces show.
@@ -130,23 +185,28 @@ class Int8Model(OpenVinoModel):
 
         Raises:
             NotInstalled: nncf is missing.
+            ModelError: NNCF cannot quantise it.
         """
+        self.take(self.quantise(faces))
+
+    def quantise(self, faces: Pixels) -> Stored:
+        """The graph for these faces, which is not used yet; see `see`."""
         from dfsubmit_openvino.quantise import quantise
 
         images = self.preprocessor.normalise(faces[:FACES])
         key = self._key or hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-        self._take(quantise(self._graph, self._model_hash, key, images))
+        return quantise(self.exact, self._model_hash, key, images)
 
-    def _take(self, graph: Any) -> None:
+    def take(self, stored: Stored, name: str = "") -> None:
+        """Use a quantised graph; its name, if it has one, becomes part of `arithmetic`."""
         from dfsubmit_openvino.quantise import drift_of
 
-        self.compile(graph)
-        self._graph = None
-        self.faces_wanted = 0
+        graph = stored.read()
         drift = drift_of(graph)
-        self.arithmetic = str(drift)
-        if drift.unsuitable:
-            self.warnings = [f"{drift}: --precision bf16 suits this model better"]
+        self.compile(graph)
+        self.faces_wanted = 0
+        self.arithmetic = f"{drift} ({name})" if name else str(drift)
+        self.warnings += drift.warnings
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`.

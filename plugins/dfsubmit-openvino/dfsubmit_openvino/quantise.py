@@ -1,22 +1,27 @@
 """An fp32 graph and some faces → an int8 graph, and the drift of these faces' probabilities.
 
-Post-training quantisation by NNCF. The settings depend on the graph, because no settings work for
-all architectures. Each graph stores its drift from fp32, which is reported to the user.
+Post-training quantisation by NNCF, in a child process. The settings depend on the graph, because no
+settings work for all architectures. Each graph stores its drift from fp32, which is reported to the
+user.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
+import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dfsubmit.hooks import NotInstalled
-from dfsubmit_openvino.convert import cached, compile_graph, load_openvino
+from dfsubmit_openvino.children import run_job
+from dfsubmit_openvino.mapped import MappedGraph
+from dfsubmit_openvino.runtime import compile_graph, load_openvino, nncf_release
+from dfsubmit_openvino.store import NoRoom, Stored, find, find_or_make
 
 SMOOTHING = 0.8
 """Alpha of SmoothQuant (Xiao et al. 2023, https://arxiv.org/abs/2211.10438): how much of the
@@ -25,6 +30,7 @@ docs/performance.md."""
 
 _RT_INFO = "dfsubmit_drift"
 _BATCH = 8
+_HINT = "take --precision bf16, which needs no quantising"
 
 
 @dataclass(frozen=True)
@@ -54,25 +60,51 @@ class Drift:
         """More than one face in twenty with another class: what int8 must not cost."""
         return self.changed * 20 > self.faces
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell the user, if it is `unsuitable`."""
+        return (f"{self}: --precision bf16 suits this model better",) if self.unsuitable else ()
 
-def recall(model_hash: str, key: str) -> Any | None:
+
+def recall(model_hash: str, key: str) -> Stored | None:
     """The int8 graph that was cached under this model and key, or None."""
-    return cached(model_hash, _variant(key), lambda: None)
+    return find(model_hash, _variant(key))
 
 
-def quantise(graph: Any, model_hash: str, key: str, images: npt.NDArray[np.float32]) -> Any:
-    """An `openvino.Model` with int8 weights and activations; `drift_of` tells how far it is off.
+def quantise(
+    exact: Callable[[], Stored], model_hash: str, key: str, images: npt.NDArray[np.float32]
+) -> Stored:
+    """A graph with int8 weights and activations; `drift_of` tells how far it is off.
 
     Args:
-        graph: what `convert.convert` gave.
+        exact: gives the fp32 graph; called if it is needed.
         model_hash: of the folder that it came from; "" quantises without the cache.
         key: names the images in the cache.
         images: float32 (n, 3, height, width), normalised, n ≥ 1.
 
     Raises:
         NotInstalled: nncf is missing.
+        ModelError: NNCF cannot quantise it.
+        DfsubmitError: the graph cannot be written anywhere.
     """
-    return cached(model_hash, _variant(key), lambda: _quantise(graph, images))
+
+    def make(target: Path) -> None:
+        if importlib.util.find_spec("nncf") is None:
+            raise NotInstalled("--precision int8 needs the package 'nncf'", "pip install nncf")
+        graph, faces = exact(), target.with_name("faces.npy")
+        try:
+            np.save(faces, images)
+        except OSError as error:
+            raise NoRoom(str(error)) from error
+        settings = {
+            "job": "quantise",
+            "target": str(target),
+            "graph": str(graph.folder),
+            "faces": str(faces),
+        }
+        run_job(f"quantising to int8 with {len(images)} faces", settings, _HINT)
+
+    return find_or_make(model_hash, _variant(key), make)
 
 
 def drift_of(graph: Any) -> Drift:
@@ -81,22 +113,25 @@ def drift_of(graph: Any) -> Drift:
     return Drift(int(faces), float(mean), float(largest), int(changed))
 
 
-def _quantise(graph: Any, images: npt.NDArray[np.float32]) -> Any:
-    load_openvino()
-    try:
-        import nncf
-    except ImportError as error:
-        raise NotInstalled(
-            "--precision int8 needs the package 'nncf'", "pip install nncf"
-        ) from error
+def quantise_stored(folder: Path, faces: Path) -> Any:
+    """`quantise`, in this process, which should do nothing else: an `openvino.Model`.
 
+    Args:
+        folder: with the fp32 graph.
+        faces: an .npy file with the images.
+    """
+    load_openvino()
+    # NNCF takes torch along where there is one, which costs 120 MiB and two seconds.
+    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+    import nncf
+
+    images = np.load(faces, allow_pickle=False)
+    exact = MappedGraph(folder)
     dataset = nncf.Dataset([image[np.newaxis] for image in images])
-    # NNCF draws its progress on stdout, which belongs to the run's results.
-    with contextlib.redirect_stdout(sys.stderr):
-        quantised = nncf.quantize(
-            graph.clone(), dataset, subset_size=len(images), **_settings(graph)
-        )
-    drift = _measure(graph, quantised, images)
+    quantised = nncf.quantize(
+        exact.graph.clone(), dataset, subset_size=len(images), **_settings(exact.graph)
+    )
+    drift = _measure(exact.graph, quantised, images)
     text = f"{drift.faces} {drift.mean:.6f} {drift.largest:.6f} {drift.changed}"
     quantised.set_rt_info(text, _RT_INFO)
     return quantised
@@ -153,8 +188,4 @@ def _probabilities(graph: Any, images: npt.NDArray[np.float32]) -> npt.NDArray[n
 
 
 def _variant(key: str) -> str:
-    try:
-        nncf_version = importlib.metadata.version("nncf")  # without importing it: seconds
-    except importlib.metadata.PackageNotFoundError:
-        nncf_version = ""
-    return f"int8-{key[:32]}-nncf{nncf_version}"
+    return f"int8-{key[:32]}-nncf{nncf_release()}"
