@@ -114,7 +114,7 @@ def prepare(
         }
         click.echo(json.dumps(content, indent=2))
     else:
-        click.echo(f"{prepared.folder}: {made.bytes / 1e6:.2g} MB")
+        click.echo(f"{prepared.folder}: {made.bytes / 1e6:.1f} MB")
         click.echo(prepared.arithmetic)
     for line in prepared.warnings:
         warn(line)

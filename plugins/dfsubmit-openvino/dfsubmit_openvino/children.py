@@ -55,6 +55,7 @@ def run_job(what: str, settings: Mapping[str, object], hint: str) -> None:
                 answer, messages = process.communicate()
             finally:
                 process.kill()  # does nothing if it has ended
+                process.wait()
     finally:
         os.close(ours)
         if lifeline >= 0:

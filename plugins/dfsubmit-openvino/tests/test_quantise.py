@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from dfsubmit_openvino import convert as conversion
-from dfsubmit_openvino.convert import compile_graph, convert
+from dfsubmit_openvino import store
+from dfsubmit_openvino.convert import convert
 from dfsubmit_openvino.quantise import Drift, drift_of, quantise
+from dfsubmit_openvino.runtime import compile_graph
 
 from dfsubmit import RunOptions, run
 from dfsubmit.hooks import load_preprocessor
@@ -24,7 +25,7 @@ SMALL_MODEL = Path(__file__).resolve().parents[3] / "models" / "tiny-vit-demo"
 
 @pytest.fixture(autouse=True)
 def _use_no_cache_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(conversion, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(store, "cache_folder", lambda: tmp_path / "cache")
 
 
 def _faces(folder: Path, count: int) -> npt.NDArray[np.float32]:
@@ -51,9 +52,10 @@ def _logits(graph: object, images: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
 def test_a_convolutional_network_keeps_its_probabilities() -> None:
     """With a transformer's settings an earlier small model's moved by 0.2 on average."""
     preprocessor = load_preprocessor(SMALL_MODEL)
-    graph = convert(SMALL_MODEL, "", preprocessor.height, preprocessor.width)
+    stored = convert(SMALL_MODEL, "", preprocessor.height, preprocessor.width)
+    graph = stored.read()
     images = _faces(SMALL_MODEL, 32)
-    quantised = quantise(graph, "", "", images[:16])
+    quantised = quantise(lambda: stored, "", "", images[:16]).read()
     drift = drift_of(quantised)
     assert drift.faces == 16
     # Depthwise convolutions lose more to int8 than others: docs/small-model.md.
@@ -69,9 +71,10 @@ def test_a_convolutional_network_keeps_its_probabilities() -> None:
 def test_a_transformer_is_quantised_and_its_drift_is_what_it_says(tmp_path: Path) -> None:
     folder = make_untrained_model(tmp_path / "vit")
     preprocessor = load_preprocessor(folder)
-    graph = convert(folder, "", preprocessor.height, preprocessor.width)
+    stored = convert(folder, "", preprocessor.height, preprocessor.width)
+    graph = stored.read()
     images = _faces(folder, 12)
-    quantised = quantise(graph, "", "", images)
+    quantised = quantise(lambda: stored, "", "", images).read()
     exact, moved = (_logits(each, images) for each in (graph, quantised))
     p_exact, p_moved = (1 / (1 + np.exp(each[:, 0] - each[:, 1])) for each in (exact, moved))
     drift = drift_of(quantised)
@@ -111,7 +114,7 @@ def test_a_run_tells_the_drift_and_warns_of_a_large_one(
     assert "int8 moves the probabilities" in meta["arithmetic"]
     assert not any("int8" in warning for warning in meta["warnings"])
     # The second run takes the graph from the cache, and says the same.
-    monkeypatch.setattr("dfsubmit_openvino.quantise._quantise", None)
+    monkeypatch.setattr("dfsubmit_openvino.quantise.run_job", None)
     monkeypatch.setattr(Drift, "unsuitable", True)
     meta = run(options).meta
     assert "--precision bf16 suits this model better" in meta["warnings"][-1]
