@@ -54,7 +54,9 @@ class Loader:
         return 99
     def load(self, request):
         calls = json.loads((request.folder / "calls.json").read_text())
-        return Cramped(calls["gpu"], calls["cpu"])
+        model = Cramped(calls.pop("gpu"), calls.pop("cpu"))
+        vars(model).update(calls)
+        return model
 
 @hookimpl
 def register_model_loaders(register):
@@ -74,12 +76,13 @@ def data(samples: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cramped(model_folder: Path, data: Path, tmp_path: Path) -> Any:
-    """``cramped(gpu=1, cpu=9)``: options of a run whose model has so many calls in it."""
+    """``cramped(gpu=1, cpu=9)``: options of a run whose model has so many calls in it, and further
+    attributes."""
 
-    def options(gpu: int, cpu: int) -> RunOptions:
+    def options(gpu: int, cpu: int, **more: str) -> RunOptions:
         (tmp_path / "plugins").mkdir(exist_ok=True)
         (tmp_path / "plugins" / "cramped.py").write_text(CRAMPED_LOADER)
-        (model_folder / "calls.json").write_text(json.dumps({"gpu": gpu, "cpu": cpu}))
+        (model_folder / "calls.json").write_text(json.dumps({"gpu": gpu, "cpu": cpu, **more}))
         return RunOptions(
             model_folder,
             data,
@@ -118,6 +121,14 @@ def test_a_resumed_run_does_not_mix_the_gpus_scores_with_the_cpus(
     resumed = run(cramped(gpu=9, cpu=0))
     assert (resumed.meta["resumed"], resumed.failed) == (1, 0)
     assert resumed.meta["device"] == "cuda:0"
+
+
+@pytest.mark.parametrize(("graph", "resumed"), [("first", 1), ("second", 0)])
+def test_a_resumed_run_does_not_mix_two_int8_graphs(cramped: Any, graph: str, resumed: int) -> None:
+    with pytest.raises(DfsubmitError, match="the power has gone"):
+        run(cramped(gpu=1, cpu=0, precision="int8", arithmetic="first"))
+    summary = run(cramped(gpu=9, cpu=0, precision="int8", arithmetic=graph))
+    assert (summary.meta["resumed"], summary.failed) == (resumed, 0)
 
 
 def test_files_added_and_removed_meanwhile_are_named_and_the_next_run_sees_to_them(

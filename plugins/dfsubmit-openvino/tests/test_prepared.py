@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -111,6 +112,11 @@ def _spoil_weights(folder: Path) -> None:
     (folder / "model.bin").write_bytes(content)
 
 
+def _put_a_pipe(folder: Path) -> None:
+    (folder / "model.bin").unlink()
+    os.mkfifo(folder / "model.bin")
+
+
 def _change(folder: Path, name: str, value: object) -> None:
     facts = json.loads((folder / FACTS).read_text())
     (folder / FACTS).write_text(json.dumps(facts | {name: value}))
@@ -120,6 +126,7 @@ def _change(folder: Path, name: str, value: object) -> None:
     ("spoil", "reason"),
     [
         (_spoil_weights, "is damaged, and not used"),
+        (_put_a_pipe, "is damaged, and not used"),
         (lambda folder: (folder / "model.xml").unlink(), "is damaged, and not used"),
         (lambda folder: (folder / FACTS).write_text("{"), "is damaged, and not used"),
         (lambda folder: _change(folder, "model", "b" * 64), "made from other weights"),
