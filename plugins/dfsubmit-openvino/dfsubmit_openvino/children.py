@@ -48,18 +48,17 @@ def run_job(what: str, settings: Mapping[str, object], hint: str) -> None:
             errors="replace",
             env={**_ENVIRONMENT, **os.environ},
         )
-        os.close(lifeline)
-        lifeline = -1
         with process, activity(what):
             try:
                 answer, messages = process.communicate()
             finally:
                 process.kill()  # does nothing if it has ended
                 process.wait()
+    except OSError as error:  # no memory for another process, or too many of them
+        raise ModelError(f"{what} failed: {error}", hint) from error
     finally:
         os.close(ours)
-        if lifeline >= 0:
-            os.close(lifeline)
+        os.close(lifeline)
     if process.returncode == 0:
         return
     _raise_known(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 import threading
 from pathlib import Path
 
@@ -36,8 +37,7 @@ class MappedGraph:
         self.graph = openvino_core().read_model((folder / GRAPH).read_text("utf-8"), weights)
         self._weights = weights
         self._over = threading.Event()
-        # On other systems, advice of this name may drop what it should keep, or do nothing.
-        if hasattr(mmap, "MADV_DONTNEED"):
+        if sys.platform == "linux":  # elsewhere the advice has another meaning, or none
             threading.Thread(target=self._give_back, daemon=True).start()
 
     def _give_back(self) -> None:
