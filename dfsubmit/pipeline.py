@@ -179,7 +179,7 @@ class _Run:
         """What a file's frame scores depend on besides the file."""
         facts = self.facts
         # A graph that was prepared; of others, nothing is known before they have seen faces.
-        prepared = facts.arithmetic if facts.precision == "int8" else ""
+        prepared = facts.arithmetic if "int8" in facts.precision else ""
         return {
             "model": self.facts.sha256,
             "recipe": self.facts.recipe.to_dict(),

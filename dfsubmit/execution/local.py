@@ -24,7 +24,7 @@ from dfsubmit.hooks.execution import (
     ScoreJob,
     Waiting,
 )
-from dfsubmit.hooks.interfaces import GivesFeatures, TellsArithmetic
+from dfsubmit.hooks.interfaces import GivesFeatures, NeedsFaces, TellsArithmetic, Warns
 from dfsubmit.hooks.loading import load_plugins
 from dfsubmit.machine import available_cpus, check_open_files
 from dfsubmit.models.arithmetic import let_threads_sleep
@@ -144,8 +144,13 @@ class LocalScorer:
         """Show the model some faces, if it needs any, and recall a cascade's margin."""
         assert self._chosen is not None
         assert self._rows is not None
-        warnings = self.job.guard(show_faces)(self._chosen.model, files, self.pool)
-        if self._exact is not None and warnings:
+        model = self._chosen.model
+        # Before a model has seen faces, it cannot warn that it is too far off.
+        before = 0
+        if isinstance(model, NeedsFaces) and isinstance(model, Warns) and model.faces_wanted:
+            before = len(model.warnings)
+        warnings = self.job.guard(show_faces)(model, files, self.pool)
+        if self._exact is not None and len(warnings) > before:
             warnings = self._leave_int8(self._exact, warnings)
         facts = dataclasses.replace(self._facts(), warnings=warnings)
         if self._exact is not None:
