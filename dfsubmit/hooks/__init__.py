@@ -6,6 +6,7 @@ Both modules import only NumPy and pluggy, and no heavy library.
 
 from dfsubmit.console import activity
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, NotInstalled, UsageError
+from dfsubmit.faces.pictures import picture_file
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
 from dfsubmit.hooks.execution import (
     CutFile,
@@ -46,7 +47,7 @@ from dfsubmit.hooks.interfaces import (
     TellsArithmetic,
     Warns,
 )
-from dfsubmit.hooks.network import load_network
+from dfsubmit.hooks.network import find_model, load_network
 from dfsubmit.processes import python_command
 from dfsubmit.recipe import load_recipe
 from dfsubmit.records import (
@@ -112,10 +113,12 @@ __all__ = [
     "Waiting",
     "Warns",
     "activity",
+    "find_model",
     "hookimpl",
     "load_network",
     "load_preprocessor",
     "load_recipe",
     "local_executor",
     "python_command",
+    "picture_file",
 ]

@@ -1,12 +1,27 @@
-"""A Hugging Face folder → its network, for loaders that run or convert transformers models."""
+"""A model's name → its path; a Hugging Face folder → its network. For loaders and executors."""
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
 from typing import Any
 
 from dfsubmit.console import counted, first_few
 from dfsubmit.errors import DfsubmitError, ModelError
+
+
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """The absolute path of a model's folder or zip; see `dfsubmit.models.search`.
+
+    Args:
+        model: a path, or a name in one of the folders that are searched.
+
+    Raises:
+        ModelError: it is not found.
+    """
+    path: Path = importlib.import_module("dfsubmit.models.search").find_model(model)
+    return path
 
 
 def load_network(folder: Path) -> Any:

@@ -1,7 +1,7 @@
 """An executor for several machines, through Ray: ``--executor ray:machines=3``.
 
-In: a job and its files. Out: finished results as they come, from one actor a machine, each of which
-runs dfsubmit's own local executor on the few files that the driver hands it at a time.
+In: a job and its files. Out: results as they are finished. One actor per machine (or per GPU) runs
+dfsubmit's local executor on a few files at a time.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ def ray_executor(
     """The executor.
 
     Args:
-        address: of the cluster: "auto" for the one that this machine belongs to, or ``host:port``.
-        machines: how many of them to use; 0 for all.
-        cpus: of each machine, as Ray counts them; 0 for all that it has.
-        gpus: of each machine, fractions allowed; with more than one a machine, each gets an actor.
-        share: files that a machine is handed at a time; 0 for four for each of its CPUs.
-        ship: "model", "media" or "model+media": what the machines do not have on a disk.
-        wait: seconds for the cluster to answer.
+        address: "auto" for the cluster that this machine belongs to, or ``host:port``.
+        machines: the number of machines; 0 for all.
+        cpus: CPUs of each actor, as Ray counts them; 0: a machine's actors share all its CPUs.
+        gpus: GPUs of each actor: a fraction of one, or a whole number; 0 for no GPU. A machine gets
+            as many actors as its GPUs allow.
+        share: the number of files that an actor gets at a time; 0 for four per CPU.
+        ship: "model", "media" or "model+media": what is sent because the machines do not have it.
+        wait: seconds to wait for the cluster.
 
     Raises:
-        UsageError: a value makes no sense.
-        NotInstalled: Ray is not here.
+        UsageError: a value is not allowed.
+        NotInstalled: Ray is not installed.
     """
     try:
         import ray  # noqa: F401
@@ -52,7 +53,10 @@ def ray_executor(
     if shipped - set(_SHIPPED):
         raise UsageError(f"executor 'ray': ship={ship!r}", "model, media or model+media")
     if min(machines, cpus, share) < 0 or gpus < 0 or wait <= 0:
-        raise UsageError("executor 'ray': a number below 0")
-    from dfsubmit_ray.executor import RayExecutor, Wishes
+        raise UsageError("executor 'ray': a number below 0, or wait=0")
+    if gpus > 1 and gpus != int(gpus):
+        raise UsageError(f"executor 'ray': gpus={gpus:g}", "a fraction of one GPU, or whole GPUs")
+    from dfsubmit_ray.actors import Wishes
+    from dfsubmit_ray.executor import RayExecutor
 
     return RayExecutor(Wishes(address, machines, cpus, gpus, share, shipped, wait))

@@ -1,7 +1,8 @@
-"""The cluster before the first file: reached in time, and of machines that are alike."""
+"""Before the first file: connects to the cluster, and compares its machines."""
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from dfsubmit.hooks import DfsubmitError
 from dfsubmit_ray import passport
 
-# A machine that is asked what it is may have to start a process first.
+# A machine may have to start a process first.
 ANSWER_SECONDS = 120.0
 
 
@@ -27,22 +28,32 @@ class Node:
     cpus: float
     gpus: float
 
+    def places(self, gpus: float) -> int:
+        """The number of actors with `gpus` GPUs each that fit; 1 without GPUs. A fraction is always
+        one of a single GPU."""
+        if not gpus:
+            return 1
+        if gpus > 1:
+            return int(self.gpus // gpus)
+        return int(self.gpus) * int(1 / gpus + 1e-9)
+
 
 def connect(address: str, seconds: float) -> None:
-    """Become a driver of the cluster; one that this process is already is kept.
+    """Connect this process to the cluster as a driver, unless it is connected to one.
 
     Raises:
-        DfsubmitError: there is none, or it does not answer in time.
+        DfsubmitError: there is no cluster, it refuses the token, or it does not answer in time.
     """
     if ray.is_initialized():
         return
     hint = (
-        "start it with 'ray start --head' and give executor ray:address=HOST:6379; look at "
-        "'ray status' there, at the firewall, and, where the cluster wants one, at RAY_AUTH_TOKEN"
+        "start it with 'ray start --head' and give executor ray:address=HOST:6379; check "
+        "'ray status' there, the firewall, and RAY_AUTH_TOKEN if the cluster requires a token"
     )
-    where = "this machine belongs to" if address == "auto" else f"at {address}"
+    where = "that this machine belongs to" if address == "auto" else f"at {address}"
     _probe(address, min(seconds, 10.0), hint)
     problems: list[BaseException] = []
+    logging.getLogger("ray").setLevel(logging.ERROR)
 
     def init() -> None:
         try:
@@ -52,19 +63,35 @@ def connect(address: str, seconds: float) -> None:
         except BaseException as error:
             problems.append(error)
 
-    # Ray tries for minutes, and cannot be told otherwise.
+    # Ray may try for minutes, and has no option to shorten that.
     thread = threading.Thread(target=init, daemon=True)
     thread.start()
     thread.join(seconds)
     if problems:
-        reason = str(problems[0]).strip().split("\\n")[0]
-        raise DfsubmitError(f"no Ray cluster {where}: {reason}", hint)
+        if _is_about_the_token(problems[0]):
+            raise DfsubmitError(
+                f"the Ray cluster {where} requires a token, and RAY_AUTH_TOKEN is missing or wrong",
+                "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the value that 'ray start' was "
+                "given",
+            )
+        reason = (str(problems[0]).strip() or repr(problems[0])).splitlines()[0]
+        raise DfsubmitError(f"there is no Ray cluster {where}: {reason}", hint)
     if thread.is_alive():
-        raise DfsubmitError(f"the Ray cluster {where} does not answer for {seconds:g} s", hint)
+        raise DfsubmitError(f"the Ray cluster {where} does not answer within {seconds:g} s", hint)
+
+
+def _is_about_the_token(error: BaseException | None) -> bool:
+    """Whether an error of `ray.init`, or what caused it, is an AuthenticationError."""
+    while error is not None:
+        # Ray puts the original error into the text of another one.
+        if "AuthenticationError" in f"{type(error).__name__} {error}":
+            return True
+        error = error.__cause__
+    return False
 
 
 def _probe(address: str, seconds: float, hint: str) -> None:
-    """Whether anything listens there at all."""
+    """Check that a process listens at the address."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address in ("auto", "local") or not (colon and port.isdigit()):
         return
@@ -78,40 +105,45 @@ def _probe(address: str, seconds: float, hint: str) -> None:
 
 
 def nodes(machines: int, gpus: float) -> list[Node]:
-    """The machines to use, by name.
+    """The machines to use, sorted by name.
+
+    Args:
+        machines: their number; 0 for all.
+        gpus: the GPUs of each actor; machines that have fewer are left out.
 
     Raises:
-        DfsubmitError: there are fewer than are asked for.
+        DfsubmitError: the cluster has fewer machines.
     """
     found = []
     for node in ray.nodes():
         resources = node.get("Resources", {})
+        name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
         cpus, has = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-        if node["Alive"] and cpus and has >= min(gpus, 1.0):
-            name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-            found.append(Node(node["NodeID"], name, cpus, has))
+        one = Node(node["NodeID"], name, cpus, has)
+        if node["Alive"] and cpus and one.places(gpus):
+            found.append(one)
     found.sort(key=lambda node: (node.name, node.key))
     if len(found) < max(machines, 1):
-        what = " with a GPU" if gpus else ""
+        what = f" with {gpus:g} GPU" if gpus else ""
         raise DfsubmitError(
             f"the cluster has {len(found)} machines{what}, and {max(machines, 1)} are asked for",
-            "'ray status' shows them; ray:machines=N asks for fewer",
+            "'ray status' lists them; ray:machines=N asks for fewer",
         )
     return found[: machines or None]
 
 
 def pinned(node: Node) -> Any:
-    """Ray's option for a task or an actor that runs there or nowhere."""
+    """Ray's option for a task or an actor that may only run on this machine."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node.key, soft=False)
 
 
 def check_versions(machines: Sequence[Node]) -> None:
-    """That the same software is installed on all machines and here.
+    """Check that all machines have the same versions as this one.
 
     Raises:
-        DfsubmitError: it is not; says what differs where.
+        DfsubmitError: they do not; names the machines and what differs.
     """
     ours = passport.versions()
     answers = _ask(machines, passport.versions)
@@ -133,10 +165,12 @@ def check_data(
     count: int,
     recursive: bool,
 ) -> None:
-    """That all machines see the driver's files.
+    """Check that all machines have the driver's files.
+
+    Args: see `passport.differing_files`.
 
     Raises:
-        DfsubmitError: they do not; says what differs where.
+        DfsubmitError: they do not; names the machines and what differs.
     """
     answers = _ask(machines, passport.differing_files, list(sample), folder, count, recursive)
     lines = [
@@ -148,17 +182,17 @@ def check_data(
 
 
 def check_facts(machines: Sequence[Node], facts: Sequence[Mapping[str, Any]]) -> None:
-    """That all machines have loaded the same model in the same way.
+    """Check that all machines have loaded the same model in the same way.
 
     Args:
         machines: in the order of `facts`.
-        facts: what has to be equal.
+        facts: the values that must be equal.
 
     Raises:
-        DfsubmitError: it is not; says what differs where.
+        DfsubmitError: they are not; names the machines and what differs.
     """
     lines = [
-        f"{node.name} has another {name} than {machines[0].name}: {theirs[name]} and {ours}"
+        f"{node.name} has a different {name} than {machines[0].name}: {theirs[name]} and {ours}"
         for node, theirs in zip(machines, facts, strict=True)
         for name, ours in facts[0].items()
         if theirs[name] != ours
@@ -167,7 +201,7 @@ def check_facts(machines: Sequence[Node], facts: Sequence[Mapping[str, Any]]) ->
 
 
 def _ask(machines: Sequence[Node], function: Any, *arguments: Any) -> list[Any]:
-    """What a function of `passport` gives on each machine, in their order."""
+    """The results of a function of `passport` on each machine, in their order."""
     ray.cloudpickle.register_pickle_by_value(passport)
     try:
         remote = ray.remote(function)
@@ -179,7 +213,7 @@ def _ask(machines: Sequence[Node], function: Any, *arguments: Any) -> list[Any]:
     except GetTimeoutError:
         raise DfsubmitError(
             f"not every machine of the cluster answers within {ANSWER_SECONDS:g} s",
-            "'ray status' shows which are there",
+            "'ray status' lists the machines",
         ) from None
     except RayError as error:
         raise DfsubmitError(f"a machine of the cluster does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""The executor: connects, checks, starts an actor on each machine, and hands out shares."""
+"""The executor: compares the machines, starts the actors, and assigns the files in shares."""
 
 from __future__ import annotations
 
@@ -8,49 +8,33 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-
-import ray
-from ray.exceptions import RayError
 
 from dfsubmit.hooks import (
     CutFile,
     CutJob,
-    DfsubmitError,
     FileResult,
     FileScan,
     InHand,
     MediaFile,
+    ModelError,
     ModelFacts,
     Scored,
     ScoreJob,
     Status,
     UsageError,
     Waiting,
+    find_model,
     load_recipe,
+    picture_file,
 )
 from dfsubmit_ray import cluster
-from dfsubmit_ray.machine import Failure, Machine
-from dfsubmit_ray.shares import RESTARTS, Member, work_off
+from dfsubmit_ray.actors import Actors, Wishes
+from dfsubmit_ray.shares import work_off
 
 SAMPLED = 100
-_LOST = "its machine was lost each time that it was tried"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """The parameters of the executor; see `dfsubmit_ray.ray_executor`."""
-
-    address: str
-    machines: int
-    cpus: int
-    gpus: float
-    share: int
-    ship: frozenset[str]
-    wait: float
+_LOST = "its machine was lost each time it was processed"
 
 
 class RayExecutor:
@@ -68,85 +52,7 @@ class RayExecutor:
         return RayCutter(self.wishes, job)
 
 
-class _Cluster:
-    """The machines of one job: a context manager that ends what it started on them."""
-
-    def __init__(self, wishes: Wishes, say: Callable[[str], None]) -> None:
-        self.wishes = wishes
-        self.say = say
-        self.members: list[Member] = []
-        self.names: set[str] = set()
-        self._ours = False
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for member in self.members:
-            with contextlib.suppress(RayError):
-                # A share in hand would be waited for; its workers die with the actor.
-                ray.kill(member.actor)
-        if self._ours:
-            ray.shutdown()
-
-    def start(self, job: ScoreJob | CutJob, model: bytes | None) -> None:
-        """Connect, check the software, and start an actor on each machine."""
-        self._ours = not ray.is_initialized()
-        cluster.connect(self.wishes.address, self.wishes.wait)
-        nodes = cluster.nodes(self.wishes.machines, self.wishes.gpus)
-        cluster.check_versions(nodes)
-        shipped = None if model is None else ray.put(model)
-        for node in nodes:
-            actors = max(1, int(node.gpus / self.wishes.gpus)) if self.wishes.gpus else 1
-            cpus = self.wishes.cpus or max(1, int(node.cpus) // actors)
-            actor = ray.remote(Machine).options(
-                num_cpus=cpus,
-                num_gpus=self.wishes.gpus or None,
-                # The process is started again; what it had in hand is the driver's business.
-                max_restarts=RESTARTS,
-                max_task_retries=0,
-                scheduling_strategy=cluster.pinned(node),
-            )
-            size = self.wishes.share or 4 * cpus
-            for _ in range(actors):
-                self.members.append(Member(node, actor.remote(job, shipped), size))
-
-    def ask(self, method: str, *arguments: Any) -> list[Any]:
-        """What a method gives on every machine.
-
-        Raises:
-            DfsubmitError: one of them says so, or does not answer.
-        """
-        asked = [getattr(member.actor, method).remote(*arguments) for member in self.members]
-        answers = []
-        for member, reference in zip(self.members, asked, strict=True):
-            try:
-                answer = ray.get(reference)
-            except RayError as error:
-                raise DfsubmitError(f"{member.node.name} cannot {method}: {error}") from error
-            if isinstance(answer, Failure):
-                raise DfsubmitError(
-                    f"{member.node.name}: {answer.message}", answer.hint, answer.exit_code
-                )
-            answers.append(answer)
-        return answers
-
-    def data_of(self, file: MediaFile) -> bytes | None:
-        """A file's bytes, where the machines do not have it."""
-        if "media" not in self.wishes.ship:
-            return None
-        try:
-            return file.path.read_bytes()
-        except OSError:
-            return None  # the scan says what is wrong with it
-
-
-class RayScorer(_Cluster):
+class RayScorer(Actors):
     """Scores the files of one run on several machines."""
 
     disk_answers = True
@@ -155,9 +61,9 @@ class RayScorer(_Cluster):
         super().__init__(wishes, job.say)
         self.job = job
         self.waiting = Waiting()
-        model = Path(job.options.model)
-        if model.is_file():
-            raise UsageError(f"{model} is a file: with executor ray, give a model folder")
+        self._model = _found(job.options.model)
+        if self._model.is_file():
+            raise UsageError(f"{self._model} is a file: with executor ray, give a model folder")
 
     def load(self) -> ModelFacts:
         """Connect, check, and load the model on every machine."""
@@ -165,36 +71,33 @@ class RayScorer(_Cluster):
 
     def _load(self) -> ModelFacts:
         options = self.job.options
-        folder = Path(options.model).absolute()
         recipe = options.recipe
         if isinstance(recipe, (str, Path)):
-            recipe = load_recipe(recipe)  # its file may lie here alone
+            recipe = load_recipe(recipe)  # its file may be on this machine only
         theirs = dataclasses.replace(
             options,
-            model=folder,
+            model=self._model,
             recipe=recipe,
             data=Path(options.data).absolute(),
             output=Path(options.output).absolute(),
-            fallback=None if options.fallback is None else Path(options.fallback).absolute(),
+            fallback=None if options.fallback is None else _found(options.fallback),
+            calibration=options.calibration and Path(options.calibration).absolute(),
             plugins_dir=tuple(os.path.abspath(path) for path in options.plugins_dir),
             shard=None,
             executor="local",
             time_limit=None,
             progress=False,
         )
-        model = _zipped(folder) if "model" in self.wishes.ship else None
+        model = _zipped(self._model) if "model" in self.wishes.ship else None
         self.start(ScoreJob(theirs, self.job.files), model)
         found: list[ModelFacts] = self.ask("load")
         keys = ("sha256", "precision", "loader", "recipe", "fake_index")
         alike = [{key: getattr(facts, key) for key in keys} for facts in found]
         cluster.check_facts([member.node for member in self.members], alike)
-        facts = found[0]
-        used = options.fallback if facts.fallback_reason else options.model
-        assert used is not None
-        return dataclasses.replace(facts, folder=Path(used))
+        return found[0]
 
     def prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
-        """Check that every machine sees these files, and show the model some where it needs any."""
+        """Check that every machine has these files, and show some to a model that needs them."""
         return self.job.guard(self._prepare)(files)  # type: ignore[no-any-return]
 
     def _prepare(self, files: Sequence[MediaFile]) -> ModelFacts:
@@ -205,7 +108,7 @@ class RayScorer(_Cluster):
             nodes = list({member.node.key: member.node for member in self.members}.values())
             folder = os.path.abspath(options.data)
             cluster.check_data(nodes, sample, folder, len(files), options.recursive)
-        # Of all models, those in int8 alone look at the run's own faces.
+        # Only int8 models are calibrated on the run's own faces.
         shown = [_absolute(file) for file in files] if options.precision == "int8" else []
         found: list[ModelFacts] = self.ask("prepare", shown)
         return found[0]
@@ -216,30 +119,42 @@ class RayScorer(_Cluster):
         keep: Callable[[MediaFile], int | None],
         should_stop: Callable[[], bool],
     ) -> Scored:
-        """Hand out the files; give each with its result as its share is finished."""
+        """Assign the files in shares; yields each with its result when its share is finished."""
 
         def hand(file: MediaFile) -> tuple[MediaFile, int | None, bytes | None]:
             return _absolute(file), keep(file), self.data_of(file)
 
         done = work_off(self.members, files, "score", hand, should_stop, self.say, self.names)
-        for file, result in done:
-            if result is None:
-                result = FileResult(filename=file.name, status=Status.CRASHED, error=_LOST)
-            yield file, result
+        for file, scored in done:
+            if scored is None:
+                yield file, FileResult(filename=file.name, status=Status.CRASHED, error=_LOST)
+            else:
+                _, result, pictures = scored
+                self._save(file, pictures)
+                yield file, result
+
+    def _save(self, file: MediaFile, pictures: bytes | None) -> None:
+        """Write a file's pictures where a local run writes them."""
+        folder = self.job.options.pictures
+        if folder is None or pictures is None:
+            return
+        with contextlib.suppress(OSError):  # missing in the report, as in a local run
+            os.makedirs(folder, exist_ok=True)
+            picture_file(folder, file.name).write_bytes(pictures)
 
     def progress(self) -> InHand:
-        """What the machines have in hand, and how fast each is."""
+        """The files in progress, and the throughput of each machine."""
         at_work = [member for member in self.members if not member.gone]
         speeds = " + ".join(f"{member.per_minute:.0f}" for member in at_work[:8])
         words = f"{len(at_work)} machines: {speeds} files/min" if at_work else ""
         return InHand(files=dict.fromkeys(list(self.names), 0), words=words)
 
     def report(self) -> dict[str, Any]:
-        """What each machine did."""
+        """What each actor did, for the metadata."""
         return {"machines": [member.report() for member in self.members]}
 
 
-class RayCutter(_Cluster):
+class RayCutter(Actors):
     """Cuts the faces of one extraction on several machines."""
 
     def __init__(self, wishes: Wishes, job: CutJob) -> None:
@@ -252,13 +167,13 @@ class RayCutter(_Cluster):
         return self
 
     def in_hand(self) -> list[str]:
-        """The names of the files that machines have."""
+        """The names of the files in progress."""
         return list(self.names)
 
     def cut(
         self, files: Iterable[MediaFile], should_stop: Callable[[], bool] = lambda: False
     ) -> Generator[CutFile, None, None]:
-        """Hand out the files; give each with its faces as its share is finished."""
+        """Assign the files in shares; yields each with its faces when its share is finished."""
 
         def hand(file: MediaFile) -> tuple[MediaFile, int | None, bytes | None]:
             return _absolute(file), None, self.data_of(file)
@@ -272,22 +187,32 @@ class RayCutter(_Cluster):
                 yield file, cut[1], cut[2]
 
 
+def _found(model: str | Path) -> Path:
+    """The absolute path of a model, given by path or by name."""
+    try:
+        return find_model(model)
+    except ModelError:
+        return Path(model).absolute()  # each machine uses the fallback, or reports the error
+
+
 def _absolute(file: MediaFile) -> MediaFile:
     return dataclasses.replace(file, path=file.path.absolute())
 
 
 def _nobody(line: str) -> None:
-    """The machines' lines come with their answers."""
+    """Ignores a line: the machines' messages come with their results."""
 
 
 def _zipped(folder: Path) -> bytes:
-    """A model folder with its name, as one piece.
+    """A model folder as a zip.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a folder.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no model folder", "with ship=model it is sent from here")
+        raise UsageError(
+            f"{folder} is not a model folder", "with ship=model, it is sent from this machine"
+        )
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not compress
         for path in sorted(folder.rglob("*")):

@@ -1,7 +1,7 @@
-"""The actor: one machine (or GPU) with the model loaded, and dfsubmit's local executor.
+"""The actor: a process on a machine (or for a GPU) with the loaded model and the local executor.
 
-Every method gives its answer, or a `Failure` for an expected error. Whatever else happens to the
-process is the driver's to see: Ray restarts it, and the next call loads the model again.
+Every method returns its result, or a `Failure` for an expected error. If the process ends, Ray
+restarts it, and the next call loads the model again.
 """
 
 from __future__ import annotations
@@ -26,16 +26,20 @@ from dfsubmit.hooks import (
     ModelFacts,
     ScoreJob,
     local_executor,
+    picture_file,
 )
+from dfsubmit_ray.scratch import Scratch
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Handed = list[tuple[MediaFile, int | None, bytes | None]]
-"""Files with the number of frames to visit, and their bytes where those are shipped."""
+"""Files with the number of frames to visit (None for all), and their bytes if they are sent."""
+ScoredFile = tuple[MediaFile, FileResult, "bytes | None"]
+"""A file with its result, and the content of its file of pictures (None without ``--report``)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """An expected error, as plain data."""
+    """An expected error (a `DfsubmitError`), as plain data."""
 
     message: str
     hint: str
@@ -54,35 +58,45 @@ def _told(method: Method) -> Method:
 
 
 class Machine:
-    """One machine.
+    """The actor's class.
 
     Args:
-        job: what to score (`ScoreJob`, with no callables of the driver's) or to cut.
-        model: the model folder, zipped with its name, where it is shipped.
+        job: what to score (a `ScoreJob` without the driver's callables) or to cut.
+        model: the model folder as a zip, if it is sent; None if it is on the machine's disk.
     """
 
     def __init__(self, job: ScoreJob | CutJob, model: bytes | None = None) -> None:
         self._job = job
         self._model = model
-        self._scratch = Path(tempfile.mkdtemp(prefix="dfsubmit-ray-"))
+        self._scratch = Scratch()
         self._open: Any = None
         self._facts: ModelFacts | None = None
+        self._pictures: str | None = None
 
     def ready(self) -> None:
-        """Answers when the process is there."""
+        """Returns when the process runs."""
 
     @_told
     def load(self) -> ModelFacts:
-        """Load the model, where it is not yet: a restarted process has none."""
+        """Load the model, unless it is loaded: a restarted process has none."""
         if self._facts is None:
             job = self._job
             assert isinstance(job, ScoreJob)
+            # Pictures for the report are written here, and sent to the driver with the results.
+            options = dataclasses.replace(job.options, output=self._scratch.path / "run.csv")
+            unpacked = None
             if self._model is not None:
-                options = dataclasses.replace(job.options, model=self._unpacked(self._model))
-                job = dataclasses.replace(job, options=options)
-            self._open = local_executor().scorer(job)
+                unpacked = self._unpacked(self._model)
+                options = dataclasses.replace(options, model=unpacked)
+            self._pictures = options.pictures
+            self._open = local_executor().scorer(dataclasses.replace(job, options=options))
             self._open.__enter__()
-            self._facts = self._open.load()
+            facts = self._open.load()
+            if unpacked is not None and facts.folder.is_relative_to(unpacked):
+                # The driver knows the model by the path on its own disk.
+                folder = Path(job.options.model) / facts.folder.relative_to(unpacked)
+                facts = dataclasses.replace(facts, folder=folder)
+            self._facts = facts
         return self._facts
 
     @_told
@@ -93,17 +107,13 @@ class Machine:
         return facts
 
     @_told
-    def score(self, handed: Handed) -> list[FileResult]:
+    def score(self, handed: Handed) -> list[ScoredFile]:
         """Score a share."""
         self._raised(self.load())
         frames = {file.name: keep for file, keep, _ in handed}
-        with _Media(self._scratch, handed) as files:
-            return [
-                result
-                for _, result in self._open.score(
-                    files, lambda file: frames[file.name], lambda: False
-                )
-            ]
+        with _Media(self._scratch.path, handed) as files:
+            scored = self._open.score(files, lambda file: frames[file.name], lambda: False)
+            return [(file, result, self._taken(file.name)) for file, result in scored]
 
     @_told
     def cut(self, handed: Handed) -> list[CutFile]:
@@ -112,18 +122,30 @@ class Machine:
             assert isinstance(self._job, CutJob)
             self._open = local_executor().cutter(self._job)
             self._open.__enter__()
-        with _Media(self._scratch, handed) as files:
+        with _Media(self._scratch.path, handed) as files:
             return list(self._open.cut(files))
 
     def close(self) -> None:
-        """End the workers and remove what was shipped."""
+        """End the workers and remove the temporary folder."""
         if self._open is not None:
             self._open.__exit__(None, None, None)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
+
+    def _taken(self, name: str) -> bytes | None:
+        """A file's pictures, which are removed from this machine."""
+        if self._pictures is None:
+            return None
+        path = picture_file(self._pictures, name)
+        try:
+            return path.read_bytes()
+        except OSError:
+            return None  # missing in the report, as on one machine
+        finally:
+            path.unlink(missing_ok=True)
 
     def _unpacked(self, data: bytes) -> Path:
-        folder = self._scratch / "model"
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:  # the driver's own, made just now
+        folder = self._scratch.path / "model"
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:  # made by the driver
             archive.extractall(folder)
         (model,) = folder.iterdir()
         return model
@@ -135,7 +157,8 @@ class Machine:
 
 
 class _Media:
-    """The files of a share on this machine's disk: where they are, or written there for a while."""
+    """The files of a share on this machine's disk: where they are, or in a temporary folder if
+    their bytes were sent."""
 
     def __init__(self, scratch: Path, handed: Handed) -> None:
         self._handed = handed
@@ -145,10 +168,10 @@ class _Media:
         files = []
         for number, (file, _, data) in enumerate(self._handed):
             if data is not None:
-                # The suffix may say what the file is; nothing else of its name is taken.
+                # The suffix may tell the format; the rest of the name may not be usable as a path.
                 path = self._folder / f"{number}{os.path.splitext(file.name)[1]}"
                 path.write_bytes(data)
-                if file.mtime_ns >= 0:  # a scan looks whether its file has changed meanwhile
+                if file.mtime_ns >= 0:  # the scan checks whether its file has changed
                     os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
                 file = dataclasses.replace(file, path=path)
             files.append(file)

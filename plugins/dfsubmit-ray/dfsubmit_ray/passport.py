@@ -1,6 +1,6 @@
-"""What a machine of the cluster is and has. Nothing of dfsubmit is imported: it may not be there.
+"""A machine's versions and files. Imports nothing of dfsubmit, which may not be installed there.
 
-This module travels by value (`cluster._ask`), so that a machine without this plugin can answer.
+Ray sends this module by value (`cluster._ask`), so that a machine without this plugin can answer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' versions that results depend on, and those of dfsubmit's plugins;
-    a package that is not there is not named."""
+    """The versions of Python, of the installed packages that results depend on, and of dfsubmit's
+    plugins."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     names = set(PACKAGES)
     for point in importlib.metadata.entry_points(group="dfsubmit"):
@@ -34,19 +34,19 @@ def versions() -> dict[str, str]:
 def differing_files(
     sample: list[tuple[str, int, int]], folder: str, count: int, recursive: bool
 ) -> list[str]:
-    """In what the data that this machine sees differ from the driver's, a line each.
+    """The differences between this machine's data and the driver's, one line each.
 
     Args:
-        sample: paths, with their sizes and times of modification in nanoseconds on the driver.
+        sample: paths, with their sizes and modification times in nanoseconds on the driver.
         folder: the data folder.
-        count: the number of files there.
-        recursive: those in its subfolders count too.
+        count: the number of files in it on the driver.
+        recursive: also count the files in its subfolders.
     """
     lines = []
     try:
         seen = _count(folder, recursive)
         if seen != count:
-            lines.append(f"{folder} holds {seen} files there and {count} here")
+            lines.append(f"{folder} has {seen} files there and {count} here")
     except OSError as error:
         return [f"{folder} cannot be read there: {error.strerror}"]
     for path, size, mtime_ns in sample:
@@ -56,9 +56,9 @@ def differing_files(
             if size >= 0:
                 lines.append(f"{path}: {error.strerror}")
             continue
-        # Network disks may keep whole seconds alone.
+        # Network disks may store whole seconds only.
         if facts.st_size != size or abs(facts.st_mtime_ns - mtime_ns) > 2e9:
-            lines.append(f"{path} has another size or time of modification there")
+            lines.append(f"{path} has a different size or modification time there")
     return lines
 
 

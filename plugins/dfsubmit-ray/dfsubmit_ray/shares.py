@@ -1,9 +1,10 @@
-"""Files → shares → machines → finished files: what the driver hands out, and what it does when a
-machine is lost.
+"""Files → shares → actors → finished files: how the driver assigns files, and what it does when an
+actor is lost.
 
-A share is a few files. A machine gets the next one when it is done with one, so that slow machines
-get fewer. Ray repeats nothing by itself (`max_task_retries` is 0): a share whose machine was lost
-is handed out again here, file by file, so that a file that ends machines costs itself alone.
+A share is a few files. An actor gets a new share when it has finished one, so that slow machines
+get fewer. Ray does not repeat shares (`max_task_retries` is 0). The driver assigns the files of a
+lost share again, one by one, so that a file that ends its actor's process does not take others
+with it.
 """
 
 from __future__ import annotations
@@ -32,24 +33,25 @@ from dfsubmit_ray.machine import Failure, Handed
 
 POLL_SECONDS = 0.5
 MOST_LOSSES = 2
-"""A file that was in hand so often when its machine was lost is not tried again."""
+"""A file whose actor was lost this many times is not processed again."""
 RESTARTS = 3
-"""So often Ray starts a machine's process again."""
+"""How many times Ray restarts an actor's process."""
 
 _LOST = (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError)
 
 
 @dataclass
 class Member:
-    """A machine at work.
+    """An actor and what it did.
 
     Attributes:
-        node, actor: which.
-        size: files of a share.
-        files: how many it finished.
-        busy: seconds in which it had something in hand.
-        losses: how often its process, or itself, was lost.
-        gone: lost, and not back since.
+        node: its machine.
+        actor: Ray's handle.
+        size: the number of files in a share.
+        files: the number of files that it finished.
+        busy: the seconds in which it had a share.
+        losses: how many times its process or its machine was lost.
+        gone: it was lost and is not back.
     """
 
     node: Node
@@ -62,11 +64,11 @@ class Member:
 
     @property
     def per_minute(self) -> float:
-        """Finished files a minute."""
+        """Finished files per minute."""
         return 60 * self.files / self.busy if self.busy else 0.0
 
     def report(self) -> dict[str, Any]:
-        """For the metadata."""
+        """Its entry in the metadata."""
         return {
             "machine": self.node.name,
             "files": self.files,
@@ -92,20 +94,21 @@ def work_off(
     say: Callable[[str], None],
     in_hand: set[str],
 ) -> Generator[tuple[MediaFile, Any], None, None]:
-    """Hand out the files; give each with what its machine made of it, or with None where the file
-    was in hand each time when `MOST_LOSSES` machines were lost.
+    """Assign the files to the actors. Yields each file with its result, or with None if its actor
+    was lost `MOST_LOSSES` times.
 
     Args:
-        members: the machines.
-        files: taken from as machines become idle.
-        method: of the actors: what to do with a share. It gives a list in any order.
-        hand: what a machine needs to know of a file; asked just before it is handed out.
+        members: the actors.
+        files: consumed as actors become idle.
+        method: the actors' method for a share. It returns a list in any order, of `FileResult`s or
+            of tuples that begin with the file.
+        hand: returns what an actor needs for a file; called just before the file is assigned.
         should_stop: see `Scorer.score`.
-        say: receives what the user should know.
-        in_hand: the names of the files that machines have, kept up to date.
+        say: receives messages for the user, one line at a time.
+        in_hand: updated with the names of the files that are being processed.
 
     Raises:
-        DfsubmitError: no machine is left, or one of them says so.
+        DfsubmitError: no machine is left, or an actor failed.
     """
     waiting = iter(files)
     again: deque[MediaFile] = deque()
@@ -128,7 +131,7 @@ def work_off(
             if not probes:
                 raise DfsubmitError(
                     "no machine of the cluster is left",
-                    "give the same command again when some are: it goes on where it was",
+                    "run the same command again when machines are available; it resumes",
                 )
         ready, _ = ray.wait([*shares, *probes], timeout=POLL_SECONDS)
         if should_stop():
@@ -145,21 +148,22 @@ def work_off(
             except _LOST:
                 member.losses += 1
                 member.gone = True
-                say(f"warning: {member.node.name} was lost with {len(share.files)} files in hand")
+                files = "1 file" if len(share.files) == 1 else f"{len(share.files)} files"
+                say(f"warning: {member.node.name} was lost while it processed {files}")
                 for file in share.files:
                     losses[file.name] = losses.get(file.name, 0) + 1
                     if losses[file.name] < MOST_LOSSES:
                         again.append(file)
                     else:
                         yield file, None
-                # Ray says that an actor died, whether or not it starts again: this call waits for
-                # that, or fails.
+                # The error does not tell whether Ray restarts the actor. This call returns when it
+                # has, and fails otherwise.
                 probes[member.actor.ready.remote()] = member
                 continue
             except RayTaskError as error:
                 raise DfsubmitError(
                     f"{member.node.name}: {error.cause!r}",
-                    "the log of Ray on that machine says more",
+                    "Ray's logs on that machine may have details",
                 ) from error
             if isinstance(answer, Failure):
                 raise DfsubmitError(
@@ -172,7 +176,7 @@ def work_off(
 def _next_share(
     waiting: Iterator[MediaFile], again: deque[MediaFile], size: int
 ) -> list[MediaFile]:
-    # What was lost with a machine comes alone, at the end: with others it would cost them again.
+    # Files of lost shares come last, and one at a time: one of them may have ended the process.
     return list(islice(waiting, size)) or ([again.popleft()] if again else [])
 
 
@@ -181,20 +185,20 @@ def _submit(member: Member, method: str, handed: Handed) -> Any:
         return getattr(member.actor, method).remote(handed)
     except (ObjectStoreFullError, OutOfDiskError) as error:
         raise DfsubmitError(
-            f"Ray's object store does not take the files of a share: {error}",
-            "give the cluster a larger one (ray start --object-store-memory), or hand out fewer "
-            "files at a time: ray:share=1; the same command goes on where it was",
+            f"the files of a share do not fit into Ray's object store: {error}",
+            "make it larger (ray start --object-store-memory), or use smaller shares: ray:share=1; "
+            "run the same command again: it resumes",
         ) from error
 
 
 def _probed(member: Member, reference: Any, say: Callable[[str], None]) -> None:
-    """Whether a machine that was lost is back."""
+    """Note whether a lost actor is back."""
     try:
         ray.get(reference)
         member.gone = False
         say(f"{member.node.name} is back")
     except _LOST:
-        say(f"warning: {member.node.name} does not come back")
+        say(f"warning: {member.node.name} is not coming back")
 
 
 def _by_file(files: list[MediaFile], answer: list[Any]) -> Iterator[tuple[MediaFile, Any]]:

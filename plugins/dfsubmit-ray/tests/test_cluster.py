@@ -173,14 +173,14 @@ def test_machines_that_differ_are_refused(
     sample = [(str(tmp_path / "a.jpg"), 4, facts.st_mtime_ns)]
     module.check_data(nodes, sample, str(tmp_path), 1, False)
     for changed, problem in (
-        ([(sample[0][0], 5, facts.st_mtime_ns)], "another size or time"),
+        ([(sample[0][0], 5, facts.st_mtime_ns)], "a different size or modification"),
         ([(str(tmp_path / "b.jpg"), 5, 0)], "No such file"),
     ):
         with pytest.raises(DfsubmitError, match=problem):
             module.check_data(nodes, changed, str(tmp_path), 1, False)
-    with pytest.raises(DfsubmitError, match="holds 1 files there and 2 here"):
+    with pytest.raises(DfsubmitError, match="has 1 files there and 2 here"):
         module.check_data(nodes, sample, str(tmp_path), 2, False)
-    with pytest.raises(DfsubmitError, match="another sha256 than") as caught:
+    with pytest.raises(DfsubmitError, match="a different sha256 than") as caught:
         module.check_facts(nodes[:2], [{"sha256": "a"}, {"sha256": "b"}])
     assert "ship=model" in caught.value.hint
     with pytest.raises(DfsubmitError, match="has 3 machines, and 9 are asked for"):

@@ -138,7 +138,7 @@ def test_a_lost_machines_files_go_to_the_others(
     assert sum(machine["files"] for machine in machines) == 8
     (lost,) = [machine for machine in machines if machine["lost"]]
     assert (lost["files"], lost["losses"]) == (0, 1)
-    assert sum("was lost with 1 files in hand" in line for line in said) == 1
+    assert sum("was lost while it processed 1 file" in line for line in said) == 1
 
 
 def test_a_killed_drivers_run_is_finished_by_the_same_command(
