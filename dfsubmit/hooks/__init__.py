@@ -119,6 +119,6 @@ __all__ = [
     "load_preprocessor",
     "load_recipe",
     "local_executor",
-    "python_command",
     "picture_file",
+    "python_command",
 ]
