@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,18 @@ from commands import dfsubmit
 from dfsubmit import RunOptions, run
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.extraction.index import read_index
+from dfsubmit.faces.settings import ScanSettings
+from dfsubmit.hooks import CutJob
 from dfsubmit.output.summary import RunSummary
+from dfsubmit.recipe import Recipe
 from dfsubmit.records import MediaFile
 
 ray = pytest.importorskip("ray", reason="the cluster needs Ray: pip install 'ray>=2.50,<3'")
 
+import dfsubmit_ray  # noqa: E402
 from dfsubmit_ray import cluster as module  # noqa: E402
 from dfsubmit_ray import passport  # noqa: E402
+from dfsubmit_ray.cluster import Node  # noqa: E402
 from dfsubmit_ray.shares import Member, work_off  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -71,6 +76,43 @@ def test_faces_are_cut_as_one_machine_cuts_them(
     rows, _ = read_index(ours)
     for row in rows:
         assert (ours / row.crop).read_bytes() == (theirs / row.crop).read_bytes()
+
+
+@pytest.fixture
+def gpu_node(cluster: Any) -> Iterator[Node]:
+    """A machine with one CPU and two GPUs, as Ray counts them: there are no devices."""
+    before = {node.key for node in module.nodes(0, 0.0)}
+    added = cluster.add_node(**NODE, num_gpus=2)
+    cluster.wait_for_nodes()
+    try:
+        (node,) = [node for node in module.nodes(0, 0.0) if node.key not in before]
+        yield node
+    finally:
+        cluster.remove_node(added)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible"), [(0.5, ["0", "0", "1", "1"]), (1.0, ["0", "1"]), (0.0, None)]
+)
+def test_actors_ask_for_gpus_and_see_those_they_got(
+    cluster: Any,
+    gpu_node: Node,
+    gpus: float,
+    visible: list[str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert module.nodes(0, 1.0) == [gpu_node]
+    monkeypatch.setattr(module, "nodes", lambda *_: [gpu_node])
+    job = CutJob(ScanSettings(Recipe()))
+    with dfsubmit_ray.ray_executor(gpus=gpus).cutter(job) as cutter:
+        seen = [
+            member.actor.__ray_call__.remote(lambda _: os.environ.get("CUDA_VISIBLE_DEVICES"))
+            for member in cutter.members
+        ]
+        if visible is None:  # one actor; whether it sees GPUs depends on the version of Ray
+            assert len(ray.get(seen)) == 1
+        else:
+            assert sorted(ray.get(seen)) == visible
 
 
 class Fragile:

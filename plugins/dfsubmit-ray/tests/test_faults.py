@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from commands import start
+from commands import dfsubmit, start
 
 from dfsubmit import RunOptions, run
+from dfsubmit.extraction.index import read_index
+from dfsubmit.extraction.journal import JOURNAL
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import Status
 from dfsubmit.scoring.timelimit import TimePlan
@@ -114,31 +119,65 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_lost_machines_files_go_to_the_others(
-    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
-) -> None:
+@contextlib.contextmanager
+def doomed_machine(cluster: Any, setting: Setting) -> Iterator[None]:
+    """A fourth machine, which is lost when it processes its first file."""
+    taken = setting.plugins / "taken"
+    taken.unlink(missing_ok=True)
     doomed = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, env_vars={"DOOMED": "1"})
     cluster.wait_for_nodes()
 
     def pull_the_plug() -> None:
         try:
-            wait_for((setting.plugins / "taken").exists)
+            wait_for(taken.exists)
         finally:
             cluster.remove_node(doomed, allow_graceful=False)
 
     thread = threading.Thread(target=pull_the_plug)
     thread.start()
-    said: list[str] = []
-    summary = run(
-        setting.options(tmp_path / "s.csv", executor="ray:machines=4,share=1"), said.append
-    )
+    yield
     thread.join()
+    assert taken.exists()
+
+
+def test_a_lost_machines_files_go_to_the_others(
+    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    with doomed_machine(cluster, setting):
+        summary = run(
+            setting.options(tmp_path / "s.csv", executor="ray:machines=4,share=1"), said.append
+        )
     check_same(summary, alone)
     machines = summary.meta["machines"]
     assert sum(machine["files"] for machine in machines) == 8
     (lost,) = [machine for machine in machines if machine["lost"]]
     assert (lost["files"], lost["losses"]) == (0, 1)
     assert sum("was lost while it processed 1 file" in line for line in said) == 1
+
+
+def test_an_extraction_that_loses_a_machine_loses_no_face(
+    cluster: Any, setting: Setting, tmp_path: Path
+) -> None:
+    for name in "abcdef":
+        folder = tmp_path / "set" / ("real" if name < "d" else "fake")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(setting.data / f"{name}.png", folder)
+    common = (
+        "extract", tmp_path / "set", "--recipe", setting.recipe, "--plugins-dir", setting.plugins,
+        "--workers", 1, "--no-progress",
+    )  # fmt: skip
+    dfsubmit(*common, tmp_path / "alone")
+    with doomed_machine(cluster, setting):
+        dfsubmit(*common, tmp_path / "many", "--executor", "ray:machines=4,share=1")
+    ours, theirs = tmp_path / "many", tmp_path / "alone"
+    assert (ours / "faces.csv").read_bytes() == (theirs / "faces.csv").read_bytes()
+    rows, _ = read_index(ours)
+    assert len(rows) == 6
+    for row in rows:
+        assert (ours / row.crop).read_bytes() == (theirs / row.crop).read_bytes()
+    # One line for the settings, and one for each file.
+    assert (ours / JOURNAL).read_bytes().count(b"\n") == 7
 
 
 def test_a_killed_drivers_run_is_finished_by_the_same_command(
@@ -167,16 +206,28 @@ def test_a_killed_drivers_run_is_finished_by_the_same_command(
     check_same(summary, alone)
 
 
-def test_a_segfault_costs_its_file_alone(
-    cluster: Any, setting: Setting, alone: RunSummary, check_same: Same, tmp_path: Path
+def test_a_segfault_costs_its_file_alone_and_paths_may_be_relative(
+    cluster: Any,
+    setting: Setting,
+    alone: RunSummary,
+    check_same: Same,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(setting.data.parent)
+    relative = Setting(
+        Path(os.path.relpath(setting.model)), Path("data"), Path("plugins"), Path("recipe.json")
+    )
+    output = Path(os.path.relpath(tmp_path / "s.csv"))
     # Two shares: one machine has the white picture among others.
-    summary = run(setting.options(tmp_path / "s.csv", executor="ray:machines=2,share=4"))
+    summary = run(relative.options(output, executor="ray:machines=2,share=4", report=True))
     check_same(summary, alone)
     found = {result.filename: result.status for result in summary.results}
     assert found.pop("white.png") is Status.CRASHED
     assert set(found.values()) == {Status.OK}
     assert not any(machine["losses"] for machine in summary.meta["machines"])
+    # The pictures of all files but the white one were sent to the driver.
+    assert len(list((tmp_path / "s.pictures").glob("*.zip"))) == 7
 
 
 def test_a_run_that_a_time_limit_ended_is_finished_by_one_machine(
