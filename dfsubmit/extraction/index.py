@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dfsubmit.errors import UsageError
 from dfsubmit.extraction.landmarks import read_landmarks
-from dfsubmit.files import write_atomically
+from dfsubmit.files import replacing, write_atomically
 from dfsubmit.labels import LABEL_NAMES, LABELS
 from dfsubmit.recipe import RECIPE_FILE, Recipe, load_recipe
 from dfsubmit.records import Box
@@ -64,21 +64,22 @@ COLUMNS = tuple(item.name for item in dataclasses.fields(FaceRow) if item.name !
 
 def write_index(folder: Path, rows: Iterable[FaceRow], recipe: Recipe) -> None:
     """Write ``faces.csv`` and the recipe, each atomically."""
-    text = io.StringIO()
     rows = list(rows)
     columns = (*COLUMNS, LANDMARKS) if any(row.landmarks for row in rows) else COLUMNS
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        values = {name: getattr(row, name) for name in COLUMNS}
-        values["label"] = LABEL_NAMES[row.label]
-        values["identities"] = ";".join(row.identities)
-        values["box"] = " ".join(str(edge) for edge in row.box)
-        if LANDMARKS in columns:
-            values[LANDMARKS] = row.landmarks
-        writer.writerow(values)
     write_atomically(folder / RECIPE_FILE, recipe.to_json())
-    write_atomically(folder / INDEX_FILE, text.getvalue())
+    with replacing(folder / INDEX_FILE) as stream:
+        text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            values = {name: getattr(row, name) for name in COLUMNS}
+            values["label"] = LABEL_NAMES[row.label]
+            values["identities"] = ";".join(row.identities)
+            values["box"] = " ".join(str(edge) for edge in row.box)
+            if LANDMARKS in columns:
+                values[LANDMARKS] = row.landmarks
+            writer.writerow(values)
+        text.detach()  # flushes; the stream is closed by its owner
 
 
 def read_index(folder: Path) -> tuple[list[FaceRow], Recipe]:

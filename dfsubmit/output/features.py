@@ -7,7 +7,6 @@ its frames, in float16. Two runs of one model can be compared by it, without lab
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import zipfile
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from dfsubmit.console import counted
 from dfsubmit.errors import UsageError
-from dfsubmit.files import write_atomically
+from dfsubmit.files import replacing
 from dfsubmit.hooks import ModelFacts
 from dfsubmit.options import RunOptions
 from dfsubmit.output.scores import read_meta, read_scores
@@ -64,14 +63,13 @@ def write_features(path: Path, features: Mapping[str, npt.NDArray[Any]], run: st
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         return
-    stream = io.BytesIO()
-    np.savez(
-        stream,
-        run=np.array(run),
-        names=np.array(list(features)),
-        features=np.stack(list(features.values())).astype(np.float16),
-    )
-    write_atomically(path, stream.getvalue())
+    with replacing(path) as stream:
+        np.savez(
+            stream,
+            run=np.array(run),
+            names=np.array(list(features)),
+            features=np.stack(list(features.values()), dtype=np.float16, casting="same_kind"),
+        )
 
 
 def merge_features(path: Path, parts: Iterable[Path], run: str) -> None:
