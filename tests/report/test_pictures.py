@@ -103,6 +103,15 @@ def test_without_pictures_the_files_are_scanned_again_and_the_page_says_so(mine:
     assert not (mine.parent / "submission.pictures").exists()
 
 
+def test_a_merged_runs_page_says_that_its_pictures_were_not_copied(mine: Path) -> None:
+    out = mine.parent / "merged.csv"
+    dfsubmit("merge", out, mine.parent / "submission.csv", "--no-progress")
+    assert not (mine.parent / "merged.pictures").exists()
+    assert make(mine.parent / "merged.scores.jsonl").notes == [
+        "There are no pictures of 3 files. dfsubmit report --data DIR takes them."
+    ]
+
+
 def test_pictures_of_another_scan_are_not_shown(mine: Path) -> None:
     results = read_scores(mine)
     for result in results:
