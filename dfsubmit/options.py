@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ CASCADE = "cascade"
 def pictures_path(submission: Path) -> Path:
     """The folder of the pictures that a run with --report takes for a ``submission.csv``."""
     return submission.with_name(submission.stem + ".pictures")
+
+
+def picture_file(folder: str | os.PathLike[str], name: str) -> Path:
+    """The path of a media file's pictures: its name may not be usable as a path."""
+    return Path(folder) / (hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + ".zip")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from scores_samples import make_failure, make_result
 
-from dfsubmit.faces.pictures import Picture, Pictures, encode, picture_file, write_pictures
+from dfsubmit.faces.pictures import Picture, Pictures, encode, write_pictures
+from dfsubmit.options import picture_file
 from dfsubmit.output.scores import write_scores
 from dfsubmit.records import FileResult, Status
 

@@ -8,7 +8,6 @@ grow, and a resumed run finds those that were taken before.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -23,6 +22,7 @@ import numpy as np
 from dfsubmit.errors import DfsubmitError
 from dfsubmit.files import write_atomically
 from dfsubmit.libraries import load_cv2
+from dfsubmit.options import picture_file
 from dfsubmit.records import Box, Face, Pixels
 
 if TYPE_CHECKING:  # removing and reading pictures needs no OpenCV
@@ -128,11 +128,6 @@ class PictureTaker:
         """
         os.makedirs(folder, exist_ok=True)
         write_pictures(picture_file(folder, name), self.pictures())
-
-
-def picture_file(folder: str | os.PathLike[str], name: str) -> Path:
-    """The path of a media file's pictures: its name may not be usable as a path."""
-    return Path(folder) / (hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + ".zip")
 
 
 def write_pictures(path: Path, pictures: Pictures) -> None:

@@ -6,7 +6,6 @@ Both modules import only NumPy and pluggy, and no heavy library.
 
 from dfsubmit.console import activity
 from dfsubmit.errors import DeviceOutOfMemory, DfsubmitError, ModelError, NotInstalled, UsageError
-from dfsubmit.faces.pictures import picture_file
 from dfsubmit.faces.preprocess import PREPROCESSOR_FILE, Preprocessor, load_preprocessor
 from dfsubmit.hooks.execution import (
     CutFile,
@@ -48,6 +47,7 @@ from dfsubmit.hooks.interfaces import (
     Warns,
 )
 from dfsubmit.hooks.network import find_model, load_network
+from dfsubmit.options import picture_file
 from dfsubmit.processes import python_command
 from dfsubmit.recipe import load_recipe
 from dfsubmit.records import (

@@ -14,12 +14,12 @@ from dfsubmit.faces.pictures import (
     PictureTaker,
     encode,
     keep_pictures,
-    picture_file,
     read_pictures,
 )
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.media.frames import Frame
+from dfsubmit.options import picture_file
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, MediaFile, Status
 

@@ -16,10 +16,11 @@ from scores_samples import make_result
 from tiny_networks import save_tiny
 
 from dfsubmit.errors import UsageError
-from dfsubmit.faces.pictures import Picture, Pictures, picture_file, write_pictures
+from dfsubmit.faces.pictures import Picture, Pictures, write_pictures
 from dfsubmit.faces.scan import Scanner
 from dfsubmit.faces.settings import ScanSettings
 from dfsubmit.hooks.loading import load_plugins
+from dfsubmit.options import picture_file
 from dfsubmit.output.scores import read_scores, write_scores
 from dfsubmit.recipe import Recipe
 from dfsubmit.records import Face, MediaFile, Pixels, Status

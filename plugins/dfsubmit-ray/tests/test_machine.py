@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dfsubmit.faces.pictures import picture_file, read_pictures
+from dfsubmit.faces.pictures import read_pictures
 from dfsubmit.hooks import ModelFacts, ScoreJob
-from dfsubmit.options import RunOptions, pictures_path
+from dfsubmit.options import RunOptions, picture_file, pictures_path
 from dfsubmit.records import MediaFile, Status
 
 pytest.importorskip("ray", reason="the executor needs Ray: pip install 'ray>=2.50,<3'")
