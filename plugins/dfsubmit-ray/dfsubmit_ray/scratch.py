@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-PREFIX = "dfsubmit-ray-"
+PREFIX = "dfsubmit-actor-"
 _ATTEMPTS = 20
 
 

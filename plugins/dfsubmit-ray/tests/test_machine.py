@@ -88,4 +88,4 @@ def test_what_is_sent_is_used_and_only_results_and_pictures_are_left(
     found = read_pictures(folder, "face.jpg")
     assert found is not None
     assert len(found.crops) == 1
-    assert not list(tmp_path.glob("dfsubmit-ray-*"))
+    assert not list(tmp_path.glob("dfsubmit-*"))
