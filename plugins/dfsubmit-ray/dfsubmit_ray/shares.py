@@ -148,8 +148,8 @@ def work_off(
             except _LOST:
                 member.losses += 1
                 member.gone = True
-                files = "1 file" if len(share.files) == 1 else f"{len(share.files)} files"
-                say(f"warning: {member.node.name} was lost while it processed {files}")
+                held = "1 file" if len(share.files) == 1 else f"{len(share.files)} files"
+                say(f"warning: {member.node.name} was lost while it processed {held}")
                 for file in share.files:
                     losses[file.name] = losses.get(file.name, 0) + 1
                     if losses[file.name] < MOST_LOSSES:
