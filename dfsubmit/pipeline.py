@@ -234,7 +234,8 @@ class _Run:
             return
         settling = Settling(self.rows, self.scorer.margin_report(), self.output.results)
         names = settling.unsettled()
-        again = [file for file in files if file.name in names]
+        stopped = self._should_stop()
+        again = [file for file in files if file.name in names and not stopped]
         with (
             progress_bar(len(again), "files again", self.options.progress and bool(again)) as bar,
             contextlib.closing(
