@@ -144,7 +144,7 @@ class _Run:
         todo = output.todo
         try:
             # The margin of a cascade is needed even if only its end was interrupted.
-            if todo or self._is_cascade:
+            if todo or self.options.precision == CASCADE:
                 # All files: a resumed run's model, and each shard's, is then the same.
                 facts = self.scorer.prepare(listed)
                 output.meta["warnings"] += facts.warnings
@@ -181,12 +181,12 @@ class _Run:
         # A graph that was prepared; of others, nothing is known before they have seen faces.
         prepared = facts.arithmetic if "int8" in facts.precision else ""
         return {
-            "model": self.facts.sha256,
-            "recipe": self.facts.recipe.to_dict(),
-            "fake_index": self.facts.fake_index,
-            "loader": self.facts.loader,
-            "device": self.facts.device,
-            "precision": self.facts.precision,
+            "model": facts.sha256,
+            "recipe": facts.recipe.to_dict(),
+            "fake_index": facts.fake_index,
+            "loader": facts.loader,
+            "device": facts.device,
+            "precision": facts.precision,
             "calibration": str(self.options.calibration or prepared),
             "tta": self.options.tta,
             "no_face": self.options.no_face,
@@ -206,7 +206,7 @@ class _Run:
         plan = self.plan
         if plan is not None:
             files = plan.order(files)
-        elif self._is_cascade:
+        elif self.options.precision == CASCADE:
             files = in_random_order(files, self.options.audit_seed)
         view = RunView(files, self.facts.recipe.frames, self.scorer.progress)
         with (
@@ -224,33 +224,36 @@ class _Run:
                     self.say(f"warning: {file.name}: the mean is used instead of {result.error}")
                 bar.update()
 
-    @property
-    def _is_cascade(self) -> bool:
-        return self.options.precision == CASCADE
-
     def _settle(self, files: list[MediaFile]) -> None:
         """Score files of a cascade again whose labels are in doubt by the margin at the end."""
-        if not isinstance(self.scorer, ScoresExactly) or not self._is_cascade:
+        if self.options.precision != CASCADE or not isinstance(self.scorer, ScoresExactly):
             return
         settling = Settling(self.rows, self.scorer.margin_report(), self.output.results)
         names = settling.unsettled()
-        stopped = self._should_stop()
-        again = [file for file in files if file.name in names and not stopped]
-        with (
-            progress_bar(len(again), "files again", self.options.progress and bool(again)) as bar,
-            contextlib.closing(
-                self.scorer.score_exactly(again, self._keep, self._should_stop)
-            ) as scored,
-        ):
-            for file, result in scored if again else ():
-                self.rows.decide(result)
-                self.output.add(file, result)
-                bar.update()
-        self.output.meta[CASCADE] = {"scored_again": len(again), **settling.describe()}
-        if left := self.output.meta[CASCADE]["unsettled"]:
-            warning = f"{counted(left, 'file')} near the threshold: labels may differ from fp32's"
+        again = [file for file in files if file.name in names]
+        if again and not self._should_stop():
+            names -= self._score_exactly(self.scorer, again)
+        self.output.meta[CASCADE] = settling.describe(len(again) - len(names), len(names))
+        if names:
+            labels = counted(len(names), "file")
+            warning = f"{labels} near the threshold: labels may differ from fp32's"
             self.say(f"warning: {warning}")
             self.output.meta["warnings"].append(warning)
+
+    def _score_exactly(self, scorer: ScoresExactly, files: list[MediaFile]) -> set[str]:
+        """Score files in a cascade's exact precision; returns the names of those finished."""
+        finished = set()
+        scored = scorer.score_exactly(files, self._keep, self._should_stop)
+        with (
+            progress_bar(len(files), "files again", self.options.progress) as bar,
+            contextlib.closing(scored),
+        ):
+            for file, result in scored:
+                self.rows.decide(result)
+                self.output.add(file, result)
+                finished.add(file.name)
+                bar.update()
+        return finished
 
     def _should_stop(self) -> bool:
         self.output.refresh()

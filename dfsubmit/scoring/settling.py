@@ -72,8 +72,13 @@ class Settling:
             and not self._margin.settles(result)
         }
 
-    def describe(self) -> dict[str, Any]:
-        """The run's entry in the metadata, as plain JSON types."""
+    def describe(self, scored_again: int, unsettled: int) -> dict[str, Any]:
+        """The run's entry in the metadata, as plain JSON types.
+
+        Args:
+            scored_again: how many of the unsettled files were scored again.
+            unsettled: how many were not.
+        """
         margin, seed = self._margin, self._report["seed"]
         count = dict.fromkeys(("quick", "exact", "both", "audited"), 0)
         changed = []
@@ -99,7 +104,8 @@ class Settling:
             "audit_seed": seed,
             "audit_changed": len(changed),
             "audit_changed_files": changed[:NAMED],
-            "unsettled": len(self.unsettled()),
+            "scored_again": scored_again,
+            "unsettled": unsettled,
         }
 
 
