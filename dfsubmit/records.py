@@ -225,8 +225,10 @@ class FileResult(FileScan):
         features: float16 (width,), the mean of its frames' features where the run keeps them. They
             are no part of its line in ``scores.jsonl``.
         precision: of its frames' probabilities, in a run with precision "cascade"; else "".
-        quick: the probabilities of its frames in the quick precision, if such a run scored them in
-            both; else None.
+        quick: the probabilities of its frames in the quick precision, if such a run scored some or
+            all of them in both; else None.
+        estimated: places in `frames` of those that were not scored in fp32, where others were.
+            Their probabilities are estimated from `quick`.
     """
 
     filename: str
@@ -240,6 +242,7 @@ class FileResult(FileScan):
     features: npt.NDArray[np.float16] | None = field(default=None, compare=False, repr=False)
     precision: str = ""
     quick: list[float] | None = None
+    estimated: list[int] = field(default_factory=list)
 
     def frame_scores(self) -> FrameScores:
         """The frames as arrays, in order of time."""
@@ -251,7 +254,8 @@ class FileResult(FileScan):
         data["status"], data["kind"] = self.status.value, self.kind.value
         data["frames"] = [dict(zip(_FRAME, _values(frame), strict=True)) for frame in self.frames]
         if self.precision:
-            data |= {"precision": self.precision, "quick": self.quick}
+            names = ("precision", "quick", "estimated")
+            data |= {name: getattr(self, name) for name in names}
         return data
 
     @classmethod
@@ -272,6 +276,7 @@ class FileResult(FileScan):
             values["bounds"] = (float(low), float(high))
         if values.get("quick") is not None:
             values["quick"] = [float(p_fake) for p_fake in values["quick"]]
+        values["estimated"] = [int(place) for place in values.get("estimated", [])]
         values["frames"] = [
             FrameRecord(
                 int(frame["index"]),

@@ -14,7 +14,8 @@ PICTURES, CLIPS = 400, 12
 WHOLE = Recipe(name="whole", detector="none", margin=0.0, frames=40)
 
 # The logit of a face is its brightness, from -2 to 2. In int8 an error is added that depends on the
-# face: small, but in blueish faces.
+# face: small, but in blueish faces; and one that grows with its red, which all frames of a clip
+# share.
 PLUGIN = """
 import os
 import zlib
@@ -42,6 +43,7 @@ class Model:
         if self.precision == "int8":
             numbers = [zlib.crc32(face.tobytes()) / 2**32 for face in pixels]
             blue = pixels[:, :, :, 2].mean(axis=(1, 2)) > 200
+            z += 0.6 * pixels[:, :, :, 0].mean(axis=(1, 2)) / 255
             z += (np.array(numbers) - 0.5) * np.where(blue, 2.0, 0.4)
         return np.stack([np.zeros(len(z)), z], axis=1).astype(np.float32)
 
@@ -87,9 +89,11 @@ def register_executors(register):
 """
 
 
-def picture(brightness: int, blue: int, chance: np.random.Generator) -> np.ndarray[Any, Any]:
+def picture(
+    brightness: int, blue: int, chance: np.random.Generator, red: int = 0
+) -> np.ndarray[Any, Any]:
     face = np.zeros((24, 24, 3), np.uint8)
-    face[:, :, 0] = blue
+    face[:, :, 0], face[:, :, 2] = blue, red
     face[:, :, 1] = np.clip(brightness + chance.integers(-20, 21, (24, 24)), 0, 255)
     return face
 
@@ -111,5 +115,5 @@ def write_clips(folder: Path) -> None:
         writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 10, (24, 24))
         brightness = 60 + 12 * number
         for _ in range(50):
-            writer.write(picture(brightness, 0, chance))
+            writer.write(picture(brightness, 0, chance, red=number * 37 % 256))
         writer.release()

@@ -102,10 +102,10 @@ def _cascade(cascade: dict[str, Any]) -> str:
     """How many files were scored in which precision, and what the check of the margin found."""
     count, quick, exact = cascade["files"], cascade["quick"], cascade["exact"]
     return (
-        f"{quick} for {counted(count['quick'], 'file')}, {exact} for "
-        f"{count['both'] + count['exact']} that are near the threshold or part of a sample; "
-        f"{quick} would change {cascade['audit_changed']} of {count['audited']} labels "
-        "of a random sample"
+        f"{quick} for {counted(count['quick'], 'file')}; near the threshold or part of a sample: "
+        f"{exact} for {count['both'] + count['exact']}, and for some frames of "
+        f"{count['partly']}; {quick} would change {cascade['audit_changed']} of "
+        f"{count['audited']} labels of a random sample"
     )
 
 

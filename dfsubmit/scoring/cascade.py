@@ -2,7 +2,9 @@
 
 In: files with their results in the quick precision and their crops. Out: the same results, with
 fp32's probabilities for three kinds of files: those near the threshold, those from which the
-margin is learned, and a random share that checks it. `Margin` says what "near" is.
+margin is learned, and a random share that checks it. `Margin` says what "near" is. A file near the
+threshold is scored in fp32 frame by frame, in a random order, until its label is certain; the
+others of its frames are then estimated.
 """
 
 from __future__ import annotations
@@ -11,14 +13,23 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dfsubmit.hooks.execution import Waiting
-from dfsubmit.records import Face, FileResult, FloatArray, MediaFile, Pixels, Status
-from dfsubmit.scoring.margin import Margin
+from dfsubmit.records import (
+    Face,
+    FileResult,
+    FloatArray,
+    MediaFile,
+    Pixels,
+    Status,
+    frame_scores,
+)
+from dfsubmit.scoring.correction import corrected, sampling_order
+from dfsubmit.scoring.margin import SAMPLED, Margin
 from dfsubmit.scoring.pairs import PairStore
 
 AUDITED = 100
@@ -35,14 +46,20 @@ class _Doubtful:
 
     Attributes:
         file, result: which one, and its result in the quick precision.
-        exact: the probabilities of its frames in fp32, so far.
-        left: how many are missing.
+        crops: of its frames, in the order of `result.frames`.
+        order: the places of frames that are to be scored after those in the queue.
+        quick: float64 (n,), the probabilities of its frames in the quick precision.
+        exact: those in fp32 so far, by place.
+        queued: how many of its faces are in the queue.
     """
 
     file: MediaFile
     result: FileResult
-    exact: list[float]
-    left: int
+    crops: list[Pixels]
+    order: list[int]
+    quick: FloatArray
+    exact: dict[int, float] = field(default_factory=dict)
+    queued: int = 0
 
 
 class Cascade:
@@ -76,7 +93,7 @@ class Cascade:
         self.seed = seed
         self.store = store
         self.waiting = waiting
-        self._faces: list[tuple[_Doubtful, int, Pixels]] = []
+        self._faces: list[tuple[_Doubtful, int]] = []
 
     def take(self, file: MediaFile, result: FileResult, faces: Sequence[Face]) -> bool:
         """Take a finished file, if it is to be scored in fp32; `scored` yields it.
@@ -94,19 +111,28 @@ class Cascade:
         self.margin.rows.decide(result)
         if result.frames_skipped or not self._is_wanted(result):
             return False
-        count = len(result.frames)
-        doubtful = _Doubtful(file, result, [0.0] * count, count)
         crops = {face.index: face.crop for face in faces}
-        self._faces += [
-            (doubtful, place, crops[frame.index]) for place, frame in enumerate(result.frames)
-        ]
+        item = _Doubtful(
+            file,
+            result,
+            [crops[frame.index] for frame in result.frames],
+            sampling_order(result),
+            frame_scores(result.frames).p_fake,
+        )
+        in_part = self.margin.corrects and not is_audited(result.filename, self.seed)
+        self._queue(item, SAMPLED if in_part else len(item.order))
         return True
 
     def _is_wanted(self, result: FileResult) -> bool:
         return is_audited(result.filename, self.seed) or not self.margin.settles(result)
 
+    def _queue(self, item: _Doubtful, count: int) -> None:
+        places, item.order = item.order[:count], item.order[count:]
+        item.queued += len(places)
+        self._faces += [(item, place) for place in places]
+
     def scored(self, everything: bool) -> Iterator[tuple[MediaFile, FileResult]]:
-        """Score full batches of the faces taken; yields each file that is complete.
+        """Score full batches of the faces taken; yields each file that is finished.
 
         Args:
             everything: score the last batch too, although it is not full.
@@ -114,31 +140,41 @@ class Cascade:
         while self._faces and (everything or len(self._faces) >= self.batch_size):
             batch, self._faces = self._faces[: self.batch_size], self._faces[self.batch_size :]
             start = time.perf_counter()
-            scores = self.score(np.stack([crop for _, _, crop in batch]))
+            scores = self.score(np.stack([item.crops[place] for item, place in batch]))
             seconds = time.perf_counter() - start
             self.waiting.classify += seconds
-            for (item, place, _), p_fake in zip(batch, scores, strict=True):
+            for (item, place), p_fake in zip(batch, scores, strict=True):
                 item.exact[place] = float(p_fake)
-                item.left -= 1
+                item.queued -= 1
                 item.result.seconds["classify"] += seconds / len(batch)
-                if not item.left:
+                if not item.queued and self._is_settled(item):
                     yield item.file, self._finished(item)
 
+    def _is_settled(self, item: _Doubtful) -> bool:
+        """Whether a file needs no more of its frames in fp32; if it does, they are queued."""
+        result = item.result
+        result.quick = item.quick.tolist()
+        result.estimated = sorted(item.order)
+        result.precision = f"{self.quick}+{self.exact}" if item.order else self.exact
+        result.frames = [
+            dataclasses.replace(frame, p_fake=float(p_fake))
+            for frame, p_fake in zip(result.frames, corrected(item.quick, item.exact), strict=True)
+        ]
+        self.margin.rows.decide(result)
+        if not item.order or self.margin.settles(result):
+            return True
+        self._queue(item, SAMPLED)
+        return False
+
     def left(self) -> Iterator[tuple[MediaFile, FileResult]]:
-        """The files that are still waiting, as the quick precision has them."""
-        items = {id(item): item for item, _, _ in self._faces}
+        """The files that are still waiting, with what is known of them."""
+        items = {id(item): item for item, _ in self._faces}
         self._faces = []
         for item in items.values():
             yield item.file, item.result
 
     def _finished(self, item: _Doubtful) -> FileResult:
         result, was_known = item.result, self.margin.known
-        result.precision = self.exact
-        result.quick = [frame.p_fake for frame in result.frames]
-        result.frames = [
-            dataclasses.replace(frame, p_fake=p_fake)
-            for frame, p_fake in zip(result.frames, item.exact, strict=True)
-        ]
         self.margin.learn(result)
         if not was_known:
             self.store.add(result)
@@ -154,13 +190,11 @@ class Cascade:
 
     def report(self) -> dict[str, Any]:
         """The state of the margin, as plain JSON types."""
-        known = self.margin.known
         return {
             "quick": self.quick,
             "exact": self.exact,
             "seed": self.seed,
-            "low": self.margin.low if known else None,
-            "high": self.margin.high if known else None,
+            **self.margin.ends(),
         }
 
 

@@ -11,6 +11,11 @@ first bound are two-sided conformal quantiles of single frames with the finite-s
 (Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; of n values, the
 ⌈(n + 1)(1 − α/2)⌉-th smallest, and the same from the other end).
 
+Much of the error is the same in all frames of a video. Where `SAMPLED` or more frames of a file
+were scored in both precisions, the mean of their differences is added to the others (`corrected`),
+and a second, tighter bound holds for what is left: `rest_low` to `rest_high`, learned from the same
+first files.
+
 For any other aggregator, shifted frames bound nothing. The bound is then on the difference of
 a file's two aggregates, and needs `FILES` files.
 """
@@ -19,12 +24,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from dfsubmit.records import FileResult, FloatArray, FrameScores, frame_scores
 from dfsubmit.scoring.aggregate import aggregate, label_for
+from dfsubmit.scoring.conformal import conformal_bound, smallest_shift, two_sided
+from dfsubmit.scoring.correction import (
+    BoolArray,
+    corrected,
+    in_both,
+    logits,
+    quick_scores,
+    shifted,
+)
 from dfsubmit.scoring.rows import RowMaker
 
 CONFIDENCE = 0.99
@@ -34,10 +49,11 @@ FRAMES = 300
 FILES = 99
 """The smallest number of files for a bound on files: of fewer, no quantile has `CONFIDENCE`."""
 
-_SMALLEST = 1e-12
-"""Probabilities are kept this far from 0 and 1, so that logits are finite."""
+ENDS = ("low", "high", "rest_low", "rest_high")
 
-_HALVINGS = 40
+SAMPLED = 4
+"""How many frames of a doubtful file are scored in both precisions before the others are estimated.
+With 2 to 8 the number of frames scored in fp32 was about the same (docs/performance.md)."""
 
 
 class Margin:
@@ -52,56 +68,93 @@ class Margin:
     Attributes:
         low, high: the bound, on logits of frames (low ≤ 0 ≤ high), or on the aggregate if the
             aggregator is not declared monotone. Infinite until it is known.
+        rest_low, rest_high: the bound on logits of frames that are `corrected`. Infinite while too
+            few such frames were seen, and if the aggregator is not declared monotone.
     """
 
     def __init__(self, rows: RowMaker) -> None:
         self.rows = rows
         self.monotone = "monotone" in rows.aggregator.registered.properties
         self.low, self.high = -math.inf, math.inf
+        self.rest_low, self.rest_high = -math.inf, math.inf
         self._first: list[float] = []
+        self._first_rest: list[float] = []
 
     @property
     def known(self) -> bool:
         """Whether enough was scored in both precisions."""
         return math.isfinite(self.high)
 
+    @property
+    def corrects(self) -> bool:
+        """Whether some frames of a file in fp32 can bound the others."""
+        return math.isfinite(self.rest_high - self.rest_low)
+
     def learn(self, result: FileResult) -> None:
-        """Add a file that was scored in both precisions.
+        """Add a file that was scored in both precisions, completely or in part.
 
         Args:
-            result: `quick` is not None.
+            result: `quick` is not None. Before the margin is known, all frames are in both.
         """
-        exact, quick = frame_scores(result.frames), quick_scores(result)
-        if self.monotone:
-            differences = _logits(exact.p_fake) - _logits(quick.p_fake)
-        else:
-            differences = np.array([self._aggregate(exact) - self._aggregate(quick)])
-        if self.known:
-            low, high = float(differences.min()), float(differences.max())
-            if self.monotone:
-                low, high = self._needed(quick, self._aggregate(exact), low, high)
-            self.low, self.high = min(self.low, low), max(self.high, high)
+        exact, quick, order = in_both(result)
+        if not self.monotone:
+            self._learn_file(self._aggregate(exact) - self._aggregate(quick))
             return
-        self._first += differences.tolist()
-        if self.monotone and len(self._first) >= FRAMES:
-            values, alpha = np.array(self._first), (1 - CONFIDENCE) / 2
-            self.low = -max(conformal_bound(-values, alpha), 0.0)
-            self.high = max(conformal_bound(values, alpha), 0.0)
-        elif not self.monotone and len(self._first) >= FILES:
+        others = np.ones(len(order), dtype=bool)
+        others[order[:SAMPLED]] = False
+        difference = logits(exact.p_fake) - logits(quick.p_fake)
+        rest = (difference - difference[~others].mean())[others]
+        if not self.known:
+            self._first += difference.tolist()
+            self._first_rest += rest.tolist()
+            if len(self._first) >= FRAMES:
+                self.low, self.high = two_sided(self._first, 1 - CONFIDENCE)
+                self.rest_low, self.rest_high = two_sided(self._first_rest, 1 - CONFIDENCE)
+            return
+        value = self._aggregate(exact)
+        low, high = self._needed(quick, value, difference, np.ones_like(others))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if others.any() and self.corrects:
+            scored = {place: float(exact.p_fake[place]) for place in order[:SAMPLED]}
+            partly = dataclasses.replace(quick, p_fake=corrected(quick.p_fake, scored))
+            low, high = self._needed(partly, value, rest, others)
+            self.rest_low, self.rest_high = min(self.rest_low, low), max(self.rest_high, high)
+
+    def _learn_file(self, difference: float) -> None:
+        if self.known:
+            self.low, self.high = min(self.low, difference), max(self.high, difference)
+            return
+        self._first.append(difference)
+        if len(self._first) >= FILES:
             self.high = conformal_bound(np.abs(self._first), 1 - CONFIDENCE)
             self.low = -self.high
 
     def settles(self, result: FileResult) -> bool:
-        """Whether a file that was scored in the quick precision only has fp32's label.
+        """Whether a file that was not completely scored in fp32 has fp32's label.
 
         Args:
             result: with status ok; after an early exit, its bounds decide.
         """
         if not self.known:
             return False
-        reach = self.reach(frame_scores(result.frames), result.frames_skipped)
+        reach: tuple[float, float] | None
+        if result.estimated:
+            reach = self._reach_of_rest(result)
+        else:
+            reach = self.reach(frame_scores(result.frames), result.frames_skipped)
         threshold = self.rows.decision.threshold
         return reach is not None and {label_for(end, threshold) for end in reach} == {result.label}
+
+    def ends(self) -> dict[str, float | None]:
+        """The bounds by name; None for those that are not known."""
+        ends = {name: float(getattr(self, name)) for name in ENDS}
+        return {name: end if math.isfinite(end) else None for name, end in ends.items()}
+
+    def take_over(self, ends: Mapping[str, Any]) -> None:
+        """Use the bounds of another margin, which knows more; `ends` may hold other entries."""
+        for name in ENDS:
+            if ends[name] is not None:
+                setattr(self, name, ends[name])
 
     def quick_label(self, result: FileResult) -> int:
         """The label that a file scored in both precisions has in the quick one."""
@@ -122,11 +175,19 @@ class Margin:
         if not self.known or (remaining and self.rows.aggregator.registered.bounds is None):
             return None
         if self.monotone:
-            low, _ = self._range(_shifted(quick, self.low), remaining)
-            _, high = self._range(_shifted(quick, self.high), remaining)
+            low, _ = self._range(shifted(quick, self.low), remaining)
+            _, high = self._range(shifted(quick, self.high), remaining)
             return low, high
         low, high = self._range(quick, remaining)
         return low + self.low, high + self.high
+
+    def _reach_of_rest(self, result: FileResult) -> tuple[float, float]:
+        scores = frame_scores(result.frames)
+        where = np.isin(np.arange(len(scores)), result.estimated)
+        low, high = (
+            self._aggregate(shifted(scores, end, where)) for end in (self.rest_low, self.rest_high)
+        )
+        return low, high
 
     def _range(self, scores: FrameScores, remaining: int) -> tuple[float, float]:
         if not remaining:
@@ -143,58 +204,21 @@ class Margin:
         return dataclasses.replace(scores, p_fake=self.rows.decision.temper(scores.p_fake))
 
     def _needed(
-        self, quick: FrameScores, exact: float, low: float, high: float
+        self, scores: FrameScores, exact: float, differences: FloatArray, where: BoolArray
     ) -> tuple[float, float]:
-        """The smallest shifts of all frames, from 0 towards `low` and `high`, with which the quick
-        aggregate reaches the exact one; shifts of `low` and `high` do."""
+        """The smallest shifts, one ≤ 0 and one ≥ 0, of the frames in `where` with which the
+        aggregate of `scores` reaches `exact`; the least and the largest of `differences` do."""
 
         def moved(shift: float) -> float:
-            return self._aggregate(_shifted(quick, shift))
+            return self._aggregate(shifted(scores, shift, where))
 
         at_rest = moved(0.0)
         if exact < at_rest:
-            return _smallest(low, lambda shift: moved(shift) <= exact), 0.0
+            return smallest_shift(
+                float(differences.min()), lambda shift: moved(shift) <= exact
+            ), 0.0
         if exact > at_rest:
-            return 0.0, _smallest(high, lambda shift: moved(shift) >= exact)
+            return 0.0, smallest_shift(
+                float(differences.max()), lambda shift: moved(shift) >= exact
+            )
         return 0.0, 0.0
-
-
-def quick_scores(result: FileResult) -> FrameScores:
-    """A file's frames with their probabilities in the quick precision."""
-    assert result.quick is not None
-    quick = np.array(result.quick, dtype=np.float64)
-    return dataclasses.replace(frame_scores(result.frames), p_fake=quick)
-
-
-def conformal_bound(values: FloatArray, alpha: float) -> float:
-    """The bound that a further exchangeable value exceeds with probability `alpha` at most.
-
-    Args:
-        values: float64 (n,), n ≥ 1.
-        alpha: in (0, 1).
-
-    Returns:
-        The ⌈(n + 1)(1 − alpha)⌉-th smallest value; infinity if n is too small for `alpha`.
-    """
-    rank = math.ceil((len(values) + 1) * (1 - alpha) - 1e-9)
-    return math.inf if rank > len(values) else float(np.sort(values)[rank - 1])
-
-
-def _smallest(end: float, reached: Callable[[float], bool]) -> float:
-    """The shift nearest to 0 that is enough, given that `end` is."""
-    near, far = 0.0, end
-    for _ in range(_HALVINGS):
-        middle = (near + far) / 2
-        near, far = (near, middle) if reached(middle) else (middle, far)
-    return far
-
-
-def _shifted(scores: FrameScores, shift: float) -> FrameScores:
-    """The scores with `shift` added to the logit of every frame."""
-    moved = 0.5 + 0.5 * np.tanh((_logits(scores.p_fake) + shift) / 2)
-    return dataclasses.replace(scores, p_fake=moved)
-
-
-def _logits(p_fake: FloatArray) -> FloatArray:
-    p = np.clip(p_fake, _SMALLEST, 1 - _SMALLEST)
-    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)

@@ -55,8 +55,7 @@ class Settling:
         self._report = report
         self._results = results
         self._margin = Margin(rows)
-        if report["low"] is not None:
-            self._margin.low, self._margin.high = report["low"], report["high"]
+        self._margin.take_over(report)
         # A resumed run has files scored in both that this run's margin was not learned from.
         for result in results():
             if result.quick is not None:
@@ -80,7 +79,7 @@ class Settling:
             unsettled: how many were not.
         """
         margin, seed = self._margin, self._report["seed"]
-        count = dict.fromkeys(("quick", "exact", "both", "audited"), 0)
+        count = dict.fromkeys(("quick", "exact", "partly", "both", "audited"), 0)
         changed = []
         for result in self._results():
             if result.quick is None:
@@ -88,7 +87,7 @@ class Settling:
                 count["quick"] += scored and result.precision != self._report["exact"]
                 count["exact"] += scored and result.precision == self._report["exact"]
                 continue
-            count["both"] += 1
+            count["partly" if result.estimated else "both"] += 1
             if is_audited(result.filename, seed):
                 count["audited"] += 1
                 if margin.quick_label(result) != result.label:
@@ -98,8 +97,7 @@ class Settling:
             "exact": self._report["exact"],
             "confidence": CONFIDENCE,
             "margin_of": "logit of a frame" if margin.monotone else "aggregate",
-            "low": margin.low if margin.known else None,
-            "high": margin.high if margin.known else None,
+            **margin.ends(),
             "files": count,
             "audit_seed": seed,
             "audit_changed": len(changed),
@@ -114,7 +112,7 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums of all counts."""
     ends = {
         end: None if None in (values := [part[end] for part in parts]) else widest(values)
-        for end, widest in (("low", min), ("high", max))
+        for end, widest in (("low", min), ("high", max), ("rest_low", min), ("rest_high", max))
     }
     sums = ("scored_again", "audit_changed", "unsettled")
     named = [name for part in parts for name in part["audit_changed_files"]]

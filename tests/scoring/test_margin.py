@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from dfsubmit.hooks.interfaces import BoundAggregator, RegisteredAggregator
 from dfsubmit.records import FileResult, FrameRecord, FrameScores, Status
 from dfsubmit.scoring.aggregate import label_for, mean, mean_bounds
+from dfsubmit.scoring.conformal import conformal_bound
+from dfsubmit.scoring.correction import corrected, sampling_order
 from dfsubmit.scoring.decision import Decision
-from dfsubmit.scoring.margin import FILES, FRAMES, Margin, conformal_bound
+from dfsubmit.scoring.margin import FILES, FRAMES, SAMPLED, Margin
 from dfsubmit.scoring.rows import RowMaker
 
 
@@ -157,3 +160,94 @@ def test_frames_to_come_need_declared_bounds() -> None:
     assert low == pytest.approx(probability(2.0 + margin.low) / 2)
     assert high == pytest.approx((probability(2.0 + margin.high) + 1) / 2)
     assert label_for(low) == 0
+
+
+def file_of(rows: RowMaker, logits: Sequence[float], shifts: Sequence[float]) -> FileResult:
+    """A file scored in both of which all but the first frames of the sampling order are
+    estimated."""
+    row = result(rows, logits, shifts)
+    assert row.quick is not None
+    order = sampling_order(row)
+    scored = {place: row.frames[place].p_fake for place in order[:SAMPLED]}
+    row.estimated = sorted(order[SAMPLED:])
+    values = corrected(np.array(row.quick), scored)
+    row.frames = [
+        dataclasses.replace(frame, p_fake=float(p_fake))
+        for frame, p_fake in zip(row.frames, values, strict=True)
+    ]
+    rows.decide(row)
+    return row
+
+
+def learned_from_clips(rows: RowMaker) -> Margin:
+    """A margin from 30 clips of 12 frames, each with an offset of its own."""
+    margin, chance = Margin(rows), np.random.default_rng(3)
+    for _ in range(30):
+        shifts = chance.uniform(-1, 1) + chance.uniform(-0.1, 0.1, 12)
+        margin.learn(result(rows, chance.normal(0, 1, 12).tolist(), shifts.tolist()))
+    return margin
+
+
+def test_what_frames_of_a_clip_share_is_no_part_of_the_second_bound() -> None:
+    rows = maker()
+    margin = learned_from_clips(rows)
+    assert margin.corrects
+    assert 1.5 < margin.high - margin.low < 2.4
+    assert 0.2 < margin.rest_high - margin.rest_low < 0.5
+    doubtful = [0.5] * 12
+    assert not margin.settles(result(rows, doubtful))
+    settled = file_of(rows, doubtful, [-0.9] * 12)
+    assert margin.settles(settled)
+    assert settled.label == 0
+    assert settled.p_fake == pytest.approx(probability(-0.4))
+    assert not margin.settles(file_of(rows, doubtful, [-0.51] * 12))
+
+
+def test_pictures_know_no_second_bound() -> None:
+    margin = learned(maker())
+    assert not margin.corrects
+    assert margin.ends()["rest_high"] is None
+
+
+@pytest.mark.parametrize("function", [mean, highest])
+@settings(max_examples=150)
+@given(
+    logits=st.lists(st.floats(-1, 1), min_size=SAMPLED + 1, max_size=12),
+    offset=st.floats(-1, 1),
+    random=st.randoms(use_true_random=False),
+)
+def test_a_label_settled_in_part_is_that_of_any_rest_within_the_bound(
+    function: Callable[..., float], logits: list[float], offset: float, random: Any
+) -> None:
+    rows = maker(function)
+    margin = learned_from_clips(rows)
+    row = file_of(rows, logits, [offset] * len(logits))
+    if not margin.settles(row):
+        return
+    ends = (margin.rest_low, margin.rest_high)
+    for choice in (ends[:1], ends[1:], ends):
+        shifts = [
+            offset + (random.choice(choice) if place in row.estimated else 0.0)
+            for place in range(len(logits))
+        ]
+        assert result(rows, logits, shifts).label == row.label
+
+
+def test_it_grows_by_what_a_clip_scored_in_part_shows() -> None:
+    rows = maker()
+    margin = learned_from_clips(rows)
+    row = file_of(rows, [0.0] * 12, [2.5] * 12)
+    # The frames that were not scored say nothing.
+    row.frames = [
+        dataclasses.replace(frame, p_fake=0.5) if place in row.estimated else frame
+        for place, frame in enumerate(row.frames)
+    ]
+    rest = margin.rest_low, margin.rest_high
+    margin.learn(row)
+    assert margin.high == pytest.approx(2.5)
+    assert (margin.rest_low, margin.rest_high) == rest
+    # All but the first have another error than these.
+    order = sampling_order(row)
+    shifts = [0.0 if place in order[:SAMPLED] else 0.7 for place in range(12)]
+    margin.learn(result(rows, [0.0] * 12, shifts))
+    assert margin.rest_high == pytest.approx(0.7)
