@@ -5,7 +5,8 @@
 Each mode is a process of its own, and each round runs every mode once, so that what else the
 machine does falls on all of them. Ratios are made within a round, then their median is taken.
 Converting a model for OpenVINO, done once and cached, is not counted. Calibrating int8, which
-depends on the files too, is: in the first round, and in the others it comes from the cache.
+depends on the files too, is: in the first round, and in the others it comes from the cache. So is
+what a cascade scores in two precisions to learn its margin.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Mode:
         module: of benchmarks, called with model, folder and output; "" is `dfsubmit run`.
         options: of `dfsubmit run`.
         needs: a module without which it is left out.
-        agreeing: with a model whose frames agree, which gives early exit as much to save as there
-            is. A forward pass costs the same, the labels are others.
+        agreeing: with a model whose frames agree, and lie far from the threshold. This gives early
+            exit and a cascade as much to save as there is. A forward pass costs the same, the
+            labels are others.
     """
 
     module: str = ""
@@ -50,6 +52,7 @@ class Mode:
 _OPENVINO = ("--loader", "openvino", "--precision")
 _BF16 = (*_OPENVINO, "bf16", "--recipe", "dfsubmit-fast")
 _INT8 = (*_OPENVINO, "int8", "--recipe", "dfsubmit-fast")
+_CASCADE = (*_OPENVINO, "cascade", "--recipe", "dfsubmit-fast")
 MODES: dict[str, Mode] = {
     "a organiser's notebook": Mode("benchmarks.organiser"),
     NAIVE: Mode("benchmarks.naive"),
@@ -59,6 +62,13 @@ MODES: dict[str, Mode] = {
     "d OpenVINO fp32": Mode(options=(*_OPENVINO, "fp32"), needs="dfsubmit_openvino"),
     "d OpenVINO bf16": Mode(options=(*_OPENVINO, "bf16"), needs="dfsubmit_openvino"),
     "d OpenVINO int8": Mode(options=(*_OPENVINO, "int8"), needs="nncf"),
+    "d OpenVINO cascade": Mode(options=(*_OPENVINO, "cascade"), needs="nncf"),
+    "g OpenVINO int8, frames agree": Mode(
+        options=(*_OPENVINO, "int8"), needs="nncf", agreeing=True
+    ),
+    "g OpenVINO cascade, frames agree": Mode(
+        options=(*_OPENVINO, "cascade"), needs="nncf", agreeing=True
+    ),
     "e fast, OpenVINO bf16": Mode(options=_BF16, needs="dfsubmit_openvino"),
     "e fast, OpenVINO int8": Mode(options=_INT8, needs="nncf"),
     "f fast, bf16, early exit": Mode(options=(*_BF16, "--early-exit"), needs="dfsubmit_openvino"),
@@ -68,6 +78,9 @@ MODES: dict[str, Mode] = {
     ),
     "f fast, int8, early exit, frames agree": Mode(
         options=(*_INT8, "--early-exit"), needs="nncf", agreeing=True
+    ),
+    "f fast, cascade, early exit, frames agree": Mode(
+        options=(*_CASCADE, "--early-exit"), needs="nncf", agreeing=True
     ),
 }
 
