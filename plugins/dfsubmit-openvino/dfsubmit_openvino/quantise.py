@@ -50,7 +50,7 @@ class Drift:
 
     def __str__(self) -> str:
         return (
-            f"int8 moves the probabilities of its {self.faces} calibration faces by "
+            f"int8 moves the probabilities of its {_faces(self.faces, 'calibration ')} by "
             f"{self.mean:.3f} on average and {self.largest:.3f} at most, and gives {self.changed} "
             "of them another class"
         )
@@ -102,7 +102,7 @@ def quantise(
             "graph": str(graph.folder),
             "faces": str(faces),
         }
-        run_job(f"quantising to int8 with {len(images)} faces", settings, _HINT)
+        run_job(f"quantising to int8 with {_faces(len(images))}", settings, _HINT)
 
     return find_or_make(model_hash, _variant(key), make)
 
@@ -189,3 +189,7 @@ def _probabilities(graph: Any, images: npt.NDArray[np.float32]) -> npt.NDArray[n
 
 def _variant(key: str) -> str:
     return f"int8-{key[:32]}-nncf{nncf_release()}"
+
+
+def _faces(count: int, kind: str = "") -> str:
+    return f"{count} {kind}{'face' if count == 1 else 'faces'}"
