@@ -147,11 +147,12 @@ class Cascade:
                 item.exact[place] = float(p_fake)
                 item.queued -= 1
                 item.result.seconds["classify"] += seconds / len(batch)
-                if not item.queued and self._is_settled(item):
+                if not item.queued and self._update(item):
                     yield item.file, self._finished(item)
 
-    def _is_settled(self, item: _Doubtful) -> bool:
-        """Whether a file needs no more of its frames in fp32; if it does, they are queued."""
+    def _update(self, item: _Doubtful) -> bool:
+        """Set a file's result from its frames in fp32; returns whether it is finished. If it is
+        not, further frames are queued."""
         result = item.result
         result.quick = item.quick.tolist()
         result.estimated = sorted(item.order)
