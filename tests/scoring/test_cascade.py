@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dfsubmit.output.merging import merge_runs
 from dfsubmit.output.summary import RunSummary
 from dfsubmit.records import FileResult
 from dfsubmit.scoring.cascade import in_random_order, is_audited
+from dfsubmit.scoring.decision import Decision, write_decision
 from dfsubmit.shards import Shard
 
 pytestmark = pytest.mark.slow
@@ -136,6 +138,23 @@ def test_clips_too(base: RunOptions, clips: Path, changes: dict[str, Any]) -> No
         assert scored(again)["partly"] > 0
     if base.early_exit:
         assert again.meta["frames_skipped"] > 0
+
+
+@pytest.mark.parametrize("early_exit", [False, True])
+def test_with_a_calibration(
+    base: RunOptions, clips: Path, tiny_model: Path, tmp_path: Path, early_exit: bool
+) -> None:
+    calibrated = shutil.copytree(tiny_model, tmp_path / "calibrated")
+    write_decision(calibrated, Decision("mean", temperature=2.5, threshold=0.45))
+    plain = exact(dataclasses.replace(base, data=clips))
+    base = dataclasses.replace(base, model=calibrated, data=clips, early_exit=early_exit)
+    reference = exact(base)
+    assert reference != plain
+    for _ in range(2):
+        summary = run(base)
+        assert labels(summary.results) == reference
+    assert scored(summary)["quick"] > 0
+    assert summary.meta["decision"]["temperature"] == 2.5
 
 
 def test_a_doubtful_clip_is_scored_in_part(base: RunOptions, clips: Path) -> None:
