@@ -11,6 +11,7 @@ from dfsubmit.finetuning.networks.backbones import Backbone, load_backbone, loca
 from dfsubmit.finetuning.networks.lora import need_peft
 from dfsubmit.finetuning.options import SCRATCH, TuneOptions, parse_lora
 from dfsubmit.finetuning.reporting import need_reporter
+from dfsubmit.models.arithmetic import cpu_has_bf16
 
 
 def what_is_missing(options: TuneOptions) -> list[str]:
@@ -77,6 +78,12 @@ def choose_precision(options: TuneOptions, device: Any) -> str:
     """
     if options.precision == "fp16" and device.type == "cpu":
         raise UsageError("--precision fp16 needs a GPU", "on a CPU, take bf16 or fp32")
+    if options.precision == "bf16" and device.type == "cpu" and not cpu_has_bf16():
+        raise UsageError(
+            "--precision bf16: this CPU has no bf16 instructions, and would take far longer than "
+            "in fp32",
+            "take fp32",
+        )
     if options.precision != "auto":
         return options.precision
     return "fp16" if device.type == "cuda" else "fp32"

@@ -54,6 +54,15 @@ def let_threads_sleep() -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def cpu_has_bf16() -> bool:
+    """Whether torch multiplies bf16 matrices with instructions for them; where it does not, bf16
+    takes several times as long as fp32. True if torch cannot tell."""
+    import torch
+
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is None or bool(supported())
+
+
 @cache
 def examine() -> Arithmetic:
     """Measure both on products with the shapes of a ViT; takes some hundredths of a second."""

@@ -5,7 +5,7 @@ It is an ordinary plugin. torch and transformers are imported only when a model 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -25,7 +25,7 @@ from dfsubmit.hooks import (
     load_network,
     load_preprocessor,
 )
-from dfsubmit.models.arithmetic import examine, fast_fp32
+from dfsubmit.models.arithmetic import cpu_has_bf16, examine, fast_fp32
 
 DFSUBMIT_HOOKS = 1
 
@@ -64,18 +64,28 @@ class HuggingFaceLoader:
                 torch.set_num_threads(request.threads)
         network = load_network(request.folder)
         precision = "fp32" if request.precision == "auto" else request.precision
-        return HuggingFaceModel(network, preprocessor, device, precision)
+        warnings = []
+        if precision == "bf16" and device.type == "cpu" and not cpu_has_bf16():
+            precision = "fp32"
+            warnings.append("--precision bf16: this CPU has no bf16 instructions, fp32 is used")
+        return HuggingFaceModel(network, preprocessor, device, precision, warnings)
 
 
 class HuggingFaceModel:
     """A transformers image classifier with the `FrameModel` interface."""
 
     def __init__(
-        self, network: Any, preprocessor: Preprocessor, device: Any, precision: str
+        self,
+        network: Any,
+        preprocessor: Preprocessor,
+        device: Any,
+        precision: str,
+        warnings: Sequence[str] = (),
     ) -> None:
         self.id2label: Mapping[int, str] = dict(network.config.id2label)
         self.preprocessor = preprocessor
         self.precision = precision
+        self.warnings = warnings
         self._network = network
         self._head = last_layer(network, len(self.id2label))
         self._move(device)

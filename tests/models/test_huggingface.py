@@ -87,11 +87,25 @@ def test_a_face_scores_the_same_in_any_batch(tiny_model: Path, faces: Pixels) ->
         np.testing.assert_allclose(alone[0], together[row], atol=1e-4)
 
 
-def test_bf16_is_near_and_says_so(tiny_model: Path, faces: Pixels) -> None:
+def test_bf16_is_near_and_says_so(
+    tiny_model: Path, faces: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfsubmit.models.huggingface.cpu_has_bf16", lambda: True)
     exact, rounded = load(tiny_model), load(tiny_model, precision="bf16")
     assert rounded.precision == "bf16"
     difference = np.abs(rounded.logits(faces) - exact.logits(faces))
     assert 0 < difference.max() < 0.1
+
+
+def test_a_cpu_without_bf16_computes_in_fp32_and_says_so(
+    tiny_model: Path, faces: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfsubmit.models.huggingface.cpu_has_bf16", lambda: False)
+    exact, asked = load(tiny_model), load(tiny_model, precision="bf16")
+    assert asked.precision == "fp32"
+    assert asked.warnings == ["--precision bf16: this CPU has no bf16 instructions, fp32 is used"]
+    assert not exact.warnings
+    np.testing.assert_array_equal(asked.logits(faces), exact.logits(faces))
 
 
 def test_fp16_weights_are_raised_to_fp32(

@@ -120,13 +120,18 @@ def _converted(request: LoadRequest, preprocessor: Preprocessor) -> Stored:
 
 
 class OpenVinoModel:
-    """A compiled graph behind the `FrameModel` interface; `compile` comes first."""
+    """A compiled graph behind the `FrameModel` interface; `compile` comes first.
+
+    Attributes:
+        warnings: for the user, one line each; also that the precision asked for is not used.
+    """
 
     def __init__(self, preprocessor: Preprocessor, request: LoadRequest, precision: str) -> None:
         self.id2label = request.id2label
         self.preprocessor = preprocessor
         self.device = "cpu (OpenVINO)"
         self.precision = precision
+        self.warnings: list[str] = []
         self._threads = request.threads
         self._compiled: Any = None
 
@@ -139,7 +144,13 @@ class OpenVinoModel:
         if self.precision != "int8":
             # A CPU without bf16 computes in fp32 whatever the hint: say what is done.
             hint = self._compiled.get_property("INFERENCE_PRECISION_HINT")
-            self.precision = _NAMES[hint.get_type_name()]
+            used = _NAMES[hint.get_type_name()]
+            if used != self.precision:
+                self.warnings.append(
+                    f"--precision {self.precision}: this CPU has no {self.precision} "
+                    f"instructions, {used} is used"
+                )
+            self.precision = used
 
     def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """See `FrameModel.logits`."""
@@ -153,7 +164,7 @@ class Int8Model(OpenVinoModel):
     Attributes:
         faces_wanted: by `see`, before the first `logits`; 0 once it is quantised.
         arithmetic: how far it is from fp32, once it is quantised.
-        warnings: that it is too far, where it is, and why a prepared graph is not used.
+        warnings: also that it is too far, where it is, and why a prepared graph is not used.
         exact: gives the fp32 graph, made at the first call.
     """
 
@@ -161,7 +172,6 @@ class Int8Model(OpenVinoModel):
         super().__init__(preprocessor, request, "int8")
         self.faces_wanted = FACES
         self.arithmetic = ""
-        self.warnings: list[str] = []
         self.exact = functools.cache(lambda: _converted(request, preprocessor))
         self._model_hash = request.model_hash
         self._key = ""

@@ -63,7 +63,11 @@ class Drift:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to tell the user, if it is `unsuitable`."""
-        return (f"{self}: --precision bf16 suits this model better",) if self.unsuitable else ()
+        return (
+            (f"{self}: --precision bf16 or fp32 suits this model better",)
+            if self.unsuitable
+            else ()
+        )
 
 
 def recall(model_hash: str, key: str) -> Stored | None:

@@ -15,7 +15,7 @@ import pytest
 from dfsubmit_openvino import convert as conversion
 from dfsubmit_openvino import loader as loading
 from dfsubmit_openvino import store
-from dfsubmit_openvino.loader import FACES, Int8Model, OpenVinoLoader, read_crops
+from dfsubmit_openvino.loader import FACES, Int8Model, OpenVinoLoader, OpenVinoModel, read_crops
 from PIL import Image
 
 from dfsubmit.errors import Exit
@@ -111,6 +111,8 @@ def test_bf16_is_near_or_says_that_it_is_fp32(
     assert model.precision in ("bf16", "fp32")
     assert difference < (0.05 if model.precision == "bf16" else 1e-4)
     assert (difference > 1e-5) == (model.precision == "bf16")
+    assert isinstance(model, OpenVinoModel)
+    assert len(model.warnings) == (model.precision == "fp32")
 
 
 def test_second_load_takes_the_cache(

@@ -116,4 +116,4 @@ def test_a_run_tells_the_drift_and_warns_of_a_large_one(
     monkeypatch.setattr("dfsubmit_openvino.quantise.run_job", None)
     monkeypatch.setattr(Drift, "unsuitable", True)
     meta = run(options).meta
-    assert "--precision bf16 suits this model better" in meta["warnings"][-1]
+    assert "--precision bf16 or fp32 suits this model better" in meta["warnings"][-1]
