@@ -21,6 +21,7 @@ from dfsubmit.finetuning.networks.backbones import Backbone
 from dfsubmit.finetuning.networks.teacher import SHARE
 from dfsubmit.finetuning.options import TuneOptions
 from dfsubmit.labels import LABEL_NAMES
+from dfsubmit.models.folder import UNTRAINED_KEY
 from dfsubmit.recipe import RECIPE_FILE
 
 SPLIT_FILE = "split.csv"
@@ -65,6 +66,7 @@ def _write_weights(model: Any, folder: Path, precision: str) -> None:
     if precision == "fp16":
         model = model.half()
     model.config.architectures = [type(model).__name__]
+    vars(model.config).pop(UNTRAINED_KEY, None)  # the base's weights were random
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         model.save_pretrained(scratch)
         names = sorted(path.name for path in Path(scratch).iterdir())

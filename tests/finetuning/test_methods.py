@@ -17,6 +17,7 @@ from dfsubmit.finetuning.networks.lora import merge_lora
 from dfsubmit.finetuning.trainer import FaceTrainer
 from dfsubmit.hooks.interfaces import LoadRequest
 from dfsubmit.hooks.network import take_images
+from dfsubmit.models.folder import open_model
 from dfsubmit.models.huggingface import HuggingFaceLoader
 
 QUIET = ["--no-progress", "--workers", 0, "--batch-size", 4, "--lr", "1e-2", "--device", "cpu"]
@@ -74,6 +75,13 @@ def test_norms_learn_nothing_else_moves_and_a_resumed_run_ends_equal(
     assert figures["parameters"][0] < figures["parameters"][1]
     model = HuggingFaceLoader().load(LoadRequest(tmp_path / "whole", device="cpu"))
     assert dict(model.id2label) == {0: "Real", 1: "Fake"}
+
+
+def test_what_was_untrained_is_so_no_longer(faces: Path, tiny_model: Path, tmp_path: Path) -> None:
+    assert open_model(tiny_model).untrained
+    options = [*QUIET, "--base", tiny_model, "--tune", "head", "--epochs", 1]
+    dfsubmit("finetune", faces, "--output", tmp_path / "mine", *options)
+    assert not open_model(tmp_path / "mine").untrained
 
 
 @pytest.mark.parametrize("kind", ["clip", "dinov2_with_registers", "swin"])
