@@ -59,7 +59,7 @@ def test_a_convolutional_network_keeps_its_probabilities() -> None:
     drift = drift_of(quantised)
     assert drift.faces == 16
     # Depthwise convolutions lose more to int8 than others: docs/small-model.md.
-    assert 1e-5 < drift.mean < 0.1
+    assert 1e-5 < drift.mean < 0.25
     # On faces that it was not calibrated on, too.
     exact, moved = (_logits(each, images[16:]) for each in (graph, quantised))
     p_exact, p_moved = (1 / (1 + np.exp(each[:, 0] - each[:, 1])) for each in (exact, moved))
