@@ -18,6 +18,7 @@ WHOLE = Recipe(name="whole", detector="none", margin=0.0, frames=40)
 # share.
 PLUGIN = """
 import os
+import time
 import zlib
 
 import numpy as np
@@ -43,6 +44,7 @@ class Model:
         if self.precision == "int8":
             numbers = [zlib.crc32(face.tobytes()) / 2**32 for face in pixels]
             blue = pixels[:, :, :, 2].mean(axis=(1, 2)) > 200
+            time.sleep(float(os.environ.get("TEST_SECONDS", 0)))
             z += 0.6 * pixels[:, :, :, 0].mean(axis=(1, 2)) / 255
             z += (np.array(numbers) - 0.5) * np.where(blue, 2.0, 0.4)
         return np.stack([np.zeros(len(z)), z], axis=1).astype(np.float32)

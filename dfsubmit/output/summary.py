@@ -92,6 +92,7 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         yield f"early exit saved {counted(meta['frames_skipped'], 'frame')} ({share:.0%})"
     if CASCADE in meta:
         yield _cascade(meta[CASCADE])
+        yield from _no_gain(meta[CASCADE])
     if meta["passed_over"]:
         yield f"skipped (not regular files): {first_few(meta['passed_over'], SHOWN)}"
     for name, error in meta["plugin_failures"].items():
@@ -107,6 +108,16 @@ def _cascade(cascade: dict[str, Any]) -> str:
         f"{count['partly']}; {quick} would change {cascade['audit_changed']} of "
         f"{count['audited']} labels of a random sample"
     )
+
+
+def _no_gain(cascade: dict[str, Any]) -> Iterator[str]:
+    """A warning if the quick precision is not the quicker one on this machine."""
+    quick, exact = cascade["quick_seconds"], cascade["exact_seconds"]
+    if quick and exact and quick >= exact:
+        yield (
+            f"WARNING: on this machine {cascade['quick']} takes {quick / exact:.1f} times as long "
+            f"as {cascade['exact']}: --precision {cascade['exact']} is faster"
+        )
 
 
 def _aggregator(summary: RunSummary) -> Iterator[str]:

@@ -62,6 +62,22 @@ class _Doubtful:
     queued: int = 0
 
 
+@dataclass
+class _Time:
+    """What a precision costs: the model's seconds, for so many faces."""
+
+    seconds: float = 0.0
+    faces: int = 0
+
+    def add(self, seconds: float, faces: int) -> None:
+        self.seconds += seconds
+        self.faces += faces
+
+    @property
+    def per_face(self) -> float | None:
+        return self.seconds / self.faces if self.faces else None
+
+
 class Cascade:
     """The second precision of one run.
 
@@ -73,6 +89,9 @@ class Cascade:
         seed: chooses the files that are checked.
         store: where the files that the margin was first learned from are kept for later runs.
         waiting: updated while `score` runs.
+
+    Attributes:
+        quick_time, exact_time: what the two precisions cost; the engine adds to the first.
     """
 
     def __init__(
@@ -93,6 +112,7 @@ class Cascade:
         self.seed = seed
         self.store = store
         self.waiting = waiting
+        self.quick_time, self.exact_time = _Time(), _Time()
         self._faces: list[tuple[_Doubtful, int]] = []
 
     def take(self, file: MediaFile, result: FileResult, faces: Sequence[Face]) -> bool:
@@ -143,6 +163,7 @@ class Cascade:
             scores = self.score(np.stack([item.crops[place] for item, place in batch]))
             seconds = time.perf_counter() - start
             self.waiting.classify += seconds
+            self.exact_time.add(seconds, len(batch))
             for (item, place), p_fake in zip(batch, scores, strict=True):
                 item.exact[place] = float(p_fake)
                 item.queued -= 1
@@ -195,6 +216,8 @@ class Cascade:
             "quick": self.quick,
             "exact": self.exact,
             "seed": self.seed,
+            "quick_seconds": self.quick_time.per_face,
+            "exact_seconds": self.exact_time.per_face,
             **self.margin.ends(),
         }
 

@@ -229,6 +229,8 @@ class Engine:
         scores, features = self.score(np.stack([face.crop for _, face in batch]))
         seconds = time.perf_counter() - start
         self.waiting.classify += seconds
+        if self.cascade is not None:
+            self.cascade.quick_time.add(seconds, len(batch))
         for row, ((file, face), p_fake) in enumerate(zip(batch, scores, strict=True)):
             item = self._files[file.name]
             item.unclassified -= 1

@@ -95,6 +95,8 @@ class Settling:
         return {
             "quick": self._report["quick"],
             "exact": self._report["exact"],
+            "quick_seconds": self._report["quick_seconds"],
+            "exact_seconds": self._report["exact_seconds"],
             "confidence": CONFIDENCE,
             "margin_of": "logit of a frame" if margin.monotone else "aggregate",
             **margin.ends(),

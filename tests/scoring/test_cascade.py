@@ -15,7 +15,7 @@ from dfsubmit import RunOptions, run
 from dfsubmit.errors import UsageError
 from dfsubmit.media.listing import list_media
 from dfsubmit.output.merging import merge_runs
-from dfsubmit.output.summary import RunSummary
+from dfsubmit.output.summary import RunSummary, format_summary
 from dfsubmit.records import FileResult
 from dfsubmit.scoring.cascade import in_random_order, is_audited
 from dfsubmit.scoring.decision import Decision, write_decision
@@ -263,6 +263,19 @@ def test_without_a_quicker_precision(base: RunOptions, pictures: Path, tmp_path:
     with pytest.raises(UsageError, match="no quicker precision than fp32"):
         run(base)
     assert not Path(base.output).exists()
+
+
+def test_a_quick_precision_that_is_slower_is_told(
+    base: RunOptions, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = dataclasses.replace(base, data=clips)
+    monkeypatch.setenv("TEST_SECONDS", "0.05")
+    summary = run(base)
+    cascade = summary.meta["cascade"]
+    assert cascade["quick_seconds"] > cascade["exact_seconds"] > 0
+    assert "--precision fp32 is faster" in format_summary(summary)
+    cascade["quick_seconds"] = cascade["exact_seconds"] / 2
+    assert "--precision fp32 is faster" not in format_summary(summary)
 
 
 def test_the_order_is_one_of_chance(pictures: Path) -> None:
