@@ -102,7 +102,7 @@ def test_it_needs_no_faces_cache_or_nncf_and_gives_the_same_numbers(
 def test_named_faces_come_before_it(model: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((224, 224, 3), 90, np.uint8)).save(tmp_path / "grey.png")
     others = _load(model, tmp_path)
-    assert "its 1 calibration faces" in others.arithmetic
+    assert "its 1 calibration face " in others.arithmetic
     assert "prepared" not in others.arithmetic
 
 
