@@ -1,6 +1,6 @@
 """Mixes two sets of weights of one network, the second fine-tuned from the first.
 
-    python -m benchmarks.small_model_mix FIRST SECOND SHARE
+    python benchmarks/small_model_mix.py FIRST SECOND SHARE
 
 Every weight of SECOND, with the statistics of batch normalisation, becomes SHARE of its own value
 plus the rest of FIRST's. SECOND is changed in place (Wortsman et al., "Robust fine-tuning of

@@ -7,7 +7,7 @@ For an aggregator that is declared monotone, the bound is on the logit of a fram
 logit(fp32) − logit(quick) ≤ high. A file's range is its aggregate with all frames moved by `low`,
 and by `high`. It is on logits because an error of a logit moves a probability most near 0.5, where
 it matters: errors of probabilities, learned from clear files, are too small for doubtful ones. The
-first bound are two-sided conformal quantiles of single frames with the finite-sample correction
+first bounds are two-sided conformal quantiles of single frames with the finite-sample correction
 (Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; of n values, the
 ⌈(n + 1)(1 − α/2)⌉-th smallest, and the same from the other end).
 

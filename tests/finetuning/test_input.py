@@ -144,6 +144,17 @@ def test_a_folder_that_holds_a_model_is_not_overwritten(faces: Path, tmp_path: P
     assert "holds a model already" in output
 
 
+def test_bf16_is_refused_where_the_cpu_has_none(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = ["--base", "scratch:tiny", "--image-size", 32, "--precision", "bf16", "--device", "cpu"]
+    options = [faces, "--output", tmp_path / "m", *base, "--dry-run", "--no-progress"]
+    monkeypatch.setattr("dfsubmit.finetuning.preparation.cpu_has_bf16", lambda: False)
+    assert "this CPU has no bf16 instructions" in dfsubmit("finetune", *options, code=2)
+    monkeypatch.setattr("dfsubmit.finetuning.preparation.cpu_has_bf16", lambda: True)
+    assert "steps:" in dfsubmit("finetune", *options)
+
+
 def test_no_faces_at_all(tmp_path: Path) -> None:
     output = dfsubmit("finetune", tmp_path, "--output", tmp_path / "m", *DRY, code=2)
     assert "dfsubmit extract" in output
