@@ -91,8 +91,9 @@ class FoundFace:
 
 
 Detector = Callable[[Pixels, int], Sequence[FoundFace]]
-"""``detector(picture, upsampling) -> faces``: all faces of a picture, RGB uint8 (h, w, 3), which it
-is to double `upsampling` times before it searches, where doubling means something to it."""
+"""``detector(picture, upsampling) -> faces``: faces of a picture, RGB uint8 (h, w, 3), the largest
+one among them. It is to double the picture `upsampling` times before it searches, where doubling
+means something to it."""
 
 
 @dataclass(frozen=True)

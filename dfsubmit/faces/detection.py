@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from dfsubmit.libraries import load_dlib
+from dfsubmit.faces.hog import dlib_hog
 from dfsubmit.recipe import BUILT_IN_DETECTOR, Recipe
 from dfsubmit.records import Box, Detector, FloatArray, FoundFace, Pixels
 
@@ -32,24 +31,6 @@ class Detection:
     box: Box
     score: float
     landmarks: FloatArray | None = None
-
-
-def dlib_hog() -> Detector:
-    """dlib's HOG frontal face detector.
-
-    Raises:
-        NotInstalled: dlib cannot be imported.
-    """
-    detector = load_dlib().get_frontal_face_detector()
-
-    def search(picture: Pixels, upsampling: int) -> Sequence[FoundFace]:
-        found, scores, _ = detector.run(picture, upsampling, 0.0)
-        return [
-            FoundFace((face.left(), face.top(), face.right(), face.bottom()), float(score))
-            for face, score in zip(found, scores, strict=True)
-        ]
-
-    return search
 
 
 class FaceDetector:

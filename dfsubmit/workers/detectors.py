@@ -1,7 +1,7 @@
 """The recipe's detector: registered in the main process, created in the worker processes.
 
 In: `ScanSettings`. Out: a `Detector`, in a worker process. The built-in detector is registered as a
-plugin; workers create it without loading plugins (`faces.detection`).
+plugin; workers create it without loading plugins (`faces.hog`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def register_detectors(register: RegisterDetector) -> None:
 
 
 def _dlib_hog() -> Detector:
-    from dfsubmit.faces.detection import dlib_hog  # imports OpenCV
+    from dfsubmit.faces.hog import dlib_hog  # imports OpenCV
 
     return dlib_hog()
 
