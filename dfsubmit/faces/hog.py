@@ -94,16 +94,15 @@ def largest(levels: Levels, picture: Pixels, upsampling: int) -> list[Found] | N
         Faces, their boxes in pixels of the picture: the largest one and maybe others, or none if
         there is none. None if only a whole search can tell: two boxes have the same score.
     """
-    pictures = levels.pictures(picture, upsampling)
+    pictures = levels.pictures(picture, upsampling)  # of the levels not yet searched whole
     found: list[Found] = []
     survivors: list[Found] = []
-    searched = len(pictures)  # the first of the levels that were searched whole
     for level in range(len(pictures) - 1, -1, -1):
         if survivors and not _disturbed(levels, survivors, pictures[level], level):
             continue
-        for whole in range(searched - 1, level - 1, -1):
-            found += levels.search(pictures[whole], whole)
-        searched = level
+        while len(pictures) > level:
+            last = pictures.pop()
+            found += levels.search(last, len(pictures))
         if len({face.score for face in found}) < len(found):
             return None  # dlib sorts them, in an order that is not defined
         survivors = levels.overlap.survivors(found)
