@@ -27,6 +27,7 @@ RUNS = (
     ("OpenVINO fp32", "openvino", "fp32", False, "dfsubmit_openvino"),
     ("OpenVINO bf16", "openvino", "bf16", False, "dfsubmit_openvino"),
     ("OpenVINO int8", "openvino", "int8", False, "nncf"),
+    ("OpenVINO cascade", "openvino", "cascade", False, "nncf"),
     ("fast, torch fp32", "huggingface", "fp32", True, "torch"),
     ("fast, OpenVINO bf16", "openvino", "bf16", True, "dfsubmit_openvino"),
     ("fast, OpenVINO int8", "openvino", "int8", True, "nncf"),

@@ -133,8 +133,10 @@ def warm_up(names: list[str], model: Path, media: Path, out: Path) -> None:
     one = out / "media"
     one.mkdir(parents=True)
     shutil.copy(sorted(media.iterdir())[0], one)
-    for name in names:
-        run_mode(name, model, one, out)
+    for number, name in enumerate(names):
+        folder = out / str(number)  # a run does not replace another model's submission
+        folder.mkdir()
+        run_mode(name, model, one, folder)
 
 
 def available(names: list[str]) -> list[str]:
