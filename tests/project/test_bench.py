@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import bench
 from benchmarks.bench import MODES, NAIVE
 from benchmarks.measure import measure
 from benchmarks.report import overlap, ratios, write_report
@@ -34,6 +35,23 @@ def test_the_modes_options_are_those_of_run(tmp_path: Path) -> None:
         params[name] = command.make_context("run", arguments).params  # refuses what is no option
     plain, paged = params["c exact, torch"], params["c exact, torch, report page"]
     assert {key for key in plain if plain[key] != paged[key]} == {"report"}
+
+
+def test_modes_warm_up_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run refuses to replace the submission of another model, and modes have two."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a.mp4").touch()
+    folders = []
+
+    def run_mode(name: str, model: Path, media: Path, out: Path) -> dict[str, object]:
+        assert [path.name for path in media.iterdir()] == ["a.mp4"]
+        assert out.is_dir()
+        folders.append(out)
+        return {}
+
+    monkeypatch.setattr(bench, "run_mode", run_mode)
+    bench.warm_up(["x", "y", "z"], tmp_path / "model", tmp_path / "media", tmp_path / "warm-up")
+    assert len(set(folders)) == 3
 
 
 def test_ratios_pair_the_runs_of_a_round() -> None:
