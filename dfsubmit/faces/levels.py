@@ -29,10 +29,9 @@ RATE = 6
 
 # The first integers of a serialised detector: its version, the scanner's version, two sizes of a
 # list that is empty, cell, padding, window, levels, smallest level (twice), weight of the nuclear
-# norm (mantissa, exponent), dimensions, the two thresholds of `Overlap` (mantissa, exponent), and
-# the number of detectors.
+# norm (mantissa, exponent), dimensions, and the two limits of `Overlap` (mantissa, exponent).
 _HEAD = (2, 1, 0, 0, CELL, 0, WINDOW, WINDOW, None, SMALLEST_LEVEL, SMALLEST_LEVEL)
-_LEVELS, _DIMENSIONS, _MATCH, _COVER, _END = 8, 13, 14, 16, 18
+_LEVELS, _MATCH, _COVER, _END = 8, 14, 16, 18
 
 
 class Found(NamedTuple):
